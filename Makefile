@@ -1,0 +1,68 @@
+# Every target does its own set-up: Python (3.11 or newer) and make are all that a machine needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements/main.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo up test check bench lock clean
+
+help:  ## what the targets do
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(VENV)/.main  ## install headrace into .venv
+
+setup-dev: $(VENV)/.dev
+
+demo: setup  ## run both flows on real input, on this machine
+	$(BIN)/headrace demo
+
+up: setup  ## the local cloud, in the foreground
+	$(BIN)/headrace up
+
+test: setup-dev  ## all tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: setup-dev $(VENV)-sam/.done  ## format, lint, types, import contracts, template, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 \
+		$(VENV)-sam/bin/sam validate --lint
+	$(BIN)/headrace compile --check
+
+bench: setup-dev  ## measure, side by side with the peers
+	$(BIN)/python -m bench
+
+lock: setup  ## resolve requirements/*.in anew
+	for set in main dev sam; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+			--upgrade requirements/$$set.in -o requirements/$$set.txt; done
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(VENV)-sam .headrace .aws-sam
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "headrace needs Python 3.11 or newer, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/bin/uv: requirements/main.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+$(VENV)/.main: requirements/main.txt pyproject.toml $(VENV)/bin/uv
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/main.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.main
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# The SAM CLI pins its own libraries, so it lives apart.
+$(VENV)-sam/.done: requirements/sam.txt $(VENV)/bin/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-sam
+	$(BIN)/uv pip install --quiet --python $(VENV)-sam/bin/python --require-hashes -r requirements/sam.txt
+	@touch $@
