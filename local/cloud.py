@@ -1,0 +1,188 @@
+"""The local cloud as a whole: take the state directory, serve, bring the stack up, stop cleanly.
+
+The walk through it: `server.py` (the port) -> `ministack.py` (every service but ours) -> `sagemaker/` (ours) ->
+`stack.py` (the template, as CloudFormation brings it up).
+"""
+
+import asyncio
+import fcntl
+import importlib.metadata
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import IO, Any
+
+from local import ministack, stack
+from local.clients import LocalClients
+from local.errors import LocalCloudError, PortInUse, StateInUse
+from local.sagemaker.service import SageMaker
+from local.sagemaker.settings import Settings as SageMakerSettings
+from local.server import front
+from local.settings import ACCOUNT, REGION, LocalSettings
+
+Progress = Callable[[str], None]
+"""Told in a few words what is being done now."""
+
+_START_SECONDS = 30.0
+_SAVE_SECONDS = 2.0
+
+
+def _say_nothing(_: str) -> None:
+    return
+
+
+class LocalCloud:
+    """One local cloud; a context manager that has stopped everything it started when it is left.
+
+    There can be one in a process (MiniStack keeps its state in module globals).
+    """
+
+    def __init__(self, settings: LocalSettings, progress: Progress = _say_nothing) -> None:
+        self.settings = settings
+        self.clients = LocalClients(settings.endpoint)
+        self.stack: stack.Stack | None = None
+        self.sagemaker = SageMaker(
+            self,
+            SageMakerSettings(
+                state_dir=settings.state_dir / "sagemaker",
+                cache_dir=settings.cache_dir,
+                account=ACCOUNT,
+                region=REGION,
+                partition="aws",
+                images=settings.images,
+                isolation=settings.isolation,
+            ),
+        )
+        self._progress = progress
+        self._ready = False
+        self._lock_file: IO[str] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._server: threading.Thread | None = None
+        self._saver: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._listening = threading.Event()
+        self._broken: BaseException | None = None
+
+    # What `local.sagemaker` asks of the cloud it stands in.
+
+    def client(self, service: str) -> Any:
+        return self.clients.client(service)
+
+    def emit(
+        self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]
+    ) -> None:
+        ministack.emit(source, detail_type, detail, resources)
+
+    # Life.
+
+    def start(self) -> None:
+        """Serve and bring the stack up. Raises LocalCloudError, with nothing left running."""
+        try:
+            self._take_state_dir()
+            self._take_port()
+            self._progress("starting the services")
+            self._serve()
+            self._progress("bringing the stack up")
+            self.stack = stack.deploy(self.settings, self.clients)
+            self.sagemaker.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def ready(self) -> None:
+        """Say at /_headrace/health that the stack is up and the catalogue is published."""
+        self._ready = True
+
+    def stop(self) -> None:
+        """Stop jobs, endpoints, functions and the server; write the state. Safe to call twice."""
+        self._ready = False
+        self._stopping.set()
+        self.sagemaker.stop()
+        if self._loop is not None and self._stop is not None and self._server is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._server.join()
+            self._server = None
+        if self._saver is not None:
+            self._saver.join()
+            self._saver = None
+        ministack.stop_workers()
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+
+    def __enter__(self) -> "LocalCloud":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def health(self) -> Mapping[str, object]:
+        """The health page of design.md."""
+        outputs = self.stack.outputs if self.stack else {}
+        return {
+            "status": "ready" if self._ready else "starting",
+            "api_url": self.settings.endpoint,
+            "uploads_bucket": outputs.get("UploadsBucket"),
+            "artifacts_bucket": outputs.get("ArtifactsBucket"),
+            "version": importlib.metadata.version("headrace"),
+        }
+
+    def _take_state_dir(self) -> None:
+        self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        file = (self.settings.state_dir / "lock").open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            owner = file.read().strip() or "another process"
+            file.close()
+            raise StateInUse(
+                f"{self.settings.state_dir} is in use by a local cloud (process {owner}); "
+                "stop that one or choose another --state-dir"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._lock_file = file
+
+    def _take_port(self) -> None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", self.settings.port)) == 0:
+                raise PortInUse(
+                    f"port {self.settings.port} is in use; stop what listens there or choose another --port"
+                )
+
+    def _serve(self) -> None:
+        app = ministack.load(self.settings)
+        ministack.mount("sagemaker", self.sagemaker.handle)
+        application = front(app, self.health, lambda: self.stack.api_id if self.stack else None)
+
+        def run() -> None:
+            try:
+                asyncio.run(self._serve_until_stopped(application))
+            except BaseException as error:  # noqa: BLE001 - the thread's edge: start() reports it
+                self._broken = error
+            finally:
+                self._listening.set()
+
+        self._server = threading.Thread(target=run, name="local-cloud", daemon=True)
+        self._server.start()
+        if not self._listening.wait(_START_SECONDS) or self._broken is not None:
+            raise LocalCloudError(f"the local cloud did not start: {self._broken or 'no answer in 30 s'}")
+        self._saver = threading.Thread(target=self._save_from_time_to_time, name="state", daemon=True)
+        self._saver.start()
+
+    async def _serve_until_stopped(self, application: ministack.AsgiApp) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        await ministack.serve(application, self.settings, self._stop, self._listening)
+
+    def _save_from_time_to_time(self) -> None:
+        # MiniStack writes its state on a clean stop only; this bounds what a kill -9 can take to two seconds.
+        while not self._stopping.wait(_SAVE_SECONDS):
+            ministack.save()

@@ -1,0 +1,23 @@
+"""What can go wrong when a local cloud starts.
+
+LocalCloudError
+ +- PortInUse
+ +- StateInUse
+ +- StackFailed
+"""
+
+
+class LocalCloudError(Exception):
+    """The local cloud cannot do what was asked; the text says what to do next."""
+
+
+class PortInUse(LocalCloudError):
+    """Another process listens on the port."""
+
+
+class StateInUse(LocalCloudError):
+    """Another local cloud works in the same state directory."""
+
+
+class StackFailed(LocalCloudError):
+    """CloudFormation could not bring the stack up."""

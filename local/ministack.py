@@ -1,0 +1,199 @@
+"""MiniStack inside our process: every one of its private names that we lean on stands in this file.
+
+MiniStack reads its settings from the environment when it is imported, keeps its services in a plain dict and its
+state in module globals, so there is one per process. tests/unit/local/test_ministack.py holds a contract test
+for each name, so that another version fails there and not at a user's.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from types import SimpleNamespace
+from typing import Any
+
+from local.settings import ACCOUNT, REGION, LocalSettings
+
+Handler = Callable[
+    [str, str, Mapping[str, str], bytes, Mapping[str, list[str]]],
+    Awaitable[tuple[int, dict[str, str], bytes]],
+]
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+# The interpreter sleeps this long before the first state of every execution.
+START_DELAY_SECONDS = 0.15
+
+_version_of_event: ContextVar[str | None] = ContextVar("version_of_event", default=None)
+
+
+def load(settings: LocalSettings) -> AsgiApp:
+    """Import MiniStack with our settings and mend what stands between a template and a faithful run."""
+    _set_environment(settings)
+    from ministack import app as ministack_app
+
+    logging.getLogger("ministack").setLevel(logging.WARNING)
+    for name in ("s3", "states", "lambda", "events", "cloudformation", "dynamodb", "persistence"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger().setLevel(logging.ERROR)
+    _start_executions_at_once()
+    _report_exceptions_by_class()
+    _put_version_ids_in_object_events()
+    return ministack_app.app  # type: ignore[no-any-return]
+
+
+def mount(service: str, handler: Handler) -> None:
+    """Answer a service (by its signing name) with our own handler."""
+    from ministack import app as ministack_app
+
+    ministack_app.SERVICE_HANDLERS[service] = handler
+
+
+def emit(source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
+    """Put an event of an AWS service on the default bus; the public PutEvents refuses `aws.*` sources."""
+    from ministack.services import eventbridge
+
+    entry = {
+        "Source": source,
+        "DetailType": detail_type,
+        "Detail": json.dumps(detail, default=str),
+        "Resources": list(resources),
+    }
+    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+def save() -> None:
+    """Write the state of every service to the state directory; MiniStack itself does so on a clean stop only."""
+    from ministack import app as ministack_app
+    from ministack.core import persistence
+
+    persistence.save_all(ministack_app._build_persistence_save_dict())
+
+
+def stop_workers() -> None:
+    """End the Lambda processes of the warm pool; they would outlive an embedded server otherwise."""
+    runtime = sys.modules.get("ministack.core.lambda_runtime")
+    if runtime is not None:
+        runtime.reset()
+
+
+def _set_environment(settings: LocalSettings) -> None:
+    # Lambda functions inherit this process's environment: nothing in it may lead to a real account.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    ministack_dir = settings.state_dir / "ministack"
+    os.environ.update(
+        {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": settings.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "API_BASE_URL": settings.endpoint,
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(settings.port),
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_REGION": REGION,
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "LOG_LEVEL": "ERROR",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(ministack_dir / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(ministack_dir / "s3"),
+            "POWERTOOLS_TRACE_DISABLED": "true",
+        }
+    )
+
+
+def _start_executions_at_once() -> None:
+    """Take the fixed sleep before the first state out of the interpreter; Wait states keep theirs."""
+    from ministack.services import stepfunctions
+
+    def sleep(seconds: float) -> None:
+        if seconds != START_DELAY_SECONDS:
+            time.sleep(seconds)
+
+    stepfunctions.time = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=sleep)
+
+
+def _report_exceptions_by_class() -> None:
+    """Name a Lambda error by its exception class, as AWS does, so that Retry and Catch by name work."""
+    from ministack.services import lambda_svc
+
+    run = lambda_svc._execute_function_warm
+
+    def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        result: dict[str, Any] = run(func, event, request_id)
+        body = result.get("body")
+        if result.get("error") and isinstance(body, dict) and body.get("errorType") == "Runtime.HandlerError":
+            body["errorType"] = exception_class(str(result.get("log", "")), str(body.get("errorMessage", "")))
+        return result
+
+    lambda_svc._execute_function_warm = execute
+
+
+def exception_class(log: str, message: str) -> str:
+    """The class name at the end of a traceback, or `Runtime.HandlerError` where there is none.
+
+    `log` ends with the traceback; its last line starts with the dotted class name, then `: ` and the message.
+    """
+    text = log.rstrip()
+    if message and text.endswith(message.rstrip()):
+        text = text[: len(text) - len(message.rstrip())]
+    last = text.rstrip().rpartition("\n")[2].strip().rstrip(":").strip()
+    name = last.rpartition(".")[2]
+    return name if name.isidentifier() else "Runtime.HandlerError"
+
+
+def _put_version_ids_in_object_events() -> None:
+    """Give EventBridge's `Object Created` the `version-id` that AWS puts there for a versioned bucket."""
+    from ministack.services import eventbridge, s3
+
+    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+
+    def fire_with_version(*args: Any, version_id: str | None = None, **kwargs: Any) -> None:
+        token = _version_of_event.set(version_id)
+        try:
+            fire(*args, version_id=version_id, **kwargs)
+        finally:
+            _version_of_event.reset(token)
+
+    def dispatch_with_version(event: dict[str, Any], *args: Any) -> None:
+        version = _version_of_event.get()
+        if version and event.get("Source") == "aws.s3":
+            detail = json.loads(event["Detail"])
+            detail["object"]["version-id"] = version
+            event = {**event, "Detail": json.dumps(detail)}
+        dispatch(event, *args)
+
+    s3._fire_s3_event = fire_with_version
+    eventbridge._dispatch_event = dispatch_with_version
+
+
+async def serve(
+    app: AsgiApp, settings: LocalSettings, stop: asyncio.Event, listening: threading.Event
+) -> None:
+    """Serve on loopback until `stop` is set; `listening` is set once the port accepts connections."""
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"127.0.0.1:{settings.port}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 1
+    config.errorlog = None
+    config.accesslog = None
+
+    async def trigger() -> None:
+        # Hypercorn awaits the trigger only after its sockets listen.
+        listening.set()
+        await stop.wait()
+
+    await hypercorn_serve(app, config, shutdown_trigger=trigger)  # type: ignore[arg-type]

@@ -1,0 +1,42 @@
+"""What a local cloud is told when it starts."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """One local cloud: where it listens, where it keeps its state, which stack it runs."""
+
+    template: Path
+    """The SAM template to boot from; `CodeUri` and `DefinitionUri` are relative to it."""
+    state_dir: Path
+    """Everything that must survive a restart."""
+    cache_dir: Path
+    """Built environments, shared between local clouds; safe to delete while none runs."""
+    stage: str = "dev"
+    port: int = 4566
+    images: Mapping[str, Path] = field(default_factory=dict)
+    """ECR repository name (`headrace/decision_trees`) -> the folder that image is built from."""
+    isolation: str = "auto"
+    """How a container sees `/opt/ml`: `auto`, `namespace` or `base-dir`."""
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def stack_name(self) -> str:
+        return f"headrace-{self.stage}"
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

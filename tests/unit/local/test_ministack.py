@@ -1,0 +1,98 @@
+"""The private names of MiniStack that local/ministack.py leans on: another version must fail here first."""
+
+import inspect
+from importlib.metadata import version
+
+import pytest
+from ministack import app as ministack_app
+from ministack.core import lambda_runtime, persistence
+from ministack.services import eventbridge, lambda_svc, s3, stepfunctions
+
+from local import ministack
+
+
+def test_the_pinned_version_is_the_one_these_contracts_were_read_from() -> None:
+    assert version("ministack") == "1.5.33"
+
+
+def test_a_service_is_an_entry_in_a_plain_dict() -> None:
+    assert isinstance(ministack_app.SERVICE_HANDLERS, dict)
+    assert {"s3", "states", "events", "lambda", "dynamodb"} <= set(ministack_app.SERVICE_HANDLERS)
+    handler = ministack_app.SERVICE_HANDLERS["s3"]
+    assert list(inspect.signature(handler).parameters) == [
+        "method",
+        "path",
+        "headers",
+        "body",
+        "query_params",
+    ]
+
+
+def test_sagemaker_is_not_answered_by_ministack_itself() -> None:
+    assert "sagemaker" not in ministack_app.SERVICE_HANDLERS
+
+
+def test_the_interpreter_sleeps_a_known_time_before_the_first_state() -> None:
+    source = inspect.getsource(stepfunctions._run_execution)
+    assert f"time.sleep({ministack.START_DELAY_SECONDS})" in source
+
+
+def test_the_interpreter_uses_only_the_clock_functions_that_we_hand_it() -> None:
+    source = inspect.getsource(stepfunctions).replace("datetime.time", "")
+    used = {
+        name for name in dir(__import__("time")) if f" time.{name}(" in source or f"(time.{name}(" in source
+    }
+    assert used <= {"time", "monotonic", "sleep"}
+
+
+def test_internal_emitters_may_put_events_of_aws_services() -> None:
+    assert "allow_aws_source" in inspect.signature(eventbridge._put_events).parameters
+    assert list(inspect.signature(eventbridge._dispatch_event).parameters) == ["event", "view"]
+
+
+def test_an_object_event_is_fired_with_its_version_id() -> None:
+    assert "version_id" in inspect.signature(s3._fire_s3_event).parameters
+    assert "_eb._dispatch_event(eb_event)" in inspect.getsource(s3._fire_s3_event)
+    # The thread's target is looked up by name when the event fires, so that a wrapper set later is used.
+    assert "args=(_fire_s3_event," in inspect.getsource(s3._fire_s3_event_async)
+
+
+def test_a_warm_function_reports_every_exception_as_a_handler_error() -> None:
+    parameters = list(inspect.signature(lambda_svc._execute_function_warm).parameters)
+    assert parameters == ["func", "event", "request_id"]
+    source = inspect.getsource(lambda_svc._execute_function_warm)
+    assert 'error_type = "Runtime.HandlerError"' in source
+    assert '"log"' in source
+
+
+def test_state_can_be_saved_while_the_server_runs() -> None:
+    assert callable(persistence.save_all)
+    assert isinstance(ministack_app._build_persistence_save_dict(), dict)
+
+
+def test_warm_functions_can_be_ended() -> None:
+    assert list(inspect.signature(lambda_runtime.reset).parameters) == []
+
+
+@pytest.mark.parametrize(
+    ("log", "message", "expected"),
+    [
+        (
+            'Traceback (most recent call last):\n  File "x.py", line 1, in f\nValueError: no\n',
+            "no",
+            "ValueError",
+        ),
+        (
+            "noise\nTraceback:\nfunctions.errors.EndpointNotReady: it is Creating",
+            "it is Creating",
+            "EndpointNotReady",
+        ),
+        ("Traceback:\nmy.Error: two\nlines: of text\n", "two\nlines: of text", "Error"),
+        ("Traceback:\nKeyError: 'a'\n", "'a'", "KeyError"),
+        ("Traceback:\nTimeoutError\n", "", "TimeoutError"),
+        ("", "Worker process exited immediately. stderr: ", "Runtime.HandlerError"),
+        ("what is this?", "boom", "Runtime.HandlerError"),
+    ],
+)
+def test_the_class_of_an_exception_is_read_from_its_traceback(log: str, message: str, expected: str) -> None:
+    assert ministack.exception_class(log, message) == expected
