@@ -1,0 +1,177 @@
+"""Permissions and environment agree with the code: each statement is used by a call, each call has its statement."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.agreement.calls import Call, calls, variables
+from tests.agreement.template import ROOT, Resource, Statement, statements, template
+
+T = template()
+FUNCTIONS = T.resources("AWS::Serverless::Function")
+MACHINES = T.resources("AWS::Serverless::StateMachine")
+STATEMENTS = list(statements(T))
+
+each_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+each_machine = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+each_statement = pytest.mark.parametrize("statement", STATEMENTS, ids=[f"{one.owner}.{one.sid}" for one in STATEMENTS])
+
+# These know no resource but "*" (Service Authorization Reference); a condition on the namespace holds PutMetricData.
+WITHOUT_RESOURCE = {
+    "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
+    "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData",
+}  # fmt: skip
+
+Permission = tuple[str, str | None]
+"""An action, with its table or index where it is one of DynamoDB."""
+
+
+def module_of(function: Resource) -> str:
+    return str(function.properties["Handler"]).split(".")[1]
+
+
+def granted(owner: str) -> Iterator[tuple[str, str]]:
+    """Pairs of action and resource that the statements of one resource allow."""
+    for statement in STATEMENTS:
+        if statement.owner == owner:
+            yield from ((action, resource) for action in statement.actions for resource in statement.resources)
+
+
+def needed(call: Call) -> Iterator[Permission]:
+    table = f"<{call.table.title()}Table.Arn>" if call.table else None
+    for action in call.actions:
+        yield action, f"{table}/index/{call.index}" if call.index else table
+
+
+# ---- functions -------------------------------------------------------------------------------------------------------
+
+
+@each_function
+def test_function_may_do_what_it_does_and_nothing_else(function: Resource) -> None:
+    wanted = {permission for call in calls(module_of(function)) for permission in needed(call)}
+    assert wanted
+    given: set[Permission] = {
+        (action, resource if action.startswith("dynamodb:") else None)
+        for action, resource in granted(function.logical_id)
+    }
+    assert given == wanted
+
+
+@each_function
+def test_function_has_the_names_it_asks_for(function: Resource) -> None:
+    everywhere = T.document["Globals"]["Function"]["Environment"]["Variables"]
+    own = function.properties.get("Environment", {}).get("Variables", {})
+    wanted = variables(module_of(function))
+    assert wanted
+    assert wanted <= {*everywhere, *own}
+    assert set(own) <= wanted
+
+
+def test_every_name_is_asked_for_by_some_function() -> None:
+    asked = {name for function in FUNCTIONS.values() for name in variables(module_of(function))}
+    # STAGE is for the logs' reader, and the service name for Powertools.
+    assert (
+        set(T.document["Globals"]["Function"]["Environment"]["Variables"]) - {"STAGE", "POWERTOOLS_SERVICE_NAME"}
+        <= asked
+    )
+
+
+def test_names_written_by_hand_are_those_of_the_resources() -> None:
+    training = (
+        f"arn:aws:states:us-east-1:000000000000:stateMachine:{T.text(T['TrainingStateMachine'].properties['Name'])}"
+    )
+    role = f"arn:aws:iam::000000000000:role/{T.text(T['SageMakerRole'].properties['RoleName'])}"
+    deploy = T.text(T["DeployEndpointFunction"].properties["FunctionName"])
+    assert (
+        T.text(FUNCTIONS["ApiFunction"].properties["Environment"]["Variables"]["TRAINING_STATE_MACHINE_ARN"])
+        == training
+    )
+    assert ("states:StartExecution", training) in set(granted("ApiFunction"))
+    assert ("iam:PassRole", role) in set(granted("SageMakerRole"))
+    assert ("lambda:InvokeFunction", f"arn:aws:lambda:us-east-1:000000000000:function:{deploy}") in set(
+        granted("SageMakerRole")
+    )
+
+
+# ---- state machines --------------------------------------------------------------------------------------------------
+
+
+def tasks(states: Any) -> Iterator[dict[str, Any]]:
+    """Every Task state of a definition, those inside Map and Parallel included."""
+    match states:
+        case {"Type": "Task", "Resource": str()}:
+            yield states
+        case dict():
+            for one in states.values():
+                yield from tasks(one)
+        case list():
+            for one in states:
+                yield from tasks(one)
+
+
+_INTEGRATIONS = {
+    "lambda:invoke": ("lambda:InvokeFunction", "FunctionName"),
+    "dynamodb:updateItem": ("dynamodb:UpdateItem", "TableName"),
+    "sns:publish": ("sns:Publish", "TopicArn"),
+    "states:startExecution": ("states:StartExecution", "StateMachineArn"),
+}
+
+
+@each_machine
+def test_state_machine_may_do_what_its_states_do_and_nothing_else(machine: Resource) -> None:
+    definition = json.loads((ROOT / machine.properties["DefinitionUri"]).read_text())
+    wanted = set()
+    for task in tasks(definition):
+        integration = re.fullmatch(
+            r"arn:\$\{Partition\}:states:::([a-z]+:[a-zA-Z]+)(\.waitForTaskToken)?", task["Resource"]
+        )
+        assert integration, task["Resource"]
+        action, argument = _INTEGRATIONS[integration[1]]
+        wanted.add((action, T.text(machine.properties["DefinitionSubstitutions"][task["Parameters"][argument][2:-1]])))
+    assert wanted
+    # A table is handed over by its name and granted by its ARN.
+    assert {
+        (action, resource.replace("Table.Arn>", "Table>")) for action, resource in granted(machine.logical_id)
+    } == wanted
+
+
+# ---- every statement -------------------------------------------------------------------------------------------------
+
+
+@each_statement
+def test_statement_names_its_actions(statement: Statement) -> None:
+    assert statement.effect == "Allow"
+    assert [action for action in statement.actions if "*" in action] == []
+
+
+@each_statement
+def test_statement_names_its_resources_where_the_action_knows_any(statement: Statement) -> None:
+    if statement.resources == {"*"}:
+        assert statement.actions <= WITHOUT_RESOURCE
+        return
+    for resource in statement.resources:
+        assert not re.fullmatch(r"\*|arn:[^:]+:[^:]+:[^:]*:[^:]*:(\*|[^:/]+[:/]\*)", resource)
+
+
+@each_statement
+def test_role_is_passed_to_sagemaker_alone(statement: Statement) -> None:
+    if "iam:PassRole" in statement.actions:
+        assert statement.actions == {"iam:PassRole"}
+        assert statement.condition == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+
+
+def test_metrics_are_written_to_sagemaker_namespaces_alone() -> None:
+    (statement,) = (one for one in STATEMENTS if "cloudwatch:PutMetricData" in one.actions)
+    assert statement.condition == {"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker/*"]}}
+
+
+def test_roles_for_other_services_are_assumed_for_this_account_alone() -> None:
+    for name in ("EventsRole", "SchedulerRole"):
+        (trust,) = T[name].properties["AssumeRolePolicyDocument"]["Statement"]
+        assert T.text(trust["Condition"]) == {"StringEquals": {"aws:SourceAccount": "000000000000"}}
