@@ -1,0 +1,299 @@
+"""The HTTP API: upload, follow, fetch. One route a function; each parses, calls one function, answers.
+
+`GET /v1/openapi.json` describes it. Errors are application/problem+json; times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import quote, unquote
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
+
+from functions import (
+    api_models as models,
+)
+from functions import (
+    catalogue,
+    jobs,
+    ledger,
+    listing,
+    presign,
+    problems,
+    requests,
+    services,
+)
+from functions.jobs import Job, Kind, Status
+from functions.log import about, logger
+from functions.problems import Problem
+from functions.requests import PreparedUpload
+
+RETRY_AFTER_SECONDS = 2
+
+app = APIGatewayHttpResolver(enable_validation=True)
+
+
+def _documented(description: str, model: type | None = None, content_type: str = "application/json") -> OpenAPIResponse:
+    if model is None:
+        return {"description": description}
+    return {"description": description, "content": {content_type: {"model": model}}}
+
+
+_UNKNOWN = {404: _documented("There is no such thing", models.ProblemBody, problems.CONTENT_TYPE)}
+_WRONG = {422: _documented("A field is wrong", models.ProblemBody, problems.CONTENT_TYPE)}
+
+
+def _json(status: HTTPStatus, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response[Any]:
+    text = json.dumps(body, ensure_ascii=False)
+    return Response(status.value, "application/json; charset=utf-8", text, headers=dict(headers or {}))
+
+
+def _redirect(url: str, headers: Mapping[str, str] | None = None) -> Response[Any]:
+    """307: the client repeats its method and body at `url`, which is good for minutes and therefore never stored."""
+    found = {"Location": url, "Cache-Control": "no-store", **(headers or {})}
+    return Response(HTTPStatus.TEMPORARY_REDIRECT.value, None, "", headers=found)
+
+
+def _base_url() -> str:
+    """Under which this API was asked, without a slash at its end."""
+    configured = services.current().settings.api_base_url
+    if configured:
+        return configured.rstrip("/")
+    event = app.current_event
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    domain = str(event["requestContext"].get("domainName") or "localhost")
+    host = headers.get("host", "")
+    # The Host header only to learn the port: what a client may write there must not become a link.
+    authority = host if host.startswith(f"{domain}:") and host[len(domain) + 1 :].isdigit() else domain
+    stage = str(event["requestContext"].get("stage") or "$default")
+    scheme = "http" if headers.get("x-forwarded-proto") == "http" else "https"
+    return f"{scheme}://{authority}" + ("" if stage == "$default" else f"/{stage}")
+
+
+def _status_url(job_id: str) -> str:
+    return f"{_base_url()}/v1/jobs/{job_id}"
+
+
+@app.post(
+    "/v1/uploads",
+    summary="Announce a file and get a URL to PUT it to",
+    responses={201: _documented("The job, and where its file goes", models.UploadAnswer), **_WRONG},
+)
+def create_upload(body: models.UploadRequest) -> Response[Any]:
+    prepared = _prepare(body)
+    about(prepared.job.job_id)
+    url = _status_url(prepared.job.job_id)
+    answer = {
+        "job_id": prepared.job.job_id,
+        "upload": {"method": "PUT", "url": prepared.url, "headers": prepared.headers},
+        "status_url": url,
+    }
+    return _json(HTTPStatus.CREATED, answer, {"Location": url})
+
+
+def _prepare(body: models.UploadRequest) -> PreparedUpload:
+    here = services.current()
+    if body.kind == "training":
+        if body.algorithm is None:
+            raise problems.invalid("algorithm", "a training needs an algorithm")
+        return requests.prepare_dataset(body.algorithm, body.filename, body.content_type, here)
+    if body.algorithm not in {None, here.settings.face_algorithm}:
+        raise problems.invalid("algorithm", f"faces are processed by {here.settings.face_algorithm}")
+    return requests.prepare_image(body.filename, body.content_type, here)
+
+
+@app.put(
+    "/v1/images/<filename>",
+    summary="Upload a photo: redirects to where the same PUT stores it",
+    responses={307: _documented("Repeat the PUT at Location"), **_WRONG},
+)
+def put_image(filename: Annotated[str, Path()]) -> Response[Any]:
+    prepared = requests.prepare_image(unquote(filename), None, services.current())
+    about(prepared.job.job_id)
+    job_id = prepared.job.job_id
+    return _redirect(prepared.url, {"X-Headrace-Job-Id": job_id, "X-Headrace-Status-Url": _status_url(job_id)})
+
+
+@app.get(
+    "/v1/jobs/<job_id>",
+    summary="A job, with its progress",
+    responses={
+        200: _documented("The job", models.Job),
+        304: _documented("Unchanged since the ETag in If-None-Match"),
+        **_UNKNOWN,
+    },
+)
+def get_job(job_id: Annotated[str, Path()]) -> Response[Any]:
+    job = _job(job_id)
+    body = json.dumps(jobs.as_status(job, _base_url()), ensure_ascii=False)
+    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if not job.status.final:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if _matches(app.current_event.headers.get("if-none-match"), etag):
+        return Response(HTTPStatus.NOT_MODIFIED.value, None, "", headers=headers)
+    return Response(HTTPStatus.OK.value, "application/json; charset=utf-8", body, headers=headers)
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    """RFC 9110, 13.1.2: a list of tags compared weakly, or a star."""
+    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    return etag in tags or "*" in tags
+
+
+def _job(job_id: str) -> Job:
+    about(job_id)
+    job = jobs.get(services.current(), unquote(job_id))
+    if job is None:
+        raise problems.not_found(f"the job '{unquote(job_id)}'")
+    return job
+
+
+@app.get(
+    "/v1/jobs",
+    summary="Jobs, newest first; with key, those of one uploaded object",
+    responses={200: _documented("One page of jobs", models.JobList), **_WRONG},
+)
+def list_jobs(
+    kind: Annotated[Kind | None, Query()] = None,
+    status: Annotated[Status | None, Query()] = None,
+    key: Annotated[str | None, Query(min_length=1, max_length=1024)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+) -> Response[Any]:
+    try:
+        page = listing.find(listing.Query(kind, status, key, limit, cursor), services.current())
+    except listing.CursorInvalid as error:
+        raise problems.invalid("cursor", str(error)) from error
+    base = _base_url()
+    body = {"jobs": [jobs.as_status(job, base) for job in page.jobs], "cursor": page.cursor}
+    return _json(HTTPStatus.OK, body, {"Cache-Control": "no-cache"})
+
+
+@app.get(
+    "/v1/jobs/<job_id>/events",
+    summary="Every delivery of the job's upload, and what was decided",
+    responses={200: _documented("The deliveries", models.DeliveryList), **_UNKNOWN},
+)
+def list_events(job_id: Annotated[str, Path()]) -> Response[Any]:
+    job = _job(job_id)
+    found = ledger.deliveries(services.current(), job.object) if job.object else []
+    events = [
+        {
+            "decision": delivery.decision.value,
+            "job_id": delivery.job_id,
+            "execution": delivery.execution,
+            "received_at": delivery.received_at,
+        }
+        for delivery in found
+        if delivery.job_id in {job.job_id, None}
+    ]
+    return _json(HTTPStatus.OK, {"events": events}, {"Cache-Control": "no-cache"})
+
+
+@app.get(
+    "/v1/jobs/<job_id>/results/<index>",
+    summary="One result image",
+    responses={307: _documented("The image is at Location"), **_UNKNOWN, **_WRONG},
+)
+def get_result(job_id: Annotated[str, Path()], index: Annotated[int, Path(ge=0)]) -> Response[Any]:
+    job = _job(job_id)
+    found = next((result for result in job.results if result["index"] == index), None)
+    if found is None:
+        raise problems.not_found(f"result {index} of the job {job.job_id}")
+    return _redirect(presign.get_url(services.current(), found["key"]))
+
+
+@app.get(
+    "/v1/algorithms",
+    summary="The catalogue",
+    responses={200: _documented("All published algorithms", models.AlgorithmList)},
+)
+def list_algorithms() -> Response[Any]:
+    found = sorted(catalogue.everything(services.current()), key=lambda algorithm: algorithm.name)
+    return _json(HTTPStatus.OK, {"algorithms": [dict(algorithm.spec) for algorithm in found]})
+
+
+@app.get(
+    "/v1/algorithms/<name>",
+    summary="One algorithm",
+    responses={200: _documented("The published algorithm"), **_UNKNOWN},
+)
+def get_algorithm(name: Annotated[str, Path()]) -> Response[Any]:
+    algorithm = catalogue.get(services.current(), unquote(name))
+    if algorithm is None:
+        raise problems.not_found(f"the algorithm '{unquote(name)}'")
+    return _json(HTTPStatus.OK, algorithm.spec)
+
+
+@app.post(
+    "/v1/trainings",
+    summary="Train on a dataset that is uploaded already",
+    responses={202: _documented("Started", models.TrainingAnswer), **_WRONG},
+)
+def create_training(body: models.TrainingRequest) -> Response[Any]:
+    job = requests.start_training(body.algorithm, body.key, body.hyperparameters, services.current())
+    about(job.job_id)
+    url = _status_url(job.job_id)
+    return _json(HTTPStatus.ACCEPTED, {"job_id": job.job_id, "status_url": url}, {"Location": url})
+
+
+@app.get("/v1/openapi.json", include_in_schema=False)
+def get_openapi() -> Response[Any]:
+    return Response(HTTPStatus.OK.value, "application/json; charset=utf-8", openapi_document())
+
+
+@cache
+def openapi_document() -> str:
+    """The OpenAPI document, as JSON."""
+    return app.get_openapi_json_schema(title="Headrace", version="1", description="Upload, follow, fetch.")
+
+
+def _answer(problem: Problem) -> Response[Any]:
+    return Response(problem.status.value, problems.CONTENT_TYPE, problem.as_json())
+
+
+@app.exception_handler(Problem)  # type: ignore[untyped-decorator]
+def on_problem(problem: Problem) -> Response[Any]:
+    return _answer(problem)
+
+
+@app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
+def on_invalid(error: RequestValidationError) -> Response[Any]:
+    return _answer(problems.from_validation(error.errors()))
+
+
+@app.exception_handler(RequestUnsupportedContentType)  # type: ignore[untyped-decorator]
+def on_unsupported(_: RequestUnsupportedContentType) -> Response[Any]:
+    return _answer(Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected a body of type application/json"))
+
+
+@app.not_found
+def on_unknown_route(_: NotFoundError) -> Response[Any]:
+    return _answer(Problem(HTTPStatus.NOT_FOUND, "there is nothing at this path for this method"))
+
+
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+def on_anything_else(error: Exception) -> Response[Any]:
+    """The edge of the process: the log gets the error, the client only that there was one."""
+    logger.error("unexpected error", exc_info=error)
+    return _answer(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong here; it is in the log"))
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    # The router's patterns know only URI characters, while an HTTP API hands the path over decoded (all but %25).
+    path = quote(unquote(event.get("rawPath") or "/"), safe="/-._~$")
+    return app.resolve({**event, "rawPath": path}, context)

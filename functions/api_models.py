@@ -1,0 +1,125 @@
+"""The bodies of the HTTP API, for validation and for its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class UploadRequest(_Request):
+    """A file that will be uploaded."""
+
+    kind: Literal["training", "face"]
+    algorithm: str | None = Field(default=None, min_length=1, max_length=64, description="required for a training")
+    filename: Annotated[str, Field(min_length=1, max_length=200)]
+    content_type: str | None = Field(default=None, min_length=1, max_length=128, pattern=r"^[\x21-\x7e ]+$")
+
+
+class TrainingRequest(_Request):
+    """A training of a dataset that is in the uploads bucket already."""
+
+    algorithm: Annotated[str, Field(min_length=1, max_length=64)]
+    key: str | None = Field(
+        default=None, min_length=1, max_length=1024, description="key of the dataset; the newest if absent"
+    )
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Upload(BaseModel):
+    method: str
+    url: str
+    headers: dict[str, str]
+
+
+class UploadAnswer(BaseModel):
+    job_id: str
+    upload: Upload
+    status_url: str
+
+
+class Links(BaseModel):
+    execution: str | None
+    pipeline_execution: str | None
+    training_job: str | None
+    model_package: str | None
+    endpoint: str | None
+
+
+class Result(BaseModel):
+    index: int
+    label: str
+    url: str
+
+
+class JobError(BaseModel):
+    code: str
+    message: str
+
+
+class Source(BaseModel):
+    bucket: str
+    key: str
+    version_id: str | None
+
+
+class Job(BaseModel):
+    """A tracked job, from upload to result."""
+
+    job_id: str
+    kind: Literal["training", "face", "batch", "deployment"]
+    status: Literal["PENDING", "INPROGRESS", "SUCCESS", "FAILURE"]
+    algorithm: str | None
+    step: str | None
+    steps_done: int
+    steps_total: int
+    links: Links
+    results: list[Result]
+    error: JobError | None
+    source: Source | None
+    created_at: str
+    updated_at: str
+
+
+class JobList(BaseModel):
+    jobs: list[Job]
+    cursor: str | None
+
+
+class Delivery(BaseModel):
+    decision: Literal["started", "rejected", "duplicate", "stale", "ignored"]
+    job_id: str | None
+    execution: str
+    received_at: str
+
+
+class DeliveryList(BaseModel):
+    events: list[Delivery]
+
+
+class TrainingAnswer(BaseModel):
+    job_id: str
+    status_url: str
+
+
+class AlgorithmList(BaseModel):
+    algorithms: list[dict[str, Any]]
+
+
+class FieldProblem(BaseModel):
+    field: str
+    message: str
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] = Field(default_factory=list)

@@ -1,0 +1,24 @@
+"""State AwaitEndpoint of `training`: parks the task token until the endpoint serves the config."""
+
+from typing import Any
+
+from functions import endpoints, services, waits
+from functions.log import about, logger
+from functions.waits import WaitKind
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001
+    about(event["job_id"])
+    here = services.current()
+    # Parked before the endpoint is looked at: a change after the look has an event that finds the row.
+    wait = waits.park(
+        here,
+        WaitKind.ENDPOINT,
+        event["job_id"],
+        event["token"],
+        endpoint=event["endpoint"],
+        endpoint_config=event["endpoint_config"],
+    )
+    resolved = endpoints.settle(here, event["endpoint"], wait)
+    logger.info("waiting for the endpoint", extra={"endpoint": event["endpoint"], "resolved": resolved})

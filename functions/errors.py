@@ -1,0 +1,48 @@
+"""What can go wrong with a job, as exception classes.
+
+Lambda reports the class name as the error's type, so the class name is what `record_failure` stores as the job's
+error code, and `str()` of the exception is the sentence a person reads: human text only, no codes, no JSON.
+
+    JobError
+      EventNotUnderstood   the input of an execution is neither an upload nor a direct run
+      AlgorithmNotFound    the catalogue holds no algorithm of that name
+      PipelineNotStarted   SageMaker refused to start the pipeline
+      ImageRejected        the uploaded image cannot be sent to a model
+      EndpointNotReady     the endpoint is there but does not answer yet (or any more)
+      EndpointNotFound     the endpoint is not there
+      DeploymentRejected   the model cannot be put behind the endpoint
+      ResultInvalid        the model's answer is not the array of images it should be
+"""
+
+
+class JobError(Exception):
+    """Base of every error whose text goes to a person as it stands."""
+
+
+class EventNotUnderstood(JobError): ...
+
+
+class AlgorithmNotFound(JobError): ...
+
+
+class PipelineNotStarted(JobError): ...
+
+
+class ImageRejected(JobError): ...
+
+
+class EndpointNotReady(JobError): ...
+
+
+class EndpointNotFound(JobError): ...
+
+
+class DeploymentRejected(JobError): ...
+
+
+class ResultInvalid(JobError): ...
+
+
+def own_codes() -> frozenset[str]:
+    """Names of all classes of this tree: the codes whose message is written for people."""
+    return frozenset(cls.__name__ for cls in JobError.__subclasses__()) | {JobError.__name__}

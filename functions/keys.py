@@ -1,0 +1,113 @@
+"""What an object key in the uploads bucket means.
+
+    datasets/<algorithm>/<dataset>/<file>     a training (<dataset> may be the job id the API gave)
+    images/<job_id>/<file>, images/<file>     a photo
+    batches/<algorithm>/<file>                not part of this version
+
+Keys are plain text here: spaces, plus signs and any letters stand for themselves. Only the Records-style notification
+carries them URL-encoded, and `functions.events` has decoded those already.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from functions import ids
+
+MARKER = "_SUCCESS"
+MAX_FILENAME = 200
+DATASET_SHAPE = "datasets/<algorithm>/<dataset>/<file>"
+IMAGE_SHAPE = "images/<job_id>/<file> or images/<file>"
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder marker: an empty object that consoles create; never an upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetKey:
+    algorithm: str
+    filename: str
+    prefix: str
+    """Everything before the file name, with its last slash."""
+    in_dataset: bool
+    """False for a file that lies directly under datasets/<algorithm>/."""
+    job_id: str | None
+    """What stands where the API puts a job id, if it has the form of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageKey:
+    filename: str
+    job_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchKey:
+    algorithm: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnfitKey:
+    kind: str
+    reason: str
+
+
+UploadKey = Folder | DatasetKey | ImageKey | BatchKey | UnfitKey
+
+
+def read(key: str) -> UploadKey:
+    """The meaning of `key`; never raises."""
+    if key.endswith("/"):
+        return Folder()
+    match key.split("/"):
+        case ["datasets", algorithm, *folders, filename] if algorithm and all(folders):
+            job_id = folders[0] if len(folders) == 1 and ids.is_job_id(folders[0]) else None
+            prefix = key.removesuffix(filename)
+            return DatasetKey(algorithm, filename, prefix, in_dataset=bool(folders), job_id=job_id)
+        case ["images", *folders, filename] if all(folders):
+            job_id = folders[0] if len(folders) == 1 and ids.is_job_id(folders[0]) else None
+            return ImageKey(filename, job_id)
+        case ["batches", algorithm, _, *_] if algorithm:
+            return BatchKey(algorithm)
+        case ["batches", *_]:
+            return BatchKey(None)
+        case ["images", *_]:
+            return UnfitKey("face", f"the key '{key}' does not fit {IMAGE_SHAPE}")
+        case _:
+            return UnfitKey("training", f"the key '{key}' does not fit {DATASET_SHAPE}")
+
+
+def matches(pattern: str, filename: str) -> bool:
+    """Whether a file of that name starts a training; `*`, `?` and `[...]` as in fnmatch, case counts."""
+    return fnmatchcase(filename, pattern)
+
+
+def dataset_uri(bucket: str, key: str) -> str:
+    """What the pipeline reads: the folder of a `_SUCCESS` marker, else that one object. Plain, not percent-encoded."""
+    return f"s3://{bucket}/{key.removesuffix(MARKER) if is_marker(key) else key}"
+
+
+def is_marker(key: str) -> bool:
+    return key == MARKER or key.endswith(f"/{MARKER}")
+
+
+class FilenameRejected(ValueError):
+    """A file name that cannot become part of a key; the text says why."""
+
+
+def safe_filename(name: str) -> str:
+    """`name` as the last part of a key: composed Unicode, no slash, no control character, 1 to 200 characters."""
+    name = unicodedata.normalize("NFC", name).strip()
+    if not name or name in {".", ".."}:
+        raise FilenameRejected("expected a file name")
+    if "/" in name or "\\" in name:
+        raise FilenameRejected("a file name holds no slashes")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+        raise FilenameRejected("a file name holds no control characters")
+    if len(name) > MAX_FILENAME:
+        raise FilenameRejected(f"a file name has at most {MAX_FILENAME} characters, this one {len(name)}")
+    return name

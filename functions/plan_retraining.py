@@ -1,0 +1,16 @@
+"""First state of `retraining` (on a schedule): which datasets are new? Each becomes an execution of `training`."""
+
+from typing import Any
+
+from functions import retraining, services
+from functions.log import logger
+from functions.retraining import Skipped, Training
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    entries = retraining.plan(event.get("input") or {}, event["time"], services.current())
+    runs = [entry.as_run() for entry in entries if isinstance(entry, Training)]
+    skipped = [entry.as_dict() for entry in entries if isinstance(entry, Skipped)]
+    logger.info("planned", extra={"runs": len(runs), "skipped": skipped})
+    return {"runs": runs, "skipped": skipped}

@@ -1,0 +1,158 @@
+"""What the HTTP API starts: uploads (a PENDING job, a presigned URL) and trainings (a PENDING job, an execution)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from functions import catalogue, claims, datasets, ids, jobs, keys, presign, problems, times
+from functions.catalogue import Algorithm
+from functions.datasets import Dataset
+from functions.events import Source
+from functions.jobs import Job, Kind, Status
+from functions.problems import FieldError
+
+if TYPE_CHECKING:
+    from functions.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedUpload:
+    job: Job
+    url: str
+    headers: dict[str, str]
+    """To send with the PUT."""
+
+
+def prepare_dataset(algorithm: str, filename: str, content_type: str | None, services: Services) -> PreparedUpload:
+    """A PENDING training, and the URL whose PUT starts it.
+
+    Raises:
+        Problem: the algorithm is unknown or not trained by uploads, or the file would not start it.
+    """
+    known = _trainable(algorithm, services)
+    name = _safe(filename)
+    if not known.starts_on_upload:
+        raise problems.invalid("algorithm", f"{algorithm} is trained on its schedule, not when a file arrives")
+    if not keys.matches(known.pattern, name):
+        raise problems.invalid("filename", _mismatch(known, name))
+    return _prepare(Kind.TRAINING, f"datasets/{algorithm}", algorithm, name, content_type, services)
+
+
+def _mismatch(algorithm: Algorithm, name: str) -> str:
+    if algorithm.pattern == keys.MARKER:
+        return f"datasets of {algorithm.name} are folders that start at a file {keys.MARKER}: upload them to S3"
+    return f"{algorithm.name} takes files that match '{algorithm.pattern}', found '{name}'"
+
+
+def prepare_image(filename: str, content_type: str | None, services: Services) -> PreparedUpload:
+    """A PENDING face job, and the URL whose PUT starts it."""
+    return _prepare(Kind.FACE, "images", services.settings.face_algorithm, _safe(filename), content_type, services)
+
+
+def _prepare(
+    kind: Kind, folder: str, algorithm: str, filename: str, content_type: str | None, services: Services
+) -> PreparedUpload:
+    now = services.now()
+    job_id = ids.ulid(now)
+    source = Source(services.settings.uploads_bucket, f"{folder}/{job_id}/{filename}", None)
+    _fits_a_key(source.key)
+    job = jobs.new(job_id, kind, Status.PENDING, times.iso(now), algorithm=algorithm, source=source)
+    jobs.create(services, job)
+    headers = {"Content-Type": content_type} if content_type else {}
+    return PreparedUpload(job, presign.put_url(services, source.key, content_type), headers)
+
+
+def _safe(filename: str) -> str:
+    try:
+        return keys.safe_filename(filename)
+    except keys.FilenameRejected as error:
+        raise problems.invalid("filename", str(error)) from error
+
+
+def _fits_a_key(key: str) -> None:
+    if len(key.encode()) > 1024:
+        raise problems.invalid("filename", "it is too long: an S3 key has at most 1024 bytes")
+
+
+def start_training(algorithm: str, key: str | None, hyperparameters: Mapping[str, Any], services: Services) -> Job:
+    """A PENDING training of an uploaded dataset (the newest, unless `key` names one), and its execution started.
+
+    The row is there before the execution, so whoever has the id can follow it at once. The execution's name is the job
+    id. If it cannot be started the row says so.
+
+    Raises:
+        Problem: the algorithm, the key or a hyperparameter is wrong.
+    """
+    known = _trainable(algorithm, services)
+    wrong = catalogue.check(known, hyperparameters)
+    if wrong:
+        errors = [FieldError(f"hyperparameters.{name}", message) for name, message in wrong.items()]
+        raise problems.several_invalid(errors)
+    dataset = _dataset(known, key, services)
+    now = services.now()
+    job = jobs.new(
+        ids.ulid(now),
+        Kind.TRAINING,
+        Status.PENDING,
+        times.iso(now),
+        algorithm=algorithm,
+        source=dataset.source,
+        steps=known.steps,
+        etag=dataset.etag,
+    )
+    jobs.create(services, job)
+    _start_execution(job, dataset, hyperparameters, services)
+    return job
+
+
+def _start_execution(job: Job, dataset: Dataset, hyperparameters: Mapping[str, Any], services: Services) -> None:
+    run = {
+        "job_id": job.job_id,
+        "algorithm": job.algorithm,
+        "source": dataset.source.as_dict(),
+        "hyperparameters": dict(hyperparameters),
+        "reason": "api",
+    }
+    try:
+        services.stepfunctions.start_execution(
+            stateMachineArn=services.settings.training_state_machine_arn,
+            name=job.job_id,
+            input=json.dumps(run),
+        )
+    except ClientError:
+        error = {"code": "ExecutionNotStarted", "message": "the training could not be started; try again"}
+        jobs.fail(services, job.job_id, "", error)
+        raise
+
+
+def _trainable(name: str, services: Services) -> Algorithm:
+    algorithm = catalogue.get(services, name)
+    if algorithm is None:
+        raise problems.invalid("algorithm", claims.unknown_algorithm(name))
+    if not algorithm.trainable:
+        raise problems.invalid("algorithm", f"{name} cannot be trained: its model comes ready-made")
+    return algorithm
+
+
+def _dataset(algorithm: Algorithm, key: str | None, services: Services) -> Dataset:
+    if key is None:
+        newest = datasets.newest(algorithm, services)
+        if newest is None:
+            raise problems.invalid("key", f"there is no dataset under datasets/{algorithm.name}/ yet")
+        return newest
+    if not datasets.starts_training(algorithm, key):
+        raise problems.invalid("key", _unfit(algorithm))
+    found = datasets.find(services.settings.uploads_bucket, key, services)
+    if found is None:
+        raise problems.invalid("key", f"there is no object '{key}' in the uploads bucket")
+    return found
+
+
+def _unfit(algorithm: Algorithm) -> str:
+    shape = f"datasets/{algorithm.name}/<dataset>/"
+    return f"expected a key under {shape} whose file name matches '{algorithm.pattern}'"

@@ -1,0 +1,14 @@
+"""State SplitResult of `face_processing`: cuts the model's array into images; the walk ends in RecordSuccess."""
+
+from typing import Any
+
+from functions import results, services
+from functions.log import about, logger
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    about(event["job_id"])
+    written = results.split(event, services.current())
+    logger.info("split", extra={"count": len(written)})
+    return {"results": [{"index": one.index, "label": one.label, "key": one.key} for one in written]}

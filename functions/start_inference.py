@@ -1,0 +1,13 @@
+"""State StartInference of `face_processing`: sends the photo; `track_inference` hears the answer."""
+
+from typing import Any
+
+from functions import inference, services
+from functions.log import about, logger
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001
+    about(event["job"]["job_id"])
+    inference.start(event["job"], event["token"], services.current())
+    logger.info("sent", extra={"endpoint": event["job"]["endpoint"]})

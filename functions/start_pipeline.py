@@ -1,0 +1,13 @@
+"""State StartPipeline of `training`: starts the pipeline; `track_pipeline` answers the token at its end."""
+
+from typing import Any
+
+from functions import pipeline_runs, services
+from functions.log import about, logger
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001
+    about(event["job"]["job_id"])
+    execution = pipeline_runs.start(event["job"], event["token"], services.current())
+    logger.info("started", extra={"pipeline_execution": execution})

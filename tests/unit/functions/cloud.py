@@ -1,0 +1,340 @@
+"""The functions' world for unit tests: moto's DynamoDB and S3, small fakes where moto has nothing, a clock to move."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from functions.services import Services, Settings
+
+REGION = "us-east-1"
+UPLOADS = "headrace-test-uploads-000000000000-us-east-1"
+ARTIFACTS = "headrace-test-artifacts-000000000000-us-east-1"
+JOBS, LEDGER, WAITS, ALGORITHMS = (f"headrace-test-{name}" for name in ("jobs", "ledger", "waits", "algorithms"))
+MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:headrace-test-training"
+
+ENVIRONMENT = {
+    "STAGE": "test",
+    "JOBS_TABLE": JOBS,
+    "LEDGER_TABLE": LEDGER,
+    "WAITS_TABLE": WAITS,
+    "ALGORITHMS_TABLE": ALGORITHMS,
+    "UPLOADS_BUCKET": UPLOADS,
+    "ARTIFACTS_BUCKET": ARTIFACTS,
+    "TRAINING_STATE_MACHINE_ARN": MACHINE,
+    "SAGEMAKER_ROLE_ARN": "arn:aws:iam::000000000000:role/headrace-test-sagemaker-us-east-1",
+    "INFERENCE_SUCCESS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:success",
+    "INFERENCE_ERROR_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:error",
+    "FACE_ALGORITHM": "face_aging",
+}
+
+
+def execution(name: str, machine: str = "training") -> str:
+    return f"arn:aws:states:{REGION}:000000000000:execution:headrace-test-{machine}:{name}"
+
+
+def client_error(code: str, message: str, operation: str = "Operation") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **delta: float) -> None:
+        self.time += timedelta(**delta)
+
+
+class OneCallAtATime:
+    """A client whose calls exclude each other, as DynamoDB's writes to one item do; moto knows nothing of threads."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._client, name)
+        if not callable(value):
+            return value
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._lock:
+                return value(*args, **kwargs)
+
+        return call
+
+
+@dataclass
+class FakeSageMaker:
+    """Answers from tables that a test fills; remembers every call that changes something."""
+
+    executions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    steps: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    processing_jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    training_jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    endpoints: dict[str, dict[str, Any]] = field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    configs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    refuse_start: ClientError | None = None
+    refuse_update: ClientError | None = None
+    page_size: int = 100
+
+    def start_pipeline_execution(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(("start_pipeline_execution", request))
+        if self.refuse_start:
+            raise self.refuse_start
+        name = f"arn:aws:sagemaker:us-east-1:000000000000:pipeline/{request['PipelineName']}/execution/e1"
+        self.executions[name] = {
+            "PipelineExecutionDisplayName": request["PipelineExecutionDisplayName"],
+            "PipelineExecutionStatus": "Executing",
+        }
+        return {"PipelineExecutionArn": name}
+
+    def describe_pipeline_execution(self, *, PipelineExecutionArn: str) -> dict[str, Any]:  # noqa: N803
+        if PipelineExecutionArn not in self.executions:
+            raise client_error("ResourceNotFound", "Pipeline execution not found")
+        return self.executions[PipelineExecutionArn]
+
+    def list_pipeline_execution_steps(self, **request: Any) -> dict[str, Any]:
+        steps = self.steps.get(request["PipelineExecutionArn"], [])
+        begin = int(request.get("NextToken", "0"))
+        page: dict[str, Any] = {"PipelineExecutionSteps": steps[begin : begin + self.page_size]}
+        if begin + self.page_size < len(steps):
+            page["NextToken"] = str(begin + self.page_size)
+        return page
+
+    def describe_processing_job(self, *, ProcessingJobName: str) -> dict[str, Any]:  # noqa: N803
+        if ProcessingJobName not in self.processing_jobs:
+            raise client_error("ValidationException", "Could not find requested job")
+        return self.processing_jobs[ProcessingJobName]
+
+    def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803
+        return self.training_jobs[TrainingJobName]
+
+    def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803
+        if EndpointName not in self.endpoints:
+            raise client_error("ValidationException", f'Could not find endpoint "{EndpointName}".')
+        return self.endpoints[EndpointName]
+
+    def update_endpoint(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(("update_endpoint", request))
+        if self.refuse_update:
+            raise self.refuse_update
+        self.endpoints[request["EndpointName"]]["EndpointStatus"] = "Updating"
+        return {}
+
+    def create_endpoint(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(("create_endpoint", request))
+        name = request["EndpointName"]
+        if name in self.endpoints:
+            raise client_error("ValidationException", f"Cannot create already existing endpoint {name}")
+        self.endpoints[name] = {"EndpointStatus": "Creating", "EndpointConfigName": request["EndpointConfigName"]}
+        return {}
+
+    def delete_endpoint(self, *, EndpointName: str) -> None:  # noqa: N803
+        self.calls.append(("delete_endpoint", {"EndpointName": EndpointName}))
+        del self.endpoints[EndpointName]
+
+    def create_model(self, **request: Any) -> dict[str, Any]:
+        return self._create(self.models, request["ModelName"], request)
+
+    def create_endpoint_config(self, **request: Any) -> dict[str, Any]:
+        return self._create(self.configs, request["EndpointConfigName"], request)
+
+    def _create(self, there: dict[str, dict[str, Any]], name: str, request: dict[str, Any]) -> dict[str, Any]:
+        if name in there:
+            raise client_error("ValidationException", f"Cannot create already existing model {name}")
+        there[name] = request
+        return {}
+
+    def called(self, operation: str) -> list[dict[str, Any]]:
+        return [request for name, request in self.calls if name == operation]
+
+
+@dataclass
+class FakeRuntime:
+    """SageMaker's runtime: takes invocations, or refuses them."""
+
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    refuse: ClientError | None = None
+
+    def invoke_endpoint_async(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(request)
+        if self.refuse:
+            raise self.refuse
+        folder = f"s3://{ARTIFACTS}/async"
+        job_id = request["InferenceId"]
+        return {
+            "InferenceId": job_id,
+            "OutputLocation": f"{folder}/output/{job_id}.out",
+            "FailureLocation": f"{folder}/failure/{job_id}-error.out",
+        }
+
+
+@dataclass
+class FakeStepFunctions:
+    """The callback half of Step Functions: what was sent for which token."""
+
+    sent: list[tuple[str, str, Any]] = field(default_factory=list)
+    over: set[str] = field(default_factory=set)
+    started: list[dict[str, Any]] = field(default_factory=list)
+    refuse_start: ClientError | None = None
+    before_send: Callable[[], None] | None = None
+
+    def send_task_success(self, *, taskToken: str, output: str) -> None:  # noqa: N803
+        self._send(taskToken, "success", json.loads(output))
+
+    def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> None:  # noqa: N803
+        self._send(taskToken, "failure", (error, cause))
+
+    def _send(self, token: str, how: str, what: Any) -> None:
+        if self.before_send:
+            self.before_send()
+        if token in self.over:
+            raise client_error("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+        self.over.add(token)
+        self.sent.append((token, how, what))
+
+    def start_execution(self, **request: Any) -> dict[str, Any]:
+        if self.refuse_start:
+            raise self.refuse_start
+        self.started.append(request)
+        return {"executionArn": execution(request["name"])}
+
+
+@cache
+def _client(name: str) -> Any:
+    """One for all tests of a process: a client has no state of its own, and making one takes long."""
+    return boto3.client(name, region_name=REGION)  # type: ignore[call-overload]
+
+
+class Cloud:
+    """Everything at once: the services to hand to the code, and the fakes to look into. Needs moto to be on."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.sagemaker = FakeSageMaker()
+        self.runtime = FakeRuntime()
+        self.stepfunctions = FakeStepFunctions()
+        self.dynamodb = _client("dynamodb")
+        self.s3 = _client("s3")
+        clients: dict[str, Any] = {
+            "dynamodb": OneCallAtATime(self.dynamodb),
+            "s3": self.s3,
+            "sagemaker": self.sagemaker,
+            "sagemaker-runtime": self.runtime,
+            "stepfunctions": self.stepfunctions,
+        }
+        self.services = Services(Settings(ENVIRONMENT), clients.__getitem__, self.clock)
+        self._tables()
+        for bucket in (UPLOADS, ARTIFACTS):
+            self.s3.create_bucket(Bucket=bucket)
+
+    def version_uploads(self) -> None:
+        self.s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+
+    def put(self, key: str, body: bytes = b"a,b\n1,2\n", bucket: str = UPLOADS) -> dict[str, Any]:
+        return dict(self.s3.put_object(Bucket=bucket, Key=key, Body=io.BytesIO(body)))
+
+    def _tables(self) -> None:
+        self._table(JOBS, ["job_id"], {"by_object": ["object", "created"], "by_kind": ["kind", "created"]})
+        self._table(LEDGER, ["object", "entry"], {})
+        self._table(WAITS, ["wait_id"], {"by_endpoint": ["endpoint", "created"]})
+        self._table(ALGORITHMS, ["name"], {})
+
+    def _table(self, name: str, key: list[str], indexes: dict[str, list[str]]) -> None:
+        attributes = {attribute for names in (key, *indexes.values()) for attribute in names}
+        more: dict[str, Any] = {}
+        if indexes:
+            more["GlobalSecondaryIndexes"] = [
+                {"IndexName": index, "KeySchema": _schema(names), "Projection": {"ProjectionType": "ALL"}}
+                for index, names in indexes.items()
+            ]
+        self.dynamodb.create_table(
+            TableName=name,
+            KeySchema=_schema(key),
+            AttributeDefinitions=[
+                {"AttributeName": attribute, "AttributeType": "S"} for attribute in sorted(attributes)
+            ],
+            BillingMode="PAY_PER_REQUEST",
+            **more,
+        )
+
+    def publish(self, name: str, **changes: Any) -> None:
+        """Puts an algorithm into the catalogue: decision_trees' shape, with `changes`."""
+        spec: dict[str, Any] = {
+            "name": name,
+            "title": name,
+            "trainable": True,
+            "inferable": True,
+            "trigger": {"on": "upload", "pattern": "*.csv"},
+            "hyperparameters": {
+                "target": {"type": "string", "default": "Species"},
+                "max_depth": {"type": "integer", "default": 4, "minimum": 1, "maximum": 64},
+                "rate": {"type": "float", "default": 0.1, "minimum": 0},
+                "criterion": {"type": "string", "default": "gini", "choices": ["gini", "entropy"]},
+            },
+            "pipeline": f"headrace-test-{name.replace('_', '-')}",
+            "steps": ["Process", "Train", "Evaluate", "CheckQuality", "Register", "Deploy"],
+            "endpoint": f"headrace-test-{name.replace('_', '-')}",
+            "labels": [],
+            "retrain": {"schedule": "rate(1 day)", "only_if_new_data": True},
+        }
+        spec |= changes
+        self.dynamodb.put_item(TableName=ALGORITHMS, Item={"name": {"S": name}, "spec": {"S": json.dumps(spec)}})
+
+    def publish_faces(self) -> None:
+        self.publish(
+            "face_aging",
+            trainable=False,
+            steps=["Register", "Deploy"],
+            labels=["ORIGINAL", "20-30", "30-40", "50-60", "70-80"],
+            hyperparameters={},
+            retrain=None,
+        )
+
+
+def _schema(names: list[str]) -> list[Any]:
+    return [{"AttributeName": name, "KeyType": kind} for name, kind in zip(names, ("HASH", "RANGE"), strict=False)]
+
+
+def uploaded(
+    key: str, sequencer: str = "0061A1", *, version_id: str | None = "v1", etag: str = "e1", size: int = 10
+) -> dict[str, Any]:
+    """An EventBridge `Object Created` event of the uploads bucket."""
+    found: dict[str, Any] = {"key": key, "size": size, "etag": etag, "sequencer": sequencer}
+    if version_id:
+        found["version-id"] = version_id
+    return {
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "detail": {"version": "0", "bucket": {"name": UPLOADS}, "object": found, "reason": "PutObject"},
+    }
+
+
+class Context:
+    """What Lambda hands a handler beside the event."""
+
+    function_name = "headrace-test-function"
+    memory_limit_in_mb = 128
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:headrace-test-function"
+    aws_request_id = "52fdfc07-2182-154f-163f-5f0f9a621d72"
+    remaining_ms = 30_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms

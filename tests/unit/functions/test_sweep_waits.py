@@ -1,0 +1,103 @@
+"""A wait whose event was lost is resolved by asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions import ids, jobs, sweep, sweep_waits, times, waits
+from functions.jobs import Kind, Status
+from functions.waits import Wait, WaitKind
+from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error
+
+JOB_ID = ids.derived("b", "k", "v")
+ARN = "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/e1"
+
+
+@pytest.fixture(autouse=True)
+def _job(cloud: Cloud) -> None:
+    row = jobs.new(JOB_ID, Kind.TRAINING, Status.INPROGRESS, times.iso(cloud.clock()))
+    jobs.create(cloud.services, row)
+    jobs.note(cloud.services, JOB_ID, links={"pipeline_execution": ARN})
+
+
+def park(cloud: Cloud, kind: WaitKind, **more: Any) -> Wait:
+    return waits.park(cloud.services, kind, JOB_ID, "t1", **more)
+
+
+def run(cloud: Cloud, minutes: float = 3) -> dict[str, int]:
+    cloud.clock.advance(minutes=minutes)
+    return dict(sweep_waits.handler({}, Context()))
+
+
+def test_a_pipeline_that_has_ended_unheard(cloud: Cloud) -> None:
+    park(cloud, WaitKind.PIPELINE)
+    cloud.sagemaker.executions[ARN] = {"PipelineExecutionStatus": "Executing"}
+    assert run(cloud)["resolved"] == 0
+    cloud.sagemaker.executions[ARN] = {"PipelineExecutionStatus": "Succeeded"}
+    assert run(cloud)["resolved"] == 1
+    assert run(cloud) == {"seen": 0, "resolved": 0, "expired": 0, "unanswered": 0}
+    assert [sent[1] for sent in cloud.stepfunctions.sent] == ["success"]
+
+
+def test_a_pipeline_that_is_not_known_yet_is_left(cloud: Cloud) -> None:
+    waits.park(cloud.services, WaitKind.PIPELINE, ids.derived("x", "y", "z"), "t1")
+    assert run(cloud) == {"seen": 1, "resolved": 0, "expired": 0, "unanswered": 0}
+
+
+def test_an_endpoint_that_is_ready_unheard(cloud: Cloud) -> None:
+    park(cloud, WaitKind.ENDPOINT, endpoint="e", endpoint_config="c")
+    cloud.sagemaker.endpoints["e"] = {"EndpointStatus": "InService", "EndpointConfigName": "c"}
+    assert run(cloud)["resolved"] == 1
+
+
+def test_an_inference_that_has_answered_unheard(cloud: Cloud) -> None:
+    wait = park(cloud, WaitKind.INFERENCE)
+    assert run(cloud)["resolved"] == 0
+    waits.note_locations(cloud.services, wait, f"s3://{ARTIFACTS}/o", f"s3://{ARTIFACTS}/f")
+    assert run(cloud)["resolved"] == 0
+    cloud.put("o", b"x", ARTIFACTS)
+    assert run(cloud)["resolved"] == 1
+    assert cloud.stepfunctions.sent == [("t1", "success", {"output": {"bucket": ARTIFACTS, "key": "o"}})]
+
+
+def test_an_inference_that_has_failed_unheard(cloud: Cloud) -> None:
+    wait = park(cloud, WaitKind.INFERENCE)
+    waits.note_locations(cloud.services, wait, f"s3://{ARTIFACTS}/o", f"s3://{ARTIFACTS}/f")
+    cloud.put("f", b'{"error": "No face found in the photo"}', ARTIFACTS)
+    assert run(cloud)["resolved"] == 1
+    assert cloud.stepfunctions.sent == [("t1", "failure", ("InferenceFailed", "No face found in the photo"))]
+
+
+def test_a_young_wait_is_left_to_its_event(cloud: Cloud) -> None:
+    park(cloud, WaitKind.PIPELINE)
+    cloud.sagemaker.executions[ARN] = {"PipelineExecutionStatus": "Succeeded"}
+    assert run(cloud, minutes=1.9)["resolved"] == 0
+    assert run(cloud, minutes=0.2)["resolved"] == 1
+
+
+def test_an_expired_wait_is_deleted_and_nothing_is_sent(cloud: Cloud) -> None:
+    park(cloud, WaitKind.ENDPOINT, endpoint="e", endpoint_config="c")
+    assert run(cloud, minutes=24 * 60)["expired"] == 1
+    assert cloud.stepfunctions.sent == []
+    assert list(waits.everything(cloud.services)) == []
+
+
+def test_one_wait_that_cannot_be_asked_about_does_not_stop_the_others(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park(cloud, WaitKind.PIPELINE)
+    park(cloud, WaitKind.ENDPOINT, endpoint="e", endpoint_config="c")
+    cloud.sagemaker.executions[ARN] = {"PipelineExecutionStatus": "Succeeded"}
+
+    def throttled(**_: Any) -> Any:
+        raise client_error("ThrottlingException", "Rate exceeded")
+
+    monkeypatch.setattr(cloud.sagemaker, "describe_endpoint", throttled)
+    assert run(cloud) == {"seen": 2, "resolved": 1, "expired": 0, "unanswered": 1}
+
+
+def test_the_sweep_stops_in_time(cloud: Cloud) -> None:
+    park(cloud, WaitKind.PIPELINE)
+    assert sweep.sweep(cloud.services, lambda: False).seen == 0
