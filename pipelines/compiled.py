@@ -1,0 +1,169 @@
+"""What compiling gives: a definition, what it refers to, and the published algorithm that functions read."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipelines.environment import Environment
+from pipelines.sources import Upload
+from pipelines.spec import AlgorithmSpec, DeployMode
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+_FIRST: Final = {"Version": 0, "Name": 1, "Type": 2, "Parameters": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPipeline:
+    """One algorithm, ready to be published."""
+
+    name: str
+    """The algorithm's."""
+    pipeline_name: str
+    definition: str
+    """Canonical JSON: what CreatePipeline gets; equal inputs give equal bytes."""
+    uploads: tuple[Upload, ...]
+    published: str
+    """The published algorithm as JSON."""
+    parameters: tuple[tuple[str, str], ...]
+    """SSM parameters (leaf, value): source, artifact, training_image, inference_image, as far as there are any."""
+    deployment_job_id: str | None
+    """For an algorithm that is deployed without training: the job that does it."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps a successful run takes, in order."""
+        return tuple(step["Name"] for step in steps_of(json.loads(self.definition)) if step["Type"] != "Fail")
+
+    @property
+    def definition_sha256(self) -> str:
+        """Hash of the definition."""
+        return hashlib.sha256(self.definition.encode()).hexdigest()
+
+    def pretty(self) -> str:
+        """The definition for people and for golden files."""
+        return json.dumps(json.loads(self.definition), indent=2, ensure_ascii=False) + "\n"
+
+
+def canonical(definition: dict[str, Any]) -> str:
+    """A definition's one text: keys in alphabetical order, but a step's or parameter's name and type first."""
+    return json.dumps(_ordered(definition), separators=(",", ":"), ensure_ascii=False)
+
+
+def _ordered(value: Any) -> Any:
+    match value:
+        case dict():
+            keys = sorted(value, key=lambda key: (_FIRST.get(key, len(_FIRST)), key))
+            return {key: _ordered(value[key]) for key in keys}
+        case list():
+            return [_ordered(item) for item in value]
+        case _:
+            return value
+
+
+def renamed(definition: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """The definition with a step named `new` instead of `old`, wherever it is named or referred to.
+
+    The SDK adds a suffix to the steps of a ModelStep; job rows, events and people see the plain name.
+    """
+
+    def walk(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key: _reference(key, walk(below), old, new) for key, below in value.items()}
+            case list():
+                return [walk(item) for item in value]
+            case _:
+                return value
+
+    result: dict[str, Any] = walk(definition)
+    return result
+
+
+def _reference(key: str, value: Any, old: str, new: str) -> Any:
+    if key == "Name" and value == old:
+        return new
+    if key == "Get" and isinstance(value, str) and value.startswith((f"Steps.{old}.", f"Steps.{old}[")):
+        return f"Steps.{new}{value.removeprefix(f'Steps.{old}')}"
+    if key == "DependsOn" and isinstance(value, list):
+        return [new if item == old else item for item in value]
+    return value
+
+
+def steps_of(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every step, in the order of the definition, with those of a condition's branches after it."""
+    pending = list(definition["Steps"])
+    while pending:
+        step = pending.pop(0)
+        yield step
+        if step["Type"] == "Condition":
+            pending = [*step["Arguments"]["IfSteps"], *step["Arguments"]["ElseSteps"], *pending]
+
+
+def compiled(
+    spec: AlgorithmSpec,
+    environment: Environment,
+    definition: str,
+    uploads: tuple[Upload, ...],
+    keys: dict[str, str | None],
+    content_sha256: str,
+) -> CompiledPipeline:
+    """Put a definition together with what belongs to it. `keys` are those of `source` and `artifact`."""
+    sha256 = hashlib.sha256(definition.encode()).hexdigest()
+    steps = list(steps_of(json.loads(definition)))
+    uris = {leaf: environment.artifact_uri(key) for leaf, key in keys.items() if key is not None}
+    job_id = derived_job_id("publish", spec.name, sha256, content_sha256)
+    return CompiledPipeline(
+        name=spec.name,
+        pipeline_name=environment.resource_name(spec.name),
+        definition=definition,
+        uploads=uploads,
+        published=json.dumps(published(spec, environment, steps, sha256), ensure_ascii=False, separators=(",", ":")),
+        parameters=tuple(sorted({**uris, **images(steps)}.items())),
+        deployment_job_id=job_id if spec.deploys and not spec.trainable else None,
+    )
+
+
+def published(
+    spec: AlgorithmSpec, environment: Environment, steps: list[dict[str, Any]], sha256: str
+) -> dict[str, Any]:
+    """The row of the algorithms table: what functions and the API know of an algorithm."""
+    serves = spec.deploy.mode is not DeployMode.NONE
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "reference": spec.reference,
+        "trainable": spec.trainable,
+        "inferable": spec.inferable,
+        "batch": spec.batch,
+        "trigger": spec.trigger.model_dump(mode="json"),
+        "channels": {name: channel.model_dump(mode="json") for name, channel in spec.channels.items()},
+        "hyperparameters": {name: value.model_dump(mode="json") for name, value in spec.hyperparameters.items()},
+        "pipeline": environment.resource_name(spec.name),
+        "steps": [step["Name"] for step in steps if step["Type"] != "Fail"],
+        "endpoint": environment.resource_name(spec.name) if serves else None,
+        "deploy": spec.deploy.published(),
+        "labels": list(spec.results.labels),
+        "retrain": spec.retrain.model_dump(mode="json") if spec.retrain else None,
+        "definition_sha256": sha256,
+    }
+
+
+def images(steps: list[dict[str, Any]]) -> dict[str, str]:
+    """The images that a definition's steps run and register, by the name of their SSM parameter."""
+    found: dict[str, str] = {}
+    for step in steps:
+        if step["Type"] == "Training":
+            found["training_image"] = step["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
+        if step["Type"] == "RegisterModel":
+            found["inference_image"] = step["Arguments"]["InferenceSpecification"]["Containers"][0]["Image"]
+    return found
+
+
+def derived_job_id(*parts: str) -> str:
+    """A job id that the same parts always give: 130 bits of their hash as 26 characters, the first one 0 to 7."""
+    number = int.from_bytes(hashlib.sha256("\n".join(parts).encode()).digest()) >> (256 - 130)
+    digits = [_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)]
+    return _ALPHABET[_ALPHABET.index(digits[0]) & 7] + "".join(digits[1:])

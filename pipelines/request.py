@@ -1,0 +1,47 @@
+"""What the SDK needs to know to define one pipeline: a specification with everything outside it resolved to URIs.
+
+It is plain data, because the SDK runs in a process of its own (see `worker`).
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from pipelines.environment import Environment
+from pipelines.spec import AlgorithmSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One pipeline to define; URIs are None where the algorithm has no such thing."""
+
+    spec: AlgorithmSpec
+    environment: Environment
+    training_image: str | None
+    """Own image; a framework's is looked up by the SDK."""
+    inference_image: str | None
+    source_uri: str | None
+    """s3://.../sourcedir.tar.gz of a framework."""
+    files_uri: str | None
+    """s3://.../files/, the same sources unpacked, for processing containers."""
+    artifact_uri: str | None
+    """s3://.../model.tar.gz of an algorithm that is not trained."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; `from_json` is its inverse."""
+        uris = ("training_image", "inference_image", "source_uri", "files_uri", "artifact_uri")
+        return {
+            "spec": self.spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            "environment": asdict(self.environment),
+            **{name: getattr(self, name) for name in uris},
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """A request from the plain data of `to_json`."""
+        rest = {key: value for key, value in data.items() if key not in {"spec", "environment"}}
+        return cls(AlgorithmSpec.of(data["spec"]), Environment(**data["environment"]), **rest)
+
+    def canonical(self) -> str:
+        """One text for equal requests: what the cache's key is made of."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,67 @@
+"""Process: the uploaded object or folder -> one folder a channel. Also the parts that Evaluate shares."""
+
+from typing import Any
+
+from sagemaker.processing import ProcessingInput, ProcessingOutput, Processor
+from sagemaker.workflow.properties import PropertyFile
+from sagemaker.workflow.steps import ProcessingStep
+
+from pipelines.spec import Processing
+from pipelines.steps.context import Context
+
+CODE_FOLDER = "/opt/ml/processing/input/code"
+
+
+def process_step(context: Context) -> ProcessingStep:
+    """The step `Process`."""
+    inputs = [source("data", context.parameters["InputUri"], "/opt/ml/processing/input/data")]
+    outputs = [
+        output(name, f"/opt/ml/processing/output/{name}", context.run_uri(name)) for name in context.spec.channels
+    ]
+    script = context.spec.processing.entry_point if context.spec.processing else None
+    return container_step(context, "Process", "process", script, inputs, outputs)
+
+
+def container_step(
+    context: Context,
+    name: str,
+    command: str,
+    script: str | None,
+    inputs: list[ProcessingInput],
+    outputs: list[ProcessingOutput],
+    property_files: list[PropertyFile] | None = None,
+) -> ProcessingStep:
+    """A processing job: a framework runs `script`, an own image its command `processing <command>`."""
+    machines = context.spec.processing or Processing()
+    if script is not None:
+        inputs = [*inputs, source("code", context.request.files_uri, CODE_FOLDER)]
+    processor = Processor(
+        role=context.role,
+        image_uri=context.training_image,
+        entrypoint=["python3", f"{CODE_FOLDER}/{script}"] if script else ["processing"],
+        instance_count=machines.instance_count,
+        instance_type=context.parameters["ProcessingInstanceType"],
+        volume_size_in_gb=machines.volume_gb,
+        max_runtime_in_seconds=machines.max_runtime_seconds,
+        sagemaker_session=context.session,
+    )
+    arguments = [*([] if script else [command]), *hyperparameter_arguments(context)]
+    # An empty list of arguments would be refused by CreateProcessingJob.
+    step_args = processor.run(inputs=inputs, outputs=outputs, arguments=arguments or None)
+    return ProcessingStep(name=name, step_args=step_args, property_files=property_files)
+
+
+def hyperparameter_arguments(context: Context) -> list[Any]:
+    """`--name value` for each hyperparameter that `processing.arguments` names."""
+    named = context.spec.processing.arguments if context.spec.processing else ()
+    return [part for name in named for part in (f"--{name}", context.as_text(name))]
+
+
+def source(name: str, uri: Any, folder: str) -> ProcessingInput:
+    """An object or prefix that stands in `folder` when the container starts."""
+    return ProcessingInput(input_name=name, source=uri, destination=folder)
+
+
+def output(name: str, folder: str, uri: Any) -> ProcessingOutput:
+    """A folder that is copied to `uri` when the container ends. Never shared between steps: the SDK changes it."""
+    return ProcessingOutput(output_name=name, source=folder, destination=uri)

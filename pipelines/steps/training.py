@@ -1,0 +1,92 @@
+"""Train: the channels -> model.tar.gz, by an own image or by a framework's estimator."""
+
+from typing import Any
+
+from sagemaker.estimator import Estimator, EstimatorBase
+from sagemaker.huggingface import HuggingFace
+from sagemaker.inputs import TrainingInput
+from sagemaker.mxnet import MXNet
+from sagemaker.pytorch import PyTorch
+from sagemaker.sklearn import SKLearn
+from sagemaker.tensorflow import TensorFlow
+from sagemaker.workflow.functions import Join
+from sagemaker.workflow.steps import ProcessingStep, TrainingStep
+from sagemaker.xgboost import XGBoost
+
+from pipelines.problems import CompileError
+from pipelines.spec import Framework, FrameworkName
+from pipelines.steps.context import Context
+
+ESTIMATORS: dict[FrameworkName, type[EstimatorBase]] = {
+    FrameworkName.SKLEARN: SKLearn,
+    FrameworkName.XGBOOST: XGBoost,
+    FrameworkName.PYTORCH: PyTorch,
+    FrameworkName.TENSORFLOW: TensorFlow,
+    FrameworkName.HUGGINGFACE: HuggingFace,
+    FrameworkName.MXNET: MXNet,
+}
+
+
+def train_step(context: Context, process: ProcessingStep | None) -> TrainingStep:
+    """The step `Train`."""
+    estimator = _estimator(context)
+    # Set afterwards: SKLearn compares the count with 1 when it is made, and a parameter is not a number yet.
+    estimator.instance_count = context.parameters["TrainingInstanceCount"]
+    channels = {name: TrainingInput(s3_data=channel_uri(context, process, name)) for name in channels_of(context)}
+    return TrainingStep(name="Train", step_args=estimator.fit(inputs=channels))
+
+
+def channels_of(context: Context) -> list[str]:
+    """All channels when a Process step writes them; the required ones when they are folders of the upload.
+
+    An optional folder of an upload may be missing, and SageMaker refuses a channel without objects.
+    """
+    every = context.spec.channels.items()
+    return [name for name, channel in every if channel.required or context.spec.processing is not None]
+
+
+def channel_uri(context: Context, process: ProcessingStep | None, channel: str) -> Any:
+    """Where a channel's objects are."""
+    if process is not None:
+        return process.properties.ProcessingOutputConfig.Outputs[channel].S3Output.S3Uri
+    upload = context.parameters["InputUri"]
+    return upload if len(channels_of(context)) == 1 else Join(on="", values=[upload, f"{channel}/"])
+
+
+def _estimator(context: Context) -> EstimatorBase:
+    training, framework = context.spec.training, context.spec.framework
+    if training is None:
+        raise CompileError("training: expected the training job's machines, found nothing")
+    shared = {
+        "role": context.role,
+        "instance_type": context.parameters["TrainingInstanceType"],
+        "instance_count": 1,
+        "volume_size": training.volume_gb,
+        "max_run": training.max_runtime_seconds,
+        "output_path": context.run_uri("model"),
+        "hyperparameters": {name: context.parameters[name] for name in context.spec.hyperparameters},
+        "disable_profiler": True,
+        "debugger_hook_config": False,
+        "sagemaker_session": context.session,
+    }
+    if framework is None:
+        return Estimator(image_uri=context.training_image, **shared)
+    return ESTIMATORS[framework.name](**shared, **_script_mode(context, framework))
+
+
+def _script_mode(context: Context, framework: Framework) -> dict[str, Any]:
+    """What a framework's estimator is told besides the machines. The sources are in S3 already."""
+    versions: dict[str, Any] = {"framework_version": framework.version, "py_version": framework.py_version}
+    if framework.name is FrameworkName.HUGGINGFACE:
+        versions = {
+            "transformers_version": framework.transformers_version,
+            "pytorch_version": framework.version,
+            "py_version": framework.py_version,
+        }
+    return {
+        "entry_point": framework.entry_point,
+        "source_dir": context.request.source_uri,
+        "image_uri": context.training_image,
+        "code_location": context.request.environment.artifact_uri("sources"),
+        **versions,
+    }

@@ -1,0 +1,45 @@
+"""Generated files agree with what they are generated from: ASL, pipeline definitions, the JSON Schema."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.compile import compile_catalogue
+from pipelines.compiled import CompiledPipeline
+from pipelines.environment import Environment
+from pipelines.goldens import check_goldens
+from pipelines.spec import json_schema_text
+from pipelines.validation import argument_problems
+from workflows import render
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompiledPipeline, ...]:
+    return compile_catalogue(ROOT / "algorithms", Environment(), tmp_path_factory.mktemp("cache"))
+
+
+def test_state_machines_are_what_workflows_says() -> None:
+    assert render.check(ROOT / "state_machines") == ()
+
+
+def test_the_schema_for_editors_is_what_the_types_say() -> None:
+    assert (ROOT / "pipelines" / "algorithm.schema.json").read_text(encoding="utf-8") == json_schema_text()
+
+
+def test_every_algorithm_compiles_to_its_golden_definition(compiled: tuple[CompiledPipeline, ...]) -> None:
+    assert "\n".join(check_goldens(ROOT / "tests" / "golden" / "pipelines", compiled)) == ""
+
+
+def test_sagemaker_would_accept_the_arguments_of_every_step(compiled: tuple[CompiledPipeline, ...]) -> None:
+    assert {item.name: argument_problems(json.loads(item.definition)) for item in compiled} == {
+        item.name: [] for item in compiled
+    }
+
+
+def test_steps_have_the_names_that_jobs_show(compiled: tuple[CompiledPipeline, ...]) -> None:
+    steps = {item.name: item.steps for item in compiled}
+    assert steps["decision_trees"] == ("Process", "Train", "Evaluate", "CheckQuality", "Register", "Deploy")
+    assert steps["face_aging"] == ("Register", "Deploy")

@@ -1,0 +1,129 @@
+"""The three machines really run, with stub functions, on the emulator's interpreter."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.workflows.emulator import Emulator, emulator
+from workflows.render import render
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with emulator(tmp_path_factory.mktemp("emulator"), render()) as running:
+        yield running
+
+
+def started(job_id: str, **answers: Any) -> dict[str, Any]:
+    return {
+        "claim": {
+            "decision": "started",
+            "job_id": job_id,
+            "kind": "training",
+            "algorithm": "decision_trees",
+            "labels": ["ORIGINAL", "20-30"],
+            "answers": answers,
+        }
+    }
+
+
+def test_a_dataset_is_trained_on_and_its_endpoint_awaited(cloud: Emulator) -> None:
+    cloud.put_job("deployed", "INPROGRESS")
+    pipeline = {"endpoint": "headrace-dev-decision-trees", "endpoint_config": "config"}
+    ended = cloud.run("training", "deployed", started("deployed", StartPipeline=pipeline))
+    assert ended.states == [
+        *("Claim", "Decide", "StartPipeline", "HasEndpoint", "AwaitEndpoint"),
+        *("RecordSuccess", "NotifySuccess", "Done"),
+    ]
+    assert ended.output["deployment"] == {"endpoint": "headrace-dev-decision-trees"}
+    assert cloud.job("deployed")["status"] == {"S": "SUCCESS"}
+    assert "step" not in cloud.job("deployed")
+    told = cloud.notification()
+    assert (told["status"], told["job_id"], told["algorithm"]) == ("SUCCESS", "deployed", "decision_trees")
+
+
+def test_a_pipeline_without_endpoint_has_nothing_to_wait_for(cloud: Emulator) -> None:
+    cloud.put_job("plain", "INPROGRESS")
+    ended = cloud.run("training", "plain", started("plain", StartPipeline={"endpoint": None, "endpoint_config": None}))
+    assert ended.states[3:] == ["HasEndpoint", "RecordSuccess", "NotifySuccess", "Done"]
+    assert cloud.notification()["job_id"] == "plain"
+
+
+def test_a_failed_pipeline_is_recorded_and_told_with_its_reason(cloud: Emulator) -> None:
+    cloud.put_job("failed", "INPROGRESS")
+    pipeline = {"error": "PipelineFailed", "cause": "column Species is missing"}
+    ended = cloud.run("training", "failed", started("failed", StartPipeline=pipeline))
+    assert ended.states[-3:] == ["RecordFailure", "NotifyFailure", "Failed"]
+    assert (ended.status, ended.error) == ("FAILED", "JobFailed")
+    told = cloud.notification()
+    assert (told["job_id"], told["code"], told["message"]) == ("failed", "PipelineFailed", "column Species is missing")
+
+
+def test_a_job_that_failed_meanwhile_does_not_become_a_success(cloud: Emulator) -> None:
+    cloud.put_job("late", "FAILURE")
+    ended = cloud.run("training", "late", started("late", StartPipeline={"endpoint": None, "endpoint_config": None}))
+    assert ended.status == "FAILED"
+    assert cloud.job("late")["status"] == {"S": "FAILURE"}
+    assert cloud.notification()["code"] == "DynamoDB.ConditionalCheckFailedException"
+
+
+@pytest.mark.parametrize(("decision", "last"), [("duplicate", "Duplicate"), ("stale", "Stale"), ("ignored", "Ignored")])
+def test_what_is_not_claimed_starts_nothing_and_says_so(cloud: Emulator, decision: str, last: str) -> None:
+    ended = cloud.run("training", f"not-{decision}", {"claim": {"decision": decision, "reason": "told before"}})
+    assert ended.states == ["Claim", "Decide", last]
+    assert ended.output == {"decision": decision, "reason": "told before"}
+
+
+def test_a_rejected_upload_fails_with_the_reason_of_the_claim(cloud: Emulator) -> None:
+    claim = {"decision": "rejected", "job_id": "rejected", "reason": "there is no algorithm churn"}
+    ended = cloud.run("training", "rejected", {"claim": claim})
+    assert ended.states == ["Claim", "Decide", "Reject", "RecordFailure", "NotifyFailure", "Failed"]
+    assert cloud.notification()["message"] == "there is no algorithm churn"
+
+
+def test_a_decision_nobody_knows_is_a_failure(cloud: Emulator) -> None:
+    ended = cloud.run("training", "odd", {"claim": {"decision": "perhaps", "job_id": "odd"}})
+    assert ended.states[2:] == ["UnknownDecision", "RecordFailure", "NotifyFailure", "Failed"]
+    assert cloud.notification()["code"] == "UnknownDecision"
+
+
+def test_a_photo_becomes_images(cloud: Emulator) -> None:
+    cloud.put_job("face", "INPROGRESS")
+    inference = {"output": {"bucket": "artifacts", "key": "out.npy"}}
+    ended = cloud.run("face_processing", "face", started("face", StartInference=inference))
+    assert ended.states[2:] == ["StartInference", "SplitResult", "RecordSuccess", "NotifySuccess", "Done"]
+    assert ended.output["split"]["Payload"] == {"images": ["out.npy/ORIGINAL", "out.npy/20-30"]}
+    assert cloud.notification()["status"] == "SUCCESS"
+
+
+def test_a_photo_without_a_face_fails_with_that_reason(cloud: Emulator) -> None:
+    cloud.put_job("nobody", "INPROGRESS")
+    inference = {"error": "InferenceFailed", "cause": "no face found"}
+    ended = cloud.run("face_processing", "nobody", started("nobody", StartInference=inference))
+    assert ended.states[-3:] == ["RecordFailure", "NotifyFailure", "Failed"]
+    assert cloud.notification()["message"] == "no face found"
+
+
+def test_a_plan_starts_each_run_once(cloud: Emulator) -> None:
+    runs = [{"name": f"run-{index}", "input": {"claim": {"decision": "ignored"}}} for index in range(3)]
+    first = cloud.run("retraining", "first", {"plan": {"runs": runs, "skipped": []}})
+    again = cloud.run("retraining", "again", {"plan": {"runs": runs, "skipped": []}})
+    assert (first.status, again.status) == ("SUCCEEDED", "SUCCEEDED")
+    assert first.states[:3] == ["Plan", "AnyNew", "StartEach"]
+    arn = "arn:aws:states:us-east-1:000000000000:stateMachine:training"
+    names = [item["name"] for item in cloud.states.list_executions(stateMachineArn=arn)["executions"]]
+    assert sorted(name for name in names if name.startswith("run-")) == ["run-0", "run-1", "run-2"]
+
+
+def test_a_plan_without_runs_starts_nothing(cloud: Emulator) -> None:
+    skipped = [{"algorithm": "decision_trees", "reason": "nothing new"}]
+    ended = cloud.run("retraining", "nothing", {"plan": {"runs": [], "skipped": skipped}})
+    assert ended.states == ["Plan", "AnyNew", "NothingNew"]
+    assert ended.output["skipped"] == skipped
+
+
+def test_a_plan_that_fails_is_told(cloud: Emulator) -> None:
+    ended = cloud.run("retraining", "broken", {})
+    assert ended.states == ["Plan", "NotifyFailure", "Failed"]
+    assert "plan" in cloud.notification()["failure"]["Cause"]

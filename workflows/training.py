@@ -1,0 +1,61 @@
+"""`training`: an uploaded dataset, or a request, -> a SageMaker pipeline -> an endpoint in service.
+
+Both waits are task tokens: `track_pipeline` and `track_endpoint` send them back when SageMaker's events arrive, and
+`sweep_waits` does when an event was lost. The pipeline itself is compiled by pipelines/.
+"""
+
+from workflows.parts import Wait, caught_by, claim, failure_path, lambda_task, success_path, when_started
+from workflows.sdk import Choice, ChoiceRule, Graph
+
+PIPELINE_SECONDS = 86400
+ENDPOINT_SECONDS = 7200
+MACHINE_SECONDS = 2 * PIPELINE_SECONDS
+"""More than all waits together: when the machine itself runs out of time, no state is left to record why."""
+
+
+def machine() -> Graph:
+    """The state machine."""
+    failure = failure_path()
+    first, decide = claim(failure)
+    start = lambda_task(
+        "StartPipeline",
+        "StartPipeline",
+        {"token.$": "$$.Task.Token", "job.$": "$"},
+        comment="Park the token under the job's id, start the pipeline, and wait for its end.",
+        wait=Wait(PIPELINE_SECONDS),
+        result_path="$.pipeline",
+    )
+    deployed = Choice("HasEndpoint", comment="Only a pipeline that deployed has something to wait for.")
+    endpoint = lambda_task(
+        "AwaitEndpoint",
+        "AwaitEndpoint",
+        {
+            "token.$": "$$.Task.Token",
+            "job_id.$": "$.job_id",
+            "endpoint.$": "$.pipeline.endpoint",
+            "endpoint_config.$": "$.pipeline.endpoint_config",
+        },
+        comment="Wait until the endpoint serves the new model.",
+        wait=Wait(ENDPOINT_SECONDS),
+        result_path="$.deployment",
+    )
+    success = success_path(failure)
+    when_started(decide, start)
+    start.next(deployed)
+    deployed.add_choice(
+        ChoiceRule.And(
+            [
+                ChoiceRule.IsPresent(variable="$.pipeline.endpoint", value=True),
+                ChoiceRule.IsString(variable="$.pipeline.endpoint", value=True),
+            ]
+        ),
+        endpoint,
+    )
+    deployed.default_choice(success)
+    endpoint.next(success)
+    caught_by(failure, start, endpoint)
+    return Graph(
+        first,
+        comment="An uploaded dataset becomes a registered model and an endpoint that answers.",
+        timeout_seconds=MACHINE_SECONDS,
+    )
