@@ -1,11 +1,12 @@
 # Every target does its own set-up: Python (3.11 or newer) and make are all that a machine needs.
 PYTHON ?= python3
 VENV := .venv
+STAGE ?= dev
 BIN := $(VENV)/bin
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements/main.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test check bench lock clean
+.PHONY: help setup setup-dev demo up test check bench lock deploy clean
 
 help:  ## what the targets do
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,29 +21,32 @@ demo: setup  ## run both flows on real input, on this machine
 up: setup  ## the local cloud, in the foreground
 	$(BIN)/headrace up
 
-test: setup-dev  ## all tests
+test: setup-dev $(VENV)-tools/.done  ## all tests
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-check: setup-dev $(VENV)-sam/.done  ## format, lint, types, import contracts, template, generated files
+check: setup-dev $(VENV)-tools/.done  ## format, lint, types, import contracts, template, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 \
-		$(VENV)-sam/bin/sam validate --lint
+		$(VENV)-tools/bin/sam validate --lint
 	$(BIN)/headrace compile --check
 
 bench: setup-dev  ## measure, side by side with the peers
 	$(BIN)/python -m bench
 
 lock: setup  ## resolve requirements/*.in anew
-	for set in main dev sam; do \
+	for set in main dev tools; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--upgrade requirements/$$set.in -o requirements/$$set.txt; done
 
+deploy: setup $(VENV)-tools/.done  ## the stack and the catalogue to AWS: make deploy STAGE=dev
+	$(BIN)/headrace deploy --stage $(STAGE)
+
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(VENV)-sam .headrace .aws-sam
+	rm -rf $(VENV) $(VENV)-tools .headrace .aws-sam
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "headrace needs Python 3.11 or newer, this is " + sys.version)'
@@ -61,8 +65,19 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.main
 	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# The SAM CLI pins its own libraries, so it lives apart.
-$(VENV)-sam/.done: requirements/sam.txt $(VENV)/bin/uv
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-sam
-	$(BIN)/uv pip install --quiet --python $(VENV)-sam/bin/python --require-hashes -r requirements/sam.txt
+# The SAM CLI and the AWS CLI pin their own libraries, so they live apart.
+$(VENV)-tools/.done: requirements/tools.txt $(VENV)/bin/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-tools
+	$(BIN)/uv pip install --quiet --python $(VENV)-tools/bin/python --require-hashes -r requirements/tools.txt
 	@touch $@
+
+# What `sam build` calls for every function: the package functions/ and the libraries that this one needs besides.
+LAMBDA_REQUIREMENTS = base
+build-ApiFunction: LAMBDA_REQUIREMENTS = api
+build-SplitResultFunction: LAMBDA_REQUIREMENTS = split_result
+build-%:
+	mkdir -p "$(ARTIFACTS_DIR)"
+	cp -R functions "$(ARTIFACTS_DIR)/"
+	find "$(ARTIFACTS_DIR)/functions" -name __pycache__ -prune -exec rm -rf {} +
+	$(BIN)/uv pip install --quiet --target "$(ARTIFACTS_DIR)" --only-binary :all: --python-version 3.13 \
+		--python-platform x86_64-manylinux_2_28 --requirement functions/requirements/$(LAMBDA_REQUIREMENTS).txt

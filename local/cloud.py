@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import importlib.metadata
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -71,9 +72,7 @@ class LocalCloud:
     def client(self, service: str) -> Any:
         return self.clients.client(service)
 
-    def emit(
-        self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]
-    ) -> None:
+    def emit(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
         ministack.emit(source, detail_type, detail, resources)
 
     # Life.
@@ -150,6 +149,16 @@ class LocalCloud:
         file.write(str(os.getpid()))
         file.flush()
         self._lock_file = file
+        if self.settings.fresh:
+            self._empty_state_dir()
+
+    def _empty_state_dir(self) -> None:
+        # Only whoever holds the lock may do this: another cloud may still be reading there.
+        for entry in self.settings.state_dir.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != "lock":
+                entry.unlink()
 
     def _take_port(self) -> None:
         with socket.socket() as probe:

@@ -9,11 +9,14 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +31,7 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 # The interpreter sleeps this long before the first state of every execution.
 START_DELAY_SECONDS = 0.15
 
+_waiting_token: ContextVar[str | None] = ContextVar("waiting_token", default=None)
 _version_of_event: ContextVar[str | None] = ContextVar("version_of_event", default=None)
 
 
@@ -42,6 +46,7 @@ def load(settings: LocalSettings) -> AsgiApp:
     logging.getLogger().setLevel(logging.ERROR)
     _start_executions_at_once()
     _report_exceptions_by_class()
+    _fail_waits_whose_function_failed()
     _put_version_ids_in_object_events()
     return ministack_app.app  # type: ignore[no-any-return]
 
@@ -86,6 +91,7 @@ def _set_environment(settings: LocalSettings) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     ministack_dir = settings.state_dir / "ministack"
+    _use_temporary_folder(settings.state_dir / "tmp")
     os.environ.update(
         {
             "AWS_ACCESS_KEY_ID": "test",
@@ -95,7 +101,6 @@ def _set_environment(settings: LocalSettings) -> None:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "API_BASE_URL": settings.endpoint,
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(settings.port),
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
@@ -110,6 +115,13 @@ def _set_environment(settings: LocalSettings) -> None:
             "POWERTOOLS_TRACE_DISABLED": "true",
         }
     )
+
+
+def _use_temporary_folder(folder: Path) -> None:
+    """Keep the unpacked code of functions where a killed cloud's leftovers are found and removed by the next one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 def _start_executions_at_once() -> None:
@@ -152,6 +164,35 @@ def exception_class(log: str, message: str) -> str:
     return name if name.isidentifier() else "Runtime.HandlerError"
 
 
+def _fail_waits_whose_function_failed() -> None:
+    """Fail a `.waitForTaskToken` state when its function fails, as AWS does; MiniStack waits all the same."""
+    from ministack.services import stepfunctions
+
+    wait, call = stepfunctions._invoke_with_callback, stepfunctions._call_lambda
+
+    def invoke_with_callback(resource: str, input_data: Any, token: str, state: Any) -> Any:
+        waiting = _waiting_token.set(token)
+        try:
+            return wait(resource, input_data, token, state)
+        finally:
+            _waiting_token.reset(waiting)
+
+    def call_lambda(function: str, event: Any) -> Any:
+        try:
+            return call(function, event)
+        except stepfunctions._ExecutionError as error:
+            token = _waiting_token.get()
+            info = stepfunctions._task_tokens.get(token) if token else None
+            # A function may have resolved its token before it failed: the first answer counts.
+            if info is not None and not info["event"].is_set():
+                info["error"] = {"Error": error.error, "Cause": error.cause}
+                info["event"].set()
+            raise
+
+    stepfunctions._invoke_with_callback = invoke_with_callback
+    stepfunctions._call_lambda = call_lambda
+
+
 def _put_version_ids_in_object_events() -> None:
     """Give EventBridge's `Object Created` the `version-id` that AWS puts there for a versioned bucket."""
     from ministack.services import eventbridge, s3
@@ -177,9 +218,7 @@ def _put_version_ids_in_object_events() -> None:
     eventbridge._dispatch_event = dispatch_with_version
 
 
-async def serve(
-    app: AsgiApp, settings: LocalSettings, stop: asyncio.Event, listening: threading.Event
-) -> None:
+async def serve(app: AsgiApp, settings: LocalSettings, stop: asyncio.Event, listening: threading.Event) -> None:
     """Serve on loopback until `stop` is set; `listening` is set once the port accepts connections."""
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
@@ -196,4 +235,4 @@ async def serve(
         listening.set()
         await stop.wait()
 
-    await hypercorn_serve(app, config, shutdown_trigger=trigger)  # type: ignore[arg-type]
+    await hypercorn_serve(app, config, shutdown_trigger=trigger)

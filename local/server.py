@@ -37,9 +37,7 @@ def front(behind: AsgiApp, health: Health, api_id: Callable[[], str | None]) -> 
     return app
 
 
-async def _pass_to_api(
-    behind: AsgiApp, scope: dict[str, Any], receive: Any, send: Any, api: str | None
-) -> None:
+async def _pass_to_api(behind: AsgiApp, scope: dict[str, Any], receive: Any, send: Any, api: str | None) -> None:
     if api is None:
         await _answer(send, 503, {"message": "the stack is not deployed yet; see /_headrace/health"})
         return

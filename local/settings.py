@@ -23,6 +23,10 @@ class LocalSettings:
     port: int = 4566
     images: Mapping[str, Path] = field(default_factory=dict)
     """ECR repository name (`headrace/decision_trees`) -> the folder that image is built from."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Template parameters besides `Stage`."""
+    fresh: bool = False
+    """Begin with an empty state directory, whatever an earlier run left there."""
     isolation: str = "auto"
     """How a container sees `/opt/ml`: `auto`, `namespace` or `base-dir`."""
 

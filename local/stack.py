@@ -51,22 +51,26 @@ def deploy(settings: LocalSettings, clients: LocalClients) -> Stack:
 
     packaged = templates.package(settings.template, _BUCKET, upload)
     body = json.dumps(packaged, sort_keys=True)
-    digest = hashlib.sha256(body.encode()).hexdigest()
+    digest = hashlib.sha256(body.encode() + json.dumps(dict(settings.parameters)).encode()).hexdigest()
     current = _describe(cloudformation, settings.stack_name)
     if current is None or _tag(current) != digest:
-        _send(cloudformation, settings, body, digest, create=current is None)
+        # Over 51,200 bytes a template has to come from S3.
+        upload(f"{digest}.json", body.encode())
+        url = f"{settings.endpoint}/{_BUCKET}/{digest}.json"
+        _send(cloudformation, settings, url, digest, create=current is None)
         current = _describe(cloudformation, settings.stack_name)
     if current is None:
         raise StackFailed(f"the stack {settings.stack_name} is gone")
     return Stack({output["OutputKey"]: output["OutputValue"] for output in current.get("Outputs", [])})
 
 
-def _send(cloudformation: Any, settings: LocalSettings, body: str, digest: str, *, create: bool) -> None:
+def _send(cloudformation: Any, settings: LocalSettings, url: str, digest: str, *, create: bool) -> None:
+    parameters = {"Stage": settings.stage, **settings.parameters}
     request = {
         "StackName": settings.stack_name,
-        "TemplateBody": body,
+        "TemplateURL": url,
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-        "Parameters": [{"ParameterKey": "Stage", "ParameterValue": settings.stage}],
+        "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         "Tags": [{"Key": "headrace:template", "Value": digest}],
     }
     try:
@@ -101,6 +105,4 @@ def _failures(cloudformation: Any, name: str) -> str:
     except ClientError:
         return ""
     failed = [event for event in events if "FAILED" in event.get("ResourceStatus", "")]
-    return "; ".join(
-        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed[-3:]
-    )
+    return "; ".join(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed[-3:])

@@ -60,6 +60,7 @@ def read(path: Path) -> Template:
 def package(path: Path, bucket: str, upload: Upload) -> Template:
     """The template with its code uploaded to `bucket` under content hashes and its definitions inlined."""
     template = read(path)
+    template.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         match resource.get("Type"):

@@ -29,6 +29,8 @@ class CompiledPipeline:
     """The published algorithm as JSON."""
     parameters: tuple[tuple[str, str], ...]
     """SSM parameters (leaf, value): source, artifact, training_image, inference_image, as far as there are any."""
+    retrain_schedule: str | None
+    """When it is trained anew: `rate(...)` or `cron(...)`, UTC."""
     deployment_job_id: str | None
     """For an algorithm that is deployed without training: the job that does it."""
 
@@ -122,6 +124,7 @@ def compiled(
         uploads=uploads,
         published=json.dumps(published(spec, environment, steps, sha256), ensure_ascii=False, separators=(",", ":")),
         parameters=tuple(sorted({**uris, **images(steps)}.items())),
+        retrain_schedule=spec.retrain.schedule if spec.retrain else None,
         deployment_job_id=job_id if spec.deploys and not spec.trainable else None,
     )
 

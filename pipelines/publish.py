@@ -19,6 +19,7 @@ from pipelines.compile import Progress
 from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
 from pipelines.problems import PublishError
+from pipelines.schedules import delete_schedule, put_schedule
 from pipelines.sources import Upload
 from pipelines.staging import image_parameters
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -39,13 +41,14 @@ class Action(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
+    DELETED = "deleted"
     STARTED = "started"
     UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that was looked at: kind `source`, `pipeline`, `algorithm`, `parameter` or `deployment`."""
+    """One thing that was looked at: kind `source`, `pipeline`, `algorithm`, `schedule`, `parameter` or `deployment`."""
 
     kind: str
     name: str
@@ -73,6 +76,7 @@ class Clients:
     dynamodb: "DynamoDBClient"
     ssm: "SSMClient"
     stepfunctions: "SFNClient"
+    scheduler: "EventBridgeSchedulerClient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def _changes(publication: _Publication, pipelines: Sequence[CompiledPipeline]) -
     for pipeline in pipelines:
         yield _pipeline(publication, pipeline)
         yield _algorithm(publication, pipeline)
+        yield from _schedule(publication, pipeline)
     yield from _parameters(publication, pipelines)
     for pipeline in pipelines:
         if pipeline.deployment_job_id is not None:
@@ -174,6 +179,17 @@ def _algorithm(publication: _Publication, pipeline: CompiledPipeline) -> Change:
         },
     )
     return Change("algorithm", pipeline.name, Action.CREATED if current is None else Action.UPDATED)
+
+
+def _schedule(publication: _Publication, pipeline: CompiledPipeline) -> Iterator[Change]:
+    """The algorithm's retraining schedule; nothing is said of an algorithm that never had one."""
+    scheduler, environment = publication.clients.scheduler, publication.environment
+    if pipeline.retrain_schedule is None:
+        if delete_schedule(scheduler, environment, pipeline.name):
+            yield Change("schedule", pipeline.name, Action.DELETED)
+        return
+    put = put_schedule(scheduler, environment, pipeline.name, pipeline.retrain_schedule)
+    yield Change("schedule", pipeline.name, Action(put))
 
 
 def _parameters(publication: _Publication, pipelines: Sequence[CompiledPipeline]) -> Iterator[Change]:

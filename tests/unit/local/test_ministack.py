@@ -39,9 +39,7 @@ def test_the_interpreter_sleeps_a_known_time_before_the_first_state() -> None:
 
 def test_the_interpreter_uses_only_the_clock_functions_that_we_hand_it() -> None:
     source = inspect.getsource(stepfunctions).replace("datetime.time", "")
-    used = {
-        name for name in dir(__import__("time")) if f" time.{name}(" in source or f"(time.{name}(" in source
-    }
+    used = {name for name in dir(__import__("time")) if f" time.{name}(" in source or f"(time.{name}(" in source}
     assert used <= {"time", "monotonic", "sleep"}
 
 
@@ -63,6 +61,17 @@ def test_a_warm_function_reports_every_exception_as_a_handler_error() -> None:
     source = inspect.getsource(lambda_svc._execute_function_warm)
     assert 'error_type = "Runtime.HandlerError"' in source
     assert '"log"' in source
+
+
+def test_a_failed_function_leaves_its_task_token_waiting() -> None:
+    parameters = list(inspect.signature(stepfunctions._invoke_with_callback).parameters)
+    assert parameters == ["resource", "input_data", "token", "state_def"]
+    assert list(inspect.signature(stepfunctions._call_lambda).parameters) == ["func_ref", "event"]
+    source = inspect.getsource(stepfunctions._invoke_with_callback)
+    assert "_call_lambda(func_ref, lambda_payload)\n        except _ExecutionError:\n            pass" in source
+    error = stepfunctions._ExecutionError("a", "b")
+    assert (error.error, error.cause) == ("a", "b")
+    assert callable(stepfunctions._task_tokens.get)
 
 
 def test_state_can_be_saved_while_the_server_runs() -> None:

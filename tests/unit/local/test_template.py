@@ -13,12 +13,12 @@ from local.errors import StackFailed
 TEMPLATE = """
 AWSTemplateFormatVersion: "2010-09-09"
 Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {CodeUri: .}}
 Resources:
   Function:
     Type: AWS::Serverless::Function
     Metadata: {BuildMethod: makefile}
     Properties:
-      CodeUri: .
       Handler: code.hello.handler
       Environment:
         Variables:
@@ -70,7 +70,8 @@ def test_the_same_sources_package_to_the_same_bytes(project: Path) -> None:
 
 
 def test_a_packaged_template_is_plain_json(project: Path) -> None:
-    packaged = template.package(project / "template.yaml", "bucket", lambda key, body: None)
+    stored: dict[str, bytes] = {}
+    packaged = template.package(project / "template.yaml", "bucket", stored.__setitem__)
     assert json.loads(json.dumps(packaged)) == packaged
 
 

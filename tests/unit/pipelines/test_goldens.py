@@ -6,7 +6,7 @@ from pathlib import Path
 from pipelines.compiled import CompiledPipeline
 from pipelines.goldens import check_goldens, write_goldens
 
-PIPELINE = CompiledPipeline("own", "headrace-dev-own", '{"Version":"1","Steps":[]}', (), "{}", (), None)
+PIPELINE = CompiledPipeline("own", "headrace-dev-own", '{"Version":"1","Steps":[]}', (), "{}", (), None, None)
 
 
 def test_written_goldens_agree(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def clients() -> Iterator[Clients]:
             dynamodb=session.client("dynamodb"),
             ssm=session.client("ssm"),
             stepfunctions=session.client("stepfunctions"),
+            scheduler=session.client("scheduler"),
         )
+        made.scheduler.create_schedule_group(Name=ENVIRONMENT.schedule_group)
         made.s3.create_bucket(Bucket=ENVIRONMENT.artifacts_bucket)
         made.dynamodb.create_table(
             TableName=ENVIRONMENT.algorithms_table,
@@ -98,6 +101,26 @@ def test_what_is_not_trained_is_deployed_by_the_training_flow(
         "hyperparameters": {},
         "reason": "publish",
     }
+
+
+def test_an_algorithm_that_is_trained_anew_has_a_schedule_of_its_own(
+    compiled: tuple[CompiledPipeline, ...], clients: Clients
+) -> None:
+    own, *others = compiled if compiled[0].name == "own" else sorted(compiled, key=lambda item: item.name != "own")
+    group = ENVIRONMENT.schedule_group
+    published((replace(own, retrain_schedule="rate(1 day)"), *others), clients)
+    schedule = clients.scheduler.get_schedule(GroupName=group, Name="headrace-dev-retrain-own")
+    assert schedule["ScheduleExpression"] == "rate(1 day)"
+    assert schedule["Target"]["Arn"] == ENVIRONMENT.retraining_state_machine_arn
+    assert json.loads(schedule["Target"]["Input"]) == {"reason": "schedule", "algorithm": "own"}
+    published((replace(own, retrain_schedule="cron(0 3 * * ? *)"), *others), clients)
+    schedule = clients.scheduler.get_schedule(GroupName=group, Name="headrace-dev-retrain-own")
+    assert schedule["ScheduleExpression"] == "cron(0 3 * * ? *)"
+    again = published((replace(own, retrain_schedule="cron(0 3 * * ? *)"), *others), clients)
+    assert again.changed == ()
+    gone = published((replace(own, retrain_schedule=None), *others), clients)
+    assert [(change.kind, change.action) for change in gone.changed] == [("schedule", Action.DELETED)]
+    assert clients.scheduler.list_schedules(GroupName=group)["Schedules"] == []
 
 
 def test_a_second_time_changes_nothing(compiled: tuple[CompiledPipeline, ...], clients: Clients) -> None:

@@ -1,0 +1,74 @@
+"""The training flow's wall time against the time inside its scripts: what the orchestration costs.
+
+The peer is not another orchestrator but the scripts themselves: their processes' own run times, summed over the jobs of
+the pipeline, as Describe*Job reports them.
+"""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench import clouds
+from bench.measure import Row, ms
+from local.clients import LocalClients
+
+_SAMPLES = Path(__file__).resolve().parent.parent / "algorithms"
+_DATASETS = {"decision_trees": "iris.csv", "gradient_boosting": "breast_cancer.csv"}
+_ROUNDS = 5
+_BUCKET = "headrace-dev-uploads-000000000000-us-east-1"
+
+
+def run() -> Iterator[Row]:
+    """A row an algorithm; endpoints are warm after the first round, which is not counted."""
+    with clouds.headrace() as clients:
+        for algorithm in _DATASETS:
+            measured = [_round(clients, algorithm, number) for number in range(_ROUNDS + 1)][1:]
+            walls, inside = [wall for wall, _ in measured], [scripts for _, scripts in measured]
+            ratio = sorted(walls)[len(walls) // 2] / sorted(inside)[len(inside) // 2]
+            yield Row(f"training flow of {algorithm}: wall against its scripts", ms(walls), ms(inside), ratio, "1.15x")
+
+
+def _round(clients: LocalClients, algorithm: str, number: int) -> tuple[float, float]:
+    """Milliseconds from the PUT to SUCCESS, and inside the scripts."""
+    key = f"datasets/{algorithm}/bench/{number}.csv"
+    body = (_SAMPLES / algorithm / "samples" / _DATASETS[algorithm]).read_bytes()
+    start = time.time()
+    clients.client("s3").put_object(Bucket=_BUCKET, Key=key, Body=body)
+    job = _finished(clients, key)
+    if job["status"]["S"] != "SUCCESS":
+        raise RuntimeError(f"{key}: {job['error']}")
+    ended = datetime.fromisoformat(job["updated_at"]["S"]).timestamp()
+    return (ended - start) * 1000, _inside(clients, job["links"]["M"]["pipeline_execution"]["S"])
+
+
+def _finished(clients: LocalClients, key: str) -> dict[str, Any]:
+    query = {
+        "TableName": "headrace-dev-jobs",
+        "IndexName": "by_object",
+        "KeyConditionExpression": "#o = :o",
+        "ExpressionAttributeNames": {"#o": "object"},
+        "ExpressionAttributeValues": {":o": {"S": f"{_BUCKET}/{key}"}},
+    }
+    while True:
+        items: list[dict[str, Any]] = clients.client("dynamodb").query(**query)["Items"]
+        if items and items[0]["status"]["S"] in ("SUCCESS", "FAILURE"):
+            return items[0]
+        time.sleep(0.02)
+
+
+def _inside(clients: LocalClients, execution: str) -> float:
+    sagemaker = clients.client("sagemaker")
+    steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution)["PipelineExecutionSteps"]
+    total = 0.0
+    for step in steps:
+        for kind, link in step.get("Metadata", {}).items():
+            name = str(link.get("Arn", "")).rpartition("/")[2]
+            if kind == "ProcessingJob":
+                job = sagemaker.describe_processing_job(ProcessingJobName=name)
+                total += (job["ProcessingEndTime"] - job["ProcessingStartTime"]).total_seconds()
+            elif kind == "TrainingJob":
+                job = sagemaker.describe_training_job(TrainingJobName=name)
+                total += (job["TrainingEndTime"] - job["TrainingStartTime"]).total_seconds()
+    return total * 1000

@@ -1,0 +1,72 @@
+"""`headrace compile`: write state_machines/ and the golden pipeline definitions, or check that they are in step."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import project as projects
+from cli.algorithms import catalogue_of
+from cli.errors import CommandError
+from cli.output import out
+from cli.project import Project
+from pipelines.compile import compile_algorithms
+from pipelines.compiled import CompiledPipeline
+from pipelines.environment import Environment
+from pipelines.goldens import check_goldens, write_goldens
+from pipelines.problems import CompileError
+from pipelines.spec import json_schema_text
+
+
+def compile_command(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if anything is out of step.")] = False,
+) -> None:
+    """Compile every workflow and every algorithm."""
+    # The stepfunctions SDK takes a second to import: only this command pays for it.
+    from workflows import render
+
+    project = projects.find()
+    if check:
+        differences = [*render.check(project.state_machines), *_definition_differences(project), *_schema(project)]
+        if differences:
+            raise CommandError("\n".join(differences) + "\nrun `headrace compile` and commit what it writes")
+        out.print("state machines, pipeline definitions and the schema are in step with their sources")
+        return
+    written = [*render.write(project.state_machines), *write_goldens(project.goldens, _compile(project, None))]
+    if _schema(project):
+        _schema_file(project).write_text(json_schema_text(), "utf-8")
+        written.append(_schema_file(project))
+    for file in written:
+        out.print(str(file.relative_to(project.root)), markup=False)
+
+
+def _definition_differences(project: Project) -> tuple[str, ...]:
+    """Differences from the committed definitions, and between two compiles of the same sources."""
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        once, twice = _compile(project, Path(first)), _compile(project, Path(second))
+    unstable = [
+        f"{one.name}: two compiles gave different bytes"
+        for one, two in zip(once, twice, strict=True)
+        if one.definition != two.definition
+    ]
+    return (*unstable, *check_goldens(project.goldens, once))
+
+
+def _compile(project: Project, cache: Path | None) -> tuple[CompiledPipeline, ...]:
+    try:
+        return compile_algorithms(catalogue_of(project), Environment(), cache or project.cache_dir / "pipelines")
+    except CompileError as error:
+        raise CommandError(str(error)) from error
+
+
+def _schema_file(project: Project) -> Path:
+    return project.root / "pipelines" / "algorithm.schema.json"
+
+
+def _schema(project: Project) -> tuple[str, ...]:
+    file = _schema_file(project)
+    current = file.read_text("utf-8") if file.is_file() else ""
+    return (
+        () if current == json_schema_text() else ("pipelines/algorithm.schema.json: not what pipelines/spec.py says",)
+    )

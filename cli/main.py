@@ -1,0 +1,69 @@
+"""The command line: which commands there are, and what an error looks like."""
+
+import io
+import os
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from cli import algorithms, compiling, demo, deploying, jobs, train, up
+from cli.errors import CommandError
+from cli.output import err
+from local.errors import LocalCloudError
+
+app = typer.Typer(
+    name="headrace",
+    help="Uploads flow in; training runs, models, endpoints and results come out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(up.up)
+app.command()(demo.demo)
+app.command()(train.train)
+app.command()(train.faces)
+app.command()(jobs.status)
+app.command()(jobs.jobs)
+app.command("compile")(compiling.compile_command)
+app.command()(deploying.deploy)
+app.add_typer(algorithms.app, name="algorithms")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"headrace {version('headrace')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Uploads flow in; training runs, models, endpoints and results come out."""
+
+
+def main() -> NoReturn:
+    """Run the command line; ends the process."""
+    # SIGTERM ends a command as Ctrl-C does, so that what it started is stopped either way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # `headrace up > log` says "ready" when it is, not when a buffer is full.
+        sys.stdout.reconfigure(line_buffering=True)
+    try:
+        app()
+        code = 0
+    except (CommandError, LocalCloudError) as error:
+        err.print("[red]error[/red]", end=": ")
+        err.print(str(error), markup=False)
+        code = getattr(error, "exit_code", 1)
+    except BrokenPipeError:
+        # The reader went away (`headrace jobs | head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

@@ -1,0 +1,43 @@
+"""How commands speak: pictures and progress on a terminal, plain lines in a pipe, one JSON document with --json.
+
+Progress and remarks go to standard error, answers to standard output.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+STATUS_STYLES = {"SUCCESS": "green", "FAILURE": "red", "INPROGRESS": "cyan", "PENDING": "yellow"}
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def say(text: str) -> None:
+    """A remark about what is being done, on standard error."""
+    err.print(f"[dim]·[/dim] {escape(text)}")
+
+
+def status_text(status: str) -> str:
+    """A job status in its colour, as markup."""
+    style = STATUS_STYLES.get(status, "default")
+    return f"[{style}]{status}[/{style}]"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """A table on standard output; cells may hold markup."""
+    grid = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*(str(cell) for cell in row))
+    out.print(grid)

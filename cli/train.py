@@ -1,0 +1,56 @@
+"""`headrace train ALGORITHM FILE...`: upload a dataset and follow its training to the endpoint."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import uploads
+from cli.api import Api
+from cli.errors import CommandError
+from cli.jobs import print_job
+from cli.options import ApiUrl, Json
+from cli.output import print_json
+
+
+def train(
+    algorithm: Annotated[str, typer.Argument(help="A name of `headrace algorithms list`.")],
+    files: Annotated[list[Path], typer.Argument(help="Datasets; each starts a job of its own.")],
+    follow: Annotated[bool, typer.Option(help="Wait until the jobs have finished.")] = True,
+    api_url: ApiUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Upload datasets; each trains the algorithm, and its model is deployed if it is good enough."""
+    api = Api.at(api_url)
+    titles = {}
+    for file in map(uploads.checked, files):
+        request = {"kind": "training", "algorithm": algorithm, "filename": file.name}
+        titles[uploads.put(api, file, request)] = f"train {algorithm} on {file.name}"
+    report(api, titles, follow=follow, as_json=as_json)
+
+
+def faces(
+    images: Annotated[list[Path], typer.Argument(help="Photos, JPEG or PNG; each is a job of its own.")],
+    follow: Annotated[bool, typer.Option(help="Wait until the jobs have finished.")] = True,
+    api_url: ApiUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Upload photos; each comes back as five images of the face at different ages."""
+    api = Api.at(api_url)
+    titles = {}
+    for file in map(uploads.checked, images):
+        request = {"kind": "face", "filename": file.name, "content_type": uploads.content_type(file)}
+        titles[uploads.put(api, file, request)] = f"faces of {file.name}"
+    report(api, titles, follow=follow, as_json=as_json)
+
+
+def report(api: Api, titles: dict[str, str], *, follow: bool, as_json: bool) -> None:
+    """Print the jobs, followed to their end or as they are. Raises CommandError when one failed."""
+    jobs = uploads.follow_all(api, titles) if follow else [api.job(job_id) for job_id in titles]
+    if as_json:
+        print_json(jobs)
+    else:
+        for job in jobs:
+            print_job(job)
+    if follow and (failed := uploads.failures(jobs)):
+        raise CommandError(f"{len(failed)} of {len(jobs)} jobs failed")

@@ -1,0 +1,39 @@
+"""What every operation and every piece of running work is given."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from local.sagemaker.arns import Arns
+from local.sagemaker.environments import Environments
+from local.sagemaker.events import Outbox
+from local.sagemaker.logs import Shipper
+from local.sagemaker.processes.isolation import Boundary
+from local.sagemaker.settings import Cloud, Settings
+from local.sagemaker.store import Store
+
+if TYPE_CHECKING:
+    from local.sagemaker.endpoints.fleet import Endpoints
+    from local.sagemaker.jobs.runner import Jobs
+    from local.sagemaker.pipelines.executions import Executions
+
+
+@dataclass(slots=True)
+class Context:
+    """Made once, at the start."""
+
+    settings: Settings
+    cloud: Cloud
+    store: Store
+    arns: Arns
+    outbox: Outbox
+    shipper: Shipper
+    environments: Environments
+    boundary: Boundary
+    # What runs. Each is given this context, so they are put in once it exists.
+    jobs: "Jobs" = field(init=False)
+    endpoints: "Endpoints" = field(init=False)
+    executions: "Executions" = field(init=False)
+
+    @property
+    def s3(self) -> Any:
+        return self.cloud.client("s3")

@@ -1,0 +1,44 @@
+"""Metrics that a training job's regular expressions find in its output."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from local.sagemaker.errors import ValidationException
+from local.sagemaker.store import Document, now
+
+
+class Metrics:
+    """Keeps the last value of each metric. Fed line by line, in one thread."""
+
+    def __init__(self, definitions: Sequence[dict[str, Any]]) -> None:
+        """Raises ValidationException for an expression that is none."""
+        self._expressions: list[tuple[str, re.Pattern[str]]] = []
+        self._last: dict[str, Document] = {}
+        for definition in definitions:
+            try:
+                self._expressions.append((definition["Name"], re.compile(definition["Regex"])))
+            except re.error as error:
+                raise ValidationException(
+                    f"The regular expression of metric {definition['Name']!r} is not valid: {error}"
+                ) from error
+
+    def see(self, line: str) -> None:
+        for name, expression in self._expressions:
+            for match in expression.finditer(line):
+                value = _number(match)
+                if value is not None:
+                    self._last[name] = {"MetricName": name, "Value": value, "Timestamp": now()}
+
+    def final(self) -> list[Document]:
+        """FinalMetricDataList."""
+        return list(self._last.values())
+
+
+def _number(match: re.Match[str]) -> float | None:
+    try:
+        value = float(match.group(1 if match.re.groups else 0))
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,169 @@
+"""A process's output on its way to a file and to CloudWatch Logs, while the process runs.
+
+Reading never waits for CloudWatch: lines go to a buffer that one thread ships in batches. Both ends are bounded, so
+a process that prints without end fills neither the disk nor the memory.
+"""
+
+import logging
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.sagemaker.settings import Cloud
+from local.sagemaker.store import now
+
+logger = logging.getLogger(__name__)
+
+MAX_LINE = 16 * 1024
+_MAX_FILE = 64 << 20
+_MAX_SHIPPED = 16 << 20
+_BATCH_EVENTS = 5_000
+_BATCH_BYTES = 900_000
+_BATCH_SECONDS = 0.3
+_TAIL_LINES = 20
+
+
+class LogStream:
+    """One log stream: file, CloudWatch stream and the last lines in memory."""
+
+    def __init__(self, shipper: "Shipper", group: str, stream: str, path: Path) -> None:
+        self.group = group
+        self.stream = stream
+        self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        """The last lines of standard error."""
+        self.pending: list[dict[str, Any]] = []
+        self.created = False
+        self.lock = threading.Lock()
+        self.sending = threading.Lock()
+        self._shipper = shipper
+        self._shipped = 0
+        self._written = 0
+        self._full = False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab")
+
+    def write(self, line: str, stderr: bool = False) -> None:
+        if stderr and line.strip():
+            self.tail.append(line)
+        self._keep(line)
+        self._ship(line)
+
+    def tail_text(self) -> str:
+        return "\n".join(self.tail)
+
+    def close(self) -> None:
+        """Everything written is at CloudWatch when this returns, or has been given up on."""
+        self._shipper.drain(self)
+        self._file.close()
+
+    def _keep(self, line: str) -> None:
+        if self._full:
+            return
+        data = line.encode("utf-8", "replace") + b"\n"
+        if self._written + len(data) > _MAX_FILE:
+            self._full, data = True, b"[further output is not kept]\n"
+        self._written += len(data)
+        self._file.write(data)
+        self._file.flush()
+
+    def _ship(self, line: str) -> None:
+        if self._shipped > _MAX_SHIPPED:
+            return
+        self._shipped += len(line) + 26
+        if self._shipped > _MAX_SHIPPED:
+            line = "[further output is only in the job's folder]"
+        with self.lock:
+            # CloudWatch refuses an event without text.
+            self.pending.append({"timestamp": int(now() * 1000), "message": line or " "})
+        self._shipper.wake(self)
+
+
+class Shipper:
+    """The thread that puts log events."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._wake = threading.Condition()
+        self._waiting: set[LogStream] = set()
+        self._stopping = False
+        self._groups: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name="sagemaker-logs", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def open(self, group: str, stream: str, path: Path) -> LogStream:
+        return LogStream(self, group, stream, path)
+
+    def wake(self, stream: LogStream) -> None:
+        with self._wake:
+            if stream not in self._waiting:
+                self._waiting.add(stream)
+                self._wake.notify_all()
+
+    def drain(self, stream: LogStream) -> None:
+        while self._put_batch(stream):
+            pass
+
+    def _run(self) -> None:
+        stop = False
+        while not stop:
+            with self._wake:
+                self._wake.wait_for(lambda: bool(self._waiting) or self._stopping)
+                # Let a batch gather; a stop does not wait for it.
+                self._wake.wait_for(lambda: self._stopping, timeout=_BATCH_SECONDS)
+                streams, self._waiting = self._waiting, set()
+                stop = self._stopping
+            for stream in streams:
+                self.drain(stream)
+
+    def _put_batch(self, stream: LogStream) -> bool:
+        """Send one batch; False when there was none. The lock keeps the batches of a stream in order."""
+        with stream.sending:
+            with stream.lock:
+                batch: list[dict[str, Any]] = []
+                size = 0
+                for event in stream.pending[:_BATCH_EVENTS]:
+                    size += 4 * len(event["message"]) + 26
+                    if batch and size > _BATCH_BYTES:
+                        break
+                    batch.append(event)
+                del stream.pending[: len(batch)]
+            if batch:
+                self._put(stream, batch)
+            return bool(batch)
+
+    def _put(self, stream: LogStream, batch: list[dict[str, Any]]) -> None:
+        client = self._cloud.client("logs")
+        try:
+            if not stream.created:
+                self._create(client, stream)
+            client.put_log_events(logGroupName=stream.group, logStreamName=stream.stream, logEvents=batch)
+        except (ClientError, BotoCoreError) as error:
+            # The file in the job's folder has the lines; a job does not fail for its log.
+            logger.warning("log events of %s %s were not taken: %s", stream.group, stream.stream, error)
+
+    def _create(self, client: Any, stream: LogStream) -> None:
+        if stream.group not in self._groups:
+            _ignoring_existing(client.create_log_group, logGroupName=stream.group)
+            self._groups.add(stream.group)
+        _ignoring_existing(client.create_log_stream, logGroupName=stream.group, logStreamName=stream.stream)
+        stream.created = True
+
+
+def _ignoring_existing(create: Any, **names: str) -> None:
+    try:
+        create(**names)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+            raise

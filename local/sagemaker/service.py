@@ -1,0 +1,187 @@
+"""The door: one HTTP request in, one answer out; and the life of everything behind it.
+
+The control plane speaks JSON 1.1 (X-Amz-Target: SageMaker.<Operation>); the runtime speaks REST under /endpoints/.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import unquote
+
+from local.sagemaker import wire
+from local.sagemaker.arns import Arns
+from local.sagemaker.context import Context
+from local.sagemaker.endpoints import asynchronous, invoke
+from local.sagemaker.endpoints.fleet import Endpoints
+from local.sagemaker.environments import Environments, Progress
+from local.sagemaker.errors import (
+    ApiError,
+    EndpointValidationError,
+    ServiceUnavailable,
+    UnknownOperation,
+    ValidationException,
+)
+from local.sagemaker.events import Outbox
+from local.sagemaker.jobs import processing, training
+from local.sagemaker.jobs.runner import Jobs
+from local.sagemaker.logs import Shipper
+from local.sagemaker.operations import OPERATIONS
+from local.sagemaker.pipelines.executions import Executions
+from local.sagemaker.processes.isolation import Boundary, probe
+from local.sagemaker.settings import Cloud, Settings
+from local.sagemaker.store import Store
+
+logger = logging.getLogger(__name__)
+
+Response = tuple[int, dict[str, str], bytes]
+
+_TARGET = "SageMaker."
+_RUNTIME = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations)/?$")
+# An invocation may hold its thread for a minute; the control plane must not wait behind those.
+_CONTROL_THREADS, _INVOCATION_THREADS = 16, 128
+
+
+class SageMaker:
+    """SageMaker of one account and region. Answers 503 before `start` and after `stop`."""
+
+    def __init__(self, cloud: Cloud, settings: Settings) -> None:
+        self._cloud = cloud
+        self._settings = settings
+        self._environments = Environments(settings.cache_dir, settings.images)
+        self._context: Context | None = None
+        self._control: ThreadPoolExecutor | None = None
+        self._invocations: ThreadPoolExecutor | None = None
+
+    @property
+    def isolation(self) -> Boundary | None:
+        """What stands between a container and this machine; None until started."""
+        return self._context.boundary if self._context is not None else None
+
+    def warm(self, image: str, progress: Progress = lambda _: None) -> None:
+        """Build the environment of an image ahead of need; may be called from any thread, before `start` too.
+
+        Raises ImageError.
+        """
+        self._environments.warm(image, progress)
+
+    def start(self) -> None:
+        """Open the store and go on with what it holds. The rest of the cloud must be reachable.
+
+        Raises IsolationError where the settings ask for more than the kernel gives.
+        """
+        settings = self._settings
+        boundary = probe(settings.isolation)
+        store = Store(settings.state_dir / "sagemaker.db")
+        context = Context(
+            settings=settings,
+            cloud=self._cloud,
+            store=store,
+            arns=Arns(settings.partition, settings.region, settings.account),
+            outbox=Outbox(store, self._cloud),
+            shipper=Shipper(self._cloud),
+            environments=self._environments,
+            boundary=boundary,
+        )
+        context.jobs = Jobs(context, (training.KIND, processing.KIND))
+        context.endpoints = Endpoints(context)
+        context.executions = Executions(context)
+        context.outbox.start()
+        context.shipper.start()
+        # Jobs first: an execution that is resumed runs its interrupted step as a new one.
+        context.jobs.fail_interrupted()
+        context.endpoints.restore()
+        context.executions.resume()
+        self._control = ThreadPoolExecutor(_CONTROL_THREADS, "sagemaker")
+        self._invocations = ThreadPoolExecutor(_INVOCATION_THREADS, "sagemaker-runtime")
+        self._context = context
+
+    def stop(self) -> None:
+        """End every process tree and close the store, in bounded time. What was acknowledged stays. May be repeated."""
+        context, self._context = self._context, None
+        if context is None:
+            return
+        context.executions.stop_all()
+        context.jobs.stop_all()
+        context.endpoints.stop_all()
+        for pool in (self._control, self._invocations):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+        context.outbox.stop()
+        context.shipper.stop()
+        context.store.close()
+
+    async def handle(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
+    ) -> Response:
+        """Answer one request: status, headers of its own, body. Never raises, never blocks the event loop."""
+        del query
+        fields = {name.lower(): value for name, value in headers.items()}
+        runtime = _RUNTIME.search(path)
+        pool = self._invocations if runtime is not None else self._control
+        context = self._context
+        if context is None or pool is None:
+            return _error(ServiceUnavailable("The local SageMaker is not running."))
+        work = (
+            (lambda: _invoke(context, method, unquote(runtime[1]), runtime[2], fields, body))
+            if runtime is not None
+            else (lambda: _operate(context, fields, body))
+        )
+        return await asyncio.get_running_loop().run_in_executor(pool, _answered, work)
+
+
+def _answered(work: Any) -> Response:
+    try:
+        response: Response = work()
+        return response
+    except ApiError as error:
+        return _error(error)
+    except Exception as error:
+        logger.exception("a request failed")
+        failure = ApiError(f"{type(error).__name__}: {error}")
+        failure.status = 500
+        return _error(failure)
+
+
+def _operate(context: Context, headers: Mapping[str, str], body: bytes) -> Response:
+    target = headers.get("x-amz-target", "")
+    name = target.removeprefix(_TARGET)
+    if not target.startswith(_TARGET) or not name:
+        raise UnknownOperation("The request names no SageMaker operation (X-Amz-Target: SageMaker.<Operation>).")
+    shape = wire.input_shape(name)
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise UnknownOperation(f"The operation {name} is not run by this local SageMaker.")
+    try:
+        request = json.loads(body or b"{}")
+    except ValueError as error:
+        raise ValidationException(f"The request is not JSON: {error}") from error
+    wire.check(shape, request)
+    answer = wire.answer(name, operation(context, {k: v for k, v in request.items() if v is not None}))
+    return 200, _headers("application/x-amz-json-1.1"), json.dumps(answer).encode()
+
+
+def _invoke(
+    context: Context, method: str, endpoint: str, kind: str, headers: Mapping[str, str], body: bytes
+) -> Response:
+    if method != "POST":
+        raise EndpointValidationError("Endpoints are invoked by POST.")
+    if kind == "invocations":
+        status, fields, content = invoke.invoke(context, endpoint, headers, body)
+    else:
+        status, fields, content = asynchronous.invoke_async(context, endpoint, headers)
+    return status, {**fields, "x-amzn-RequestId": str(uuid.uuid4())}, content
+
+
+def _error(error: ApiError) -> Response:
+    body = {"__type": error.code, "message": error.message, "Message": error.message, **error.members}
+    fields = {**_headers("application/x-amz-json-1.1"), "x-amzn-ErrorType": error.code}
+    return error.status, fields, json.dumps(body).encode()
+
+
+def _headers(content_type: str) -> dict[str, str]:
+    return {"Content-Type": content_type, "x-amzn-RequestId": str(uuid.uuid4())}

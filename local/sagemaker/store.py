@@ -1,0 +1,130 @@
+"""Everything this SageMaker must not forget: JSON documents by kind and name, in one SQLite file.
+
+A change is one write transaction, committed before it is acknowledged. WAL with synchronous=NORMAL keeps every
+commit through a kill -9 of this process (a power cut may take the last ones; the file stays whole).
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Document = dict[str, Any]
+"""A stored resource: the members AWS describes, and ours with a leading underscore."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (
+    ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (kind, name)
+);
+"""
+
+
+class AlreadyThere(Exception):
+    """A document of that kind and name exists."""
+
+
+class Store:
+    """Thread-safe; one connection behind one lock."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.executescript(_SCHEMA)
+        self._depth = 0
+        self._open = True
+
+    def close(self) -> None:
+        with self._lock:
+            if self._open:
+                self._open = False
+                self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is written at once or not at all. May be nested: the outermost commits."""
+        with self._lock:
+            if self._depth == 0:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                self._connection.execute("COMMIT")
+
+    def get(self, kind: str, name: str) -> Document | None:
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT body FROM documents WHERE kind = ? AND name = ?", (kind, name)
+            ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def insert(self, kind: str, name: str, document: Document) -> None:
+        """Raises AlreadyThere."""
+        with self.transaction():
+            try:
+                self._connection.execute(
+                    "INSERT INTO documents (kind, name, body) VALUES (?, ?, ?)",
+                    (kind, name, json.dumps(document)),
+                )
+            except sqlite3.IntegrityError as error:
+                raise AlreadyThere(f"{kind} {name}") from error
+
+    def put(self, kind: str, name: str, document: Document) -> None:
+        """Insert, or replace in place (the order of creation stays)."""
+        with self.transaction():
+            self._connection.execute(
+                "INSERT INTO documents (kind, name, body) VALUES (?, ?, ?) "
+                "ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body",
+                (kind, name, json.dumps(document)),
+            )
+
+    def change(self, kind: str, name: str, change: Callable[[Document], bool | None]) -> Document | None:
+        """Read, let `change` alter the document in place, write; all in one transaction.
+
+        `change` answers False to leave the stored document as it is. Returns the document as `change` left it, or
+        None where there is none.
+        """
+        with self.transaction():
+            document = self.get(kind, name)
+            if document is not None and change(document) is not False:
+                self.put(kind, name, document)
+        return document
+
+    def delete(self, kind: str, name: str) -> bool:
+        with self.transaction():
+            cursor = self._connection.execute("DELETE FROM documents WHERE kind = ? AND name = ?", (kind, name))
+        return cursor.rowcount > 0
+
+    def find(self, kind: str, prefix: str = "") -> list[Document]:
+        """All of a kind whose name starts with `prefix`, oldest first."""
+        return [document for _, document in self.items(kind, prefix)]
+
+    def items(self, kind: str, prefix: str = "", limit: int = -1) -> list[tuple[str, Document]]:
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT name, body FROM documents WHERE kind = ? AND substr(name, 1, ?) = ? ORDER BY ordinal LIMIT ?",
+                (kind, len(prefix), prefix, limit),
+            ).fetchall()
+        return [(name, json.loads(body)) for name, body in rows]
+
+
+def now() -> float:
+    """Seconds since the epoch to the millisecond, which is how the wire carries time."""
+    return round(time.time(), 3)

@@ -1,0 +1,67 @@
+"""A SageMaker over a fake cloud, with containers that a test writes itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.sagemaker.service import SageMaker
+from local.sagemaker.settings import Settings
+from tests.unit.local.sagemaker.cloud import FakeCloud, connect, container
+
+
+class World:
+    """One state folder; a SageMaker that can be stopped and started again over it."""
+
+    def __init__(self, root: Path, cache: Path) -> None:
+        self.root = root
+        self.cache = cache
+        self.cloud = FakeCloud()
+        self.images: dict[str, Path] = {}
+        self.isolation = "auto"
+        self.startup_seconds = 30.0
+        self.service: SageMaker | None = None
+
+    def image(self, name: str, **commands: str) -> None:
+        """Define the image `headrace/<name>` by its commands."""
+        self.images[f"headrace/{name}"] = container(self.root / "images" / name, **commands)
+
+    def start(self) -> SageMaker:
+        settings = Settings(
+            state_dir=self.root / "state",
+            cache_dir=self.cache,
+            images=self.images,
+            isolation=self.isolation,
+            grace_seconds=1.0,
+            startup_seconds=self.startup_seconds,
+        )
+        self.service = SageMaker(self.cloud, settings)
+        self.service.start()
+        return self.service
+
+    def stop(self) -> None:
+        if self.service is not None:
+            self.service.stop()
+            self.service = None
+
+    @property
+    def client(self) -> Any:
+        return connect(self.service or self.start())
+
+    @property
+    def runtime(self) -> Any:
+        return connect(self.service or self.start(), "sagemaker-runtime")
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment of the empty requirements is built once for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def world(tmp_path: Path, cache: Path) -> Iterator[World]:
+    world = World(tmp_path, cache)
+    yield world
+    world.stop()

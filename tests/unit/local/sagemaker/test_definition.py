@@ -1,0 +1,87 @@
+"""A definition is refused with every reason at once, or it can be run."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.sagemaker.errors import ValidationException
+from local.sagemaker.pipelines.definition import parse
+from tests.unit.local.sagemaker.pipelines import condition_step, definition, fail_step, get, step
+
+NAMES = st.lists(st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True), min_size=1, max_size=8, unique=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("not json", "not JSON"),
+        ("[]", "no list of Steps"),
+        (json.dumps({"Version": "1999", "Steps": []}), "Version '1999'"),
+        (definition(fail_step("A"), fail_step("A")), "two steps are named A"),
+        (definition(step("A", "Dance")), "'Dance' is not known"),
+        (definition(fail_step("A", DependsOn=["B"])), "unknown step B"),
+        (definition(fail_step("A", get("Steps.B.X"))), "unknown step B"),
+        (definition(fail_step("A", get("Parameters.x"))), "unknown parameter x"),
+        (definition(fail_step("A", get("Elsewhere.x"))), "no reference"),
+        (definition(fail_step("A", DependsOn=["B"]), fail_step("B", DependsOn=["A"])), "in a circle"),
+        (definition(condition_step("C", [{"Type": "Similar"}], [], [])), "'Similar' is not known"),
+        (definition(condition_step("C", [], [], [])), "needs Conditions"),
+        (definition(condition_step("C", [{"Type": "Equals", "LeftValue": 1}], [], [])), "needs RightValue"),
+        (definition(step("L", "Lambda")), "needs a FunctionArn"),
+        (definition({"Type": "Fail"}), "needs a Name"),
+        (
+            definition(fail_step("A"), parameters=[{"Name": "x", "Type": "Integer", "DefaultValue": "four"}]),
+            "no Integer",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, problem: str) -> None:
+    with pytest.raises(ValidationException, match=problem):
+        parse(text)
+
+
+def test_every_problem_is_named_at_once() -> None:
+    with pytest.raises(ValidationException) as caught:
+        parse(definition(step("A", "Dance"), fail_step("B", DependsOn=["X", "Y"])))
+    for problem in ("Dance", "unknown step X", "unknown step Y"):
+        assert problem in caught.value.message
+
+
+def test_a_step_in_a_branch_waits_for_its_condition() -> None:
+    inner = condition_step("Inner", [{"Type": "Equals", "LeftValue": 1, "RightValue": 1}], [fail_step("Deep")], [])
+    outer = condition_step("Outer", [{"Type": "Equals", "LeftValue": 1, "RightValue": 2}], [], [inner])
+    steps = parse(definition(outer)).steps
+    assert steps["Inner"].branch == ("Outer", False)
+    assert steps["Deep"].branch == ("Inner", True)
+    assert steps["Deep"].after == {"Inner"}
+
+
+@given(NAMES, st.data())
+def test_any_acyclic_graph_is_accepted_and_its_edges_are_kept(names: list[str], data: st.DataObject) -> None:
+    steps: list[dict[str, Any]] = []
+    edges: dict[str, set[str]] = {}
+    for index, name in enumerate(names):
+        before = data.draw(st.sets(st.sampled_from(names[:index]))) if index else set()
+        edges[name] = before
+        steps.append(fail_step(name, DependsOn=sorted(before)))
+    parsed = parse(definition(*reversed(steps)))
+    assert {name: set(one.after) for name, one in parsed.steps.items()} == edges
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
+def test_no_json_breaks_the_parser(document: Any) -> None:
+    for text in (
+        json.dumps(document),
+        json.dumps({"Version": "2020-12-01", "Steps": document, "Parameters": document}),
+    ):
+        try:
+            parse(text)
+        except ValidationException:
+            continue

@@ -1,0 +1,123 @@
+"""Nothing a container starts outlives it, its stop, or the local cloud."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from local.sagemaker.errors import IsolationError
+from local.sagemaker.processes import isolation
+from local.sagemaker.processes.isolation import Boundary, probe
+
+BOUNDARIES = [
+    pytest.param(Boundary(namespace=True, processes=True), id="namespace"),
+    pytest.param(Boundary(namespace=True, processes=False), id="shared processes"),
+    pytest.param(Boundary(namespace=False, processes=False), id="base-dir"),
+]
+
+
+def launch(boundary: Boundary, script: str, ml: Path) -> "subprocess.Popen[bytes]":
+    if boundary.namespace and not probe("auto").namespace:
+        pytest.skip("the kernel gives no namespaces")
+    command = boundary.command(["/bin/sh", "-c", script], "/", ml, {})
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_the_exit_code_comes_through(boundary: Boundary, tmp_path: Path) -> None:
+    for script, code in (("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137)):
+        process = launch(boundary, script, tmp_path)
+        assert process.wait(20) == code
+        process.communicate()
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_a_daemon_that_left_its_session_is_gone_with_the_command(boundary: Boundary, tmp_path: Path) -> None:
+    # The daemon holds the output open; reading to its end proves that it is gone.
+    process = launch(boundary, "(setsid sleep 600 &) ; (setsid sleep 600 &) ; echo over", tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.read() == b"over\n"
+    assert process.wait(20) == 0
+    process.communicate()
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_the_end_of_the_line_kills_everything(boundary: Boundary, tmp_path: Path) -> None:
+    process = launch(boundary, "trap '' TERM; (setsid sleep 600 &) ; echo up; sleep 600", tmp_path)
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout.readline() == b"up\n"
+    process.stdin.close()
+    assert process.stdout.read() == b""
+    assert process.wait(20) == 137
+    for pipe in (process.stdout, process.stderr):
+        assert pipe is not None
+        pipe.close()
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_a_stop_reaches_the_command_as_sigterm(boundary: Boundary, tmp_path: Path) -> None:
+    process = launch(boundary, "trap 'echo asked; exit 3' TERM; echo up; sleep 600 & wait", tmp_path)
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout.readline() == b"up\n"
+    process.stdin.write(b"T")
+    process.stdin.flush()
+    assert process.stdout.read() == b"asked\n"
+    assert process.wait(20) == 3
+    process.communicate()
+
+
+def test_a_killed_local_cloud_leaves_no_container_behind(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        """
+        import subprocess, sys, time
+        from pathlib import Path
+        from local.sagemaker.processes.isolation import probe
+        argv = ["/bin/sh", "-c", "(setsid sleep 600 &) ; echo up; sleep 600"]
+        command = probe("auto").command(argv, "/", Path(sys.argv[1]), {})
+        subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        print("started", flush=True)
+        time.sleep(600)
+        """
+    )
+    cloud = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE)
+    assert cloud.stdout is not None
+    assert sorted([cloud.stdout.readline(), cloud.stdout.readline()]) == [b"started\n", b"up\n"]
+    os.kill(cloud.pid, signal.SIGKILL)
+    # The containers write to the cloud's own output: it ends when the last of them is gone.
+    assert select.select([cloud.stdout], [], [], 20)[0]
+    assert cloud.stdout.read() == b""
+    cloud.wait()
+    cloud.stdout.close()
+
+
+def test_the_rest_of_opt_stays_visible_and_the_host_unchanged(tmp_path: Path) -> None:
+    boundary = probe("auto")
+    if not boundary.namespace:
+        pytest.skip("the kernel gives no namespaces")
+    (tmp_path / "mine").write_text("here")
+    process = launch(boundary, "ls -A /opt; cat /opt/ml/mine", tmp_path)
+    assert process.stdout is not None
+    out = process.stdout.read()
+    process.wait(20)
+    process.communicate()
+    *names, content = out.decode().split()
+    assert content == "here"
+    assert set(names) == {*(path.name for path in Path("/opt").iterdir()), "ml"}
+    assert not (Path("/opt/ml") / "mine").exists()
+
+
+def test_isolation_that_is_asked_for_and_not_given_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "_try", lambda _: "not permitted")
+    with pytest.raises(IsolationError, match="not permitted"):
+        probe("namespace")
+    fallen = probe("auto")
+    assert (fallen.name, fallen.reason) == ("base-dir", "not permitted")
