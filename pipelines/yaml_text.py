@@ -10,6 +10,8 @@ from typing import Final
 import yaml
 
 MAX_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 32
+"""Levels of nesting: ten times what any key needs, and far from the interpreter's own limit."""
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _WORDS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -70,13 +72,20 @@ def plain_scalar(text: str) -> bool | int | float | str | None:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes; tags and merge keys are refused before any constructor could run."""
+    """Composes nodes; tags, merge keys and deep nesting are refused before any constructor could run."""
+
+    depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
+        if self.depth >= MAX_DEPTH:
+            problem = f"expected at most {MAX_DEPTH} levels of nesting, found more"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
         if getattr(event, "tag", None) not in (None, "!"):
             raise yaml.MarkedYAMLError(problem=f"expected no tag, found {event.tag}", problem_mark=event.start_mark)
+        self.depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
         return node
 
 
@@ -94,15 +103,12 @@ def read(content: bytes) -> tuple[Data, list[tuple[str, str]]]:
         return None, [("", _syntax(error))]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         return None, [("", f"expected UTF-8 text, found {' '.join(str(error).split())}")]
-    except (RecursionError, ValueError) as error:
-        return None, [("", f"expected YAML of moderate depth, found {type(error).__name__}: {error}")]
+    except ValueError as error:
+        return None, [("", f"expected YAML, found what its reader cannot read: {error}")]
     if node is None:
         return None, []
     reader = _Reader()
-    try:
-        return reader.data(node, ""), reader.problems
-    except RecursionError:
-        return None, [("", "expected YAML of moderate depth, found deeper nesting")]
+    return reader.data(node, ""), reader.problems
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:

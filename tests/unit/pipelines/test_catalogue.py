@@ -220,7 +220,7 @@ def test_sources_of_300_mb_are_told(tmp_path: Path) -> None:
         ),
         ("a: 1\n---\nb: 2", "line 2, column 1: but found another document"),
         ('a: "\\ud800"', "a: expected Unicode text, found half of a surrogate pair (line 1)"),
-        ("[" * 3000, "expected YAML of moderate depth"),
+        ("[" * 3000, "line 1, column 33: expected at most 32 levels of nesting, found more"),
     ],
 )
 def test_odd_yaml_is_told_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
