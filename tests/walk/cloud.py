@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,6 +105,20 @@ def until(look: Callable[[], T | None], what: str, seconds: float = _JOB_SECONDS
             return found
         time.sleep(0.1)
     raise AssertionError(f"not seen within {seconds:.0f} s: {what}")
+
+
+_PROJECT = ("algorithms", "functions", "state_machines", "template.yaml")
+
+
+def copy_project(folder: Path) -> Path:
+    """What a local cloud needs of this checkout, in a folder of its own, to be changed at will."""
+    folder.mkdir(parents=True)
+    for name in _PROJECT:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder
 
 
 @contextmanager

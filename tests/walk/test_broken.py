@@ -1,15 +1,12 @@
 """Walks through a project whose models are broken: every flow ends, with the reason."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from tests.walk.cloud import ROOT, Cloud, running_cloud, until
+from tests.walk.cloud import ROOT, Cloud, copy_project, running_cloud, until
 
 pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("broken")]
-
-PARTS = ("algorithms", "functions", "pipelines", "state_machines", "template.yaml")
 
 PICKLED = """
 import io
@@ -44,14 +41,7 @@ sys.exit(1)
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A copy of the project: a model that answers with pickled objects, a training script that exits 1."""
     folder = tmp_path_factory.mktemp("broken")
-    project = folder / "project"
-    project.mkdir()
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, project / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, project / part)
+    project = copy_project(folder / "project")
     (project / "algorithms/face_aging/model/code/inference.py").write_text(PICKLED)
     (project / "algorithms/gradient_boosting/source/train.py").write_text(FAILING)
     with running_cloud(project, folder) as running:
