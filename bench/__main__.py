@@ -13,7 +13,7 @@ NAMES = ("imports", "split", "uploads", "training")
 
 def main(names: list[str]) -> int:
     """Run some or all; 2 when a name is unknown."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     if unknown := [name for name in names if name not in NAMES]:
         console.print(f"no measurement {unknown[0]!r}; there are {', '.join(NAMES)}")
         return 2
