@@ -72,6 +72,8 @@ $(VENV)-tools/.done: requirements/tools.txt $(VENV)/bin/uv
 	@touch $@
 
 # What `sam build` calls for every function: the package functions/ and the libraries that this one needs besides.
+# The wheels are those of template.yaml's Runtime and Architectures, whatever machine builds; LAMBDA_WHEELS asks uv for others.
+LAMBDA_WHEELS ?= --python-version 3.13 --python-platform x86_64-manylinux_2_28
 LAMBDA_REQUIREMENTS = base
 build-ApiFunction: LAMBDA_REQUIREMENTS = api
 build-SplitResultFunction: LAMBDA_REQUIREMENTS = split_result
@@ -79,5 +81,5 @@ build-%:
 	mkdir -p "$(ARTIFACTS_DIR)"
 	cp -R functions "$(ARTIFACTS_DIR)/"
 	find "$(ARTIFACTS_DIR)/functions" -name __pycache__ -prune -exec rm -rf {} +
-	$(BIN)/uv pip install --quiet --target "$(ARTIFACTS_DIR)" --only-binary :all: --python-version 3.13 \
-		--python-platform x86_64-manylinux_2_28 --requirement functions/requirements/$(LAMBDA_REQUIREMENTS).txt
+	$(BIN)/uv pip install --quiet --target "$(ARTIFACTS_DIR)" --only-binary :all: $(LAMBDA_WHEELS) \
+		--requirement functions/requirements/$(LAMBDA_REQUIREMENTS).txt

@@ -1,12 +1,14 @@
 """`headrace deploy`: the same template, state machines and pipelines to AWS.
 
-SAM brings the stack up, then the catalogue is published into it. Nothing here runs without AWS credentials.
+SAM brings the stack up, then the catalogue is published into it. What can be known before (the stage, the SAM CLI, the
+account) is asked first, so that a mistake costs a second and not a build.
 """
 
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +16,15 @@ import typer
 
 from cli import project as projects
 from cli.algorithms import catalogue_of
-from cli.errors import CommandError
+from cli.errors import CommandError, UsageError
 from cli.output import out, say
 from cli.project import Project
 from cli.publishing import image_folders, publish_catalogue
+from pipelines.catalogue import Algorithm
 from pipelines.environment import Environment
+
+Client = Callable[[str], Any]
+"""A boto3 client by its service's name."""
 
 
 def deploy(
@@ -27,23 +33,23 @@ def deploy(
 ) -> None:
     """Build and deploy the stack with SAM, then publish the catalogue."""
     project = projects.find()
+    stack = stack_of(project, stage)
     catalogue = catalogue_of(project)
-    commands = [
-        [sam(project), "build", "--config-env", stage],
-        [sam(project), "deploy", "--config-env", stage, "--no-fail-on-empty-changeset"],
-    ]
+    commands = (
+        ("build", "--config-env", stage),
+        ("deploy", "--config-env", stage, "--no-fail-on-empty-changeset"),
+    )
     if plan:
         for command in commands:
-            out.print(" ".join(command), markup=False)
-        for name, folder in image_folders(catalogue).items():
-            out.print(f"docker build -t {name} {folder.relative_to(project.root)}  # and push it to ECR", markup=False)
-        for algorithm in catalogue:
-            out.print(f"publish {algorithm.name}", markup=False)
+            out.print(" ".join(("sam", *command)), markup=False)
+        _print_publishing(project, catalogue)
         return
+    cli = sam(project)
+    client, environment = _aws(stage)
     for command in commands:
-        say(" ".join(command))
-        _run(command, project.root)
-    _publish(project, stage)
+        say(" ".join(("sam", *command)))
+        _run((cli, *command), project.root)
+    _publish(project, stack, environment, client)
 
 
 def sam(project: Project) -> str:
@@ -55,24 +61,95 @@ def sam(project: Project) -> str:
     return found
 
 
-def _run(command: list[str], folder: Path) -> None:
-    environment = {"SAM_CLI_TELEMETRY": "0", **os.environ}
+def stack_of(project: Project, stage: str) -> str:
+    """The stack that samconfig.toml names for a stage.
+
+    Raises UsageError for a stage that has no section of its own there, or whose section deploys another one: SAM
+    would take defaults without a word, and the catalogue would be published beside the stack.
+    """
+    file = project.root / "samconfig.toml"
+    sections = _sections(file)
+    if stage not in sections:
+        raise UsageError(f"{file}: no stage {stage}; there are {', '.join(sections) or 'none'}")
+    section = sections[stage]
+    overrides = _parameter(section, "parameter_overrides", [])
+    if f"Stage={stage}" not in (overrides.split() if isinstance(overrides, str) else overrides):
+        raise UsageError(f"{file}: [{stage}.deploy.parameters] parameter_overrides: expected Stage={stage}")
+    stack = _parameter(section, "stack_name", None)
+    if not isinstance(stack, str):
+        raise UsageError(f"{file}: [{stage}.global.parameters] stack_name: expected headrace-{stage}")
+    return stack
+
+
+def _sections(file: Path) -> dict[str, Mapping[str, Any]]:
+    """The stages of samconfig.toml. SAM's `default` is none: it stands for one of the others."""
     try:
-        subprocess.run(command, cwd=folder, env=environment, check=True)
-    except subprocess.CalledProcessError as error:
-        raise CommandError(f"{' '.join(command)}: ended with {error.returncode}") from error
+        document = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}") from error
+    return {name: value for name, value in document.items() if isinstance(value, dict) and name != "default"}
 
 
-def _publish(project: Project, stage: str) -> None:
+def _parameter(section: Mapping[str, Any], name: str, default: object) -> Any:
+    """A parameter of `sam deploy`: under `deploy`, else under `global`, as SAM looks it up."""
+    for command in ("deploy", "global"):
+        parameters = section.get(command, {}).get("parameters", {})
+        if name in parameters:
+            return parameters[name]
+    return default
+
+
+def _print_publishing(project: Project, catalogue: tuple[Algorithm, ...]) -> None:
+    for name, folder in image_folders(catalogue).items():
+        out.print(f"docker build -t {name} {folder.relative_to(project.root)}  # and push it to ECR", markup=False)
+    for algorithm in catalogue:
+        out.print(f"publish {algorithm.name}", markup=False)
+
+
+def _aws(stage: str) -> tuple[Client, Environment]:
+    """Clients of the account, and the names of the deployment there. Raises CommandError without an account."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     session = boto3.Session()
     # The stubs know services by literal name only; ours arrive as data.
-    make: Callable[[str], Any] = session.client  # type: ignore[assignment]
+    client: Client = session.client  # type: ignore[assignment]
+    if session.region_name is None:
+        raise CommandError("no AWS region to deploy to; set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one")
     try:
-        account = make("sts").get_caller_identity()["Account"]
-        environment = Environment(stage=stage, account=account, region=str(session.region_name))
-        publish_catalogue(project, environment, make, say)
+        account = client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise CommandError(f"no AWS account to deploy to: {error}") from error
+    try:
+        return client, Environment(stage=stage, account=account, region=session.region_name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _run(command: tuple[str, ...], folder: Path) -> None:
+    environment = {"SAM_CLI_TELEMETRY": "0", **os.environ}
+    try:
+        subprocess.run(command, cwd=folder, env=environment, check=True)
+    except OSError as error:
+        raise CommandError(f"{command[0]}: cannot be run: {error}") from error
+    except subprocess.CalledProcessError as error:
+        raise CommandError(f"{' '.join(command)}: ended with {error.returncode}") from error
+
+
+def _publish(project: Project, stack: str, environment: Environment, client: Client) -> None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        if was_declined(client("cloudformation"), stack):
+            raise CommandError(f"{stack}: its change set was not executed, so the catalogue was not published")
+        publish_catalogue(project, environment, client, say)
     except (BotoCoreError, ClientError, ValueError) as error:
         raise CommandError(f"the catalogue was not published: {error}") from error
+
+
+def was_declined(cloudformation: Any, stack: str) -> bool:
+    """Whether the newest change set still waits: `sam deploy` ends with 0 when a person answers no to it."""
+    pages = cloudformation.get_paginator("list_change_sets").paginate(StackName=stack)
+    change_sets = [change_set for page in pages for change_set in page["Summaries"]]
+    newest = max(change_sets, key=lambda change_set: change_set["CreationTime"], default=None)
+    return newest is not None and newest.get("ExecutionStatus") == "AVAILABLE"

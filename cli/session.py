@@ -47,7 +47,7 @@ def local_session(project: Project, settings: LocalSettings, progress: Progress)
         compiled, report = publish_catalogue(project, environment, cloud.client, progress)
         progress(f"{len(compiled)} algorithms, {len(report.changed)} changes")
         _build_environments(cloud, compiled, progress)
-        _await_deployments(cloud, [item.deployment_job_id for item in compiled if item.deployment_job_id], progress)
+        _await_deployments(cloud, [change.job_id for change in report.changes if change.job_id], progress)
         cloud.ready()
         yield cloud
 

@@ -12,7 +12,7 @@ LOCAL_REGION: Final = "us-east-1"
 
 _DOMAINS: Final = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
 _SHAPES: Final = {
-    "stage": re.compile(r"[a-z][a-z0-9]{0,9}"),
+    "stage": re.compile(r"[a-z][a-z0-9]{1,9}"),
     "account": re.compile(r"[0-9]{12}"),
     "region": re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]"),
 }

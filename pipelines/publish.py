@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from pipelines.catalogue import Algorithm
 from pipelines.compile import Progress
-from pipelines.compiled import CompiledPipeline
+from pipelines.compiled import CompiledPipeline, derived_job_id
 from pipelines.environment import Environment
 from pipelines.problems import PublishError
 from pipelines.schedules import delete_schedule, put_schedule
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 _NOT_FOUND: Final = frozenset({"404", "NoSuchKey", "NotFound", "ResourceNotFound", "ParameterNotFound"})
+_UNDER_WAY_OR_DONE: Final = frozenset({"RUNNING", "SUCCEEDED", "PENDING_REDRIVE"})
+_MAX_ATTEMPTS: Final = 100
 _SSM_BATCH: Final = 10
 """GetParameters takes no more names at once."""
 
@@ -53,6 +55,8 @@ class Change:
     kind: str
     name: str
     action: Action
+    job_id: str | None = None
+    """Of a deployment: the job that does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +208,11 @@ def _parameters(publication: _Publication, pipelines: Sequence[CompiledPipeline]
         yield Change("parameter", name, Action.UPDATED if name in current else Action.CREATED)
 
 
-def _deployment(publication: _Publication, algorithm: str, job_id: str) -> Change:
-    # The name says which definition and content is deployed: the same again is refused, and that is all right.
+def _deployment(publication: _Publication, algorithm: str, first_job_id: str) -> Change:
+    """Start the deployment, unless this very definition and content is deployed or on its way."""
+    job_id, status = _last_attempt(publication, first_job_id)
+    if status in _UNDER_WAY_OR_DONE:
+        return Change("deployment", algorithm, Action.UNCHANGED, job_id)
     request: dict[str, object] = {
         "job_id": job_id,
         "algorithm": algorithm,
@@ -213,31 +220,44 @@ def _deployment(publication: _Publication, algorithm: str, job_id: str) -> Chang
         "hyperparameters": {},
         "reason": "publish",
     }
-    arn = publication.environment.training_state_machine_arn
-    if _execution_exists(publication, job_id):
-        return Change("deployment", algorithm, Action.UNCHANGED)
     try:
         publication.clients.stepfunctions.start_execution(
-            stateMachineArn=arn, name=job_id, input=json.dumps(request, separators=(",", ":"))
+            stateMachineArn=publication.environment.training_state_machine_arn,
+            name=job_id,
+            input=json.dumps(request, separators=(",", ":")),
         )
     except ClientError as error:
+        # Somebody else published the same at the same time: theirs is ours.
         if error.response.get("Error", {}).get("Code") != "ExecutionAlreadyExists":
             raise
-        return Change("deployment", algorithm, Action.UNCHANGED)
-    return Change("deployment", algorithm, Action.STARTED)
+        return Change("deployment", algorithm, Action.UNCHANGED, job_id)
+    return Change("deployment", algorithm, Action.STARTED, job_id)
 
 
-def _execution_exists(publication: _Publication, job_id: str) -> bool:
-    """Whether the deployment was started before; a running one would answer StartExecution as if it were new."""
+def _last_attempt(publication: _Publication, first_job_id: str) -> tuple[str, str | None]:
+    """The job id to use and what became of it: a failed deployment (an image not pushed yet) is tried under a new id.
+
+    An execution's name says which attempt at which definition and content it is, so it can never be given twice.
+    """
+    job_id = first_job_id
+    for attempt in range(1, _MAX_ATTEMPTS):
+        status = _execution_status(publication, job_id)
+        if status is None or status in _UNDER_WAY_OR_DONE:
+            return job_id, status
+        job_id = derived_job_id(first_job_id, str(attempt))
+    raise PublishError(f"the deployment failed {_MAX_ATTEMPTS - 1} times; the last try was job {job_id}")
+
+
+def _execution_status(publication: _Publication, job_id: str) -> str | None:
+    """The status of the deployment's execution, or None when it was never started."""
     state_machine = publication.environment.training_state_machine_arn
     arn = f"{state_machine.replace(':stateMachine:', ':execution:')}:{job_id}"
     try:
-        publication.clients.stepfunctions.describe_execution(executionArn=arn)
+        return publication.clients.stepfunctions.describe_execution(executionArn=arn)["status"]
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "ExecutionDoesNotExist":
             raise
-        return False
-    return True
+        return None
 
 
 def _parameter_values(ssm: "SSMClient", names: list[str]) -> dict[str, str]:

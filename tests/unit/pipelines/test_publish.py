@@ -103,6 +103,23 @@ def test_what_is_not_trained_is_deployed_by_the_training_flow(
     }
 
 
+def test_a_deployment_that_failed_is_tried_again_under_a_new_id(
+    compiled: tuple[CompiledPipeline, ...], clients: Clients
+) -> None:
+    first = deployment_of(published(compiled, clients))
+    arn = ENVIRONMENT.training_state_machine_arn.replace(":stateMachine:", ":execution:")
+    assert deployment_of(published(compiled, clients)) == first
+    clients.stepfunctions.stop_execution(executionArn=f"{arn}:{first}")
+    second = deployment_of(published(compiled, clients))
+    assert second != first
+    assert deployment_of(published(compiled, clients)) == second
+
+
+def deployment_of(report: PublishReport) -> str:
+    (job_id,) = (change.job_id for change in report.changes if change.job_id)
+    return job_id
+
+
 def test_an_algorithm_that_is_trained_anew_has_a_schedule_of_its_own(
     compiled: tuple[CompiledPipeline, ...], clients: Clients
 ) -> None:
