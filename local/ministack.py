@@ -20,6 +20,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import botocore.session
+
 from local.settings import ACCOUNT, REGION, LocalSettings
 
 Handler = Callable[
@@ -54,8 +56,13 @@ def load(settings: LocalSettings) -> AsgiApp:
 def mount(service: str, handler: Handler) -> None:
     """Answer a service (by its signing name) with our own handler."""
     from ministack import app as ministack_app
+    from ministack.core import router
 
     ministack_app.SERVICE_HANDLERS[service] = handler
+    # Left alone, the first request for a service that MiniStack itself does not have makes it read every model that
+    # botocore ships, to learn whether there is such a service: 430 MB and some seconds.
+    names = botocore.session.get_session().get_available_services()
+    router._KNOWN_AWS_SERVICE_NAMES = frozenset({*names, service})
 
 
 def emit(source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:

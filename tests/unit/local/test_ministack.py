@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import pytest
 from ministack import app as ministack_app
-from ministack.core import lambda_runtime, persistence
+from ministack.core import lambda_runtime, persistence, router
 from ministack.services import eventbridge, lambda_svc, s3, stepfunctions
 
 from local import ministack
@@ -26,6 +26,12 @@ def test_a_service_is_an_entry_in_a_plain_dict() -> None:
         "body",
         "query_params",
     ]
+
+
+def test_the_names_of_known_services_are_read_once_from_one_place() -> None:
+    source = inspect.getsource(router._is_aws_service_name)
+    assert "if _KNOWN_AWS_SERVICE_NAMES is None:" in source
+    assert "return scope_name in _KNOWN_AWS_SERVICE_NAMES" in source
 
 
 def test_sagemaker_is_not_answered_by_ministack_itself() -> None:
