@@ -67,9 +67,16 @@ def show(name: str, as_json: Json = False) -> None:
 
 
 @app.command()
-def check() -> None:
+def check(as_json: Json = False) -> None:
     """Read every algorithm.yaml and name every problem."""
-    out.print(f"{len(catalogue_of(projects.find()))} algorithms, no problems")
+    catalogue = load_catalogue(projects.find().algorithms)
+    if as_json:
+        problems = [{"file": one.file, "path": one.path, "text": one.text} for one in catalogue.problems]
+        print_json({"algorithms": [algorithm.name for algorithm in catalogue.algorithms], "problems": problems})
+    if catalogue.problems:
+        raise UsageError("\n".join(str(problem) for problem in catalogue.problems))
+    if not as_json:
+        out.print(f"{len(catalogue.algorithms)} algorithms, no problems")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any
 
 import urllib3
 
-from cli.errors import CommandError
+from cli.errors import CommandError, UsageError
 
 Job = Mapping[str, Any]
 
@@ -90,7 +90,9 @@ class Api:
             raise CommandError(f"{method} {path}: answered {answer.status} and no JSON") from error
         if answer.status >= 400:
             detail = document.get("detail") or document.get("title") or document.get("message")
-            raise CommandError(f"{method} {path}: {detail or answer.status}")
+            fields = "; ".join(f"{one['field']}: {one['message']}" for one in document.get("errors", []))
+            kind = UsageError if answer.status in (400, 422) else CommandError
+            raise kind(f"{method} {path}: {detail or answer.status}" + (f" ({fields})" if fields else ""))
         return document
 
 

@@ -9,7 +9,8 @@ import typer
 from cli import project as projects
 from cli.algorithms import catalogue_of
 from cli.errors import CommandError
-from cli.output import out
+from cli.options import Json
+from cli.output import out, print_json
 from cli.project import Project
 from pipelines.compile import compile_algorithms
 from pipelines.compiled import CompiledPipeline
@@ -21,6 +22,7 @@ from pipelines.spec import json_schema_text
 
 def compile_command(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if anything is out of step.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compile every workflow and every algorithm."""
     # The stepfunctions SDK takes a second to import: only this command pays for it.
@@ -29,16 +31,23 @@ def compile_command(
     project = projects.find()
     if check:
         differences = [*render.check(project.state_machines), *_definition_differences(project), *_schema(project)]
+        if as_json:
+            print_json({"differences": differences})
         if differences:
             raise CommandError("\n".join(differences) + "\nrun `headrace compile` and commit what it writes")
-        out.print("state machines, pipeline definitions and the schema are in step with their sources")
+        if not as_json:
+            out.print("state machines, pipeline definitions and the schema are in step with their sources")
         return
     written = [*render.write(project.state_machines), *write_goldens(project.goldens, _compile(project, None))]
     if _schema(project):
         _schema_file(project).write_text(json_schema_text(), "utf-8")
         written.append(_schema_file(project))
-    for file in written:
-        out.print(str(file.relative_to(project.root)), markup=False)
+    files = [str(file.relative_to(project.root)) for file in written]
+    if as_json:
+        print_json({"written": files})
+    else:
+        for file in files:
+            out.print(file, markup=False)
 
 
 def _definition_differences(project: Project) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def up(
             out.print(f"[bold green]ready[/bold green] at {settings.endpoint}")
             out.print(
                 f"  export AWS_ENDPOINT_URL={settings.endpoint} AWS_ACCESS_KEY_ID=test "
-                "AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1",
+                f"AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 HEADRACE_API_URL={settings.endpoint}",
                 markup=False,
             )
             out.print(f"  uploads    s3://{health['uploads_bucket']}", markup=False)

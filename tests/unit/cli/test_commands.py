@@ -1,0 +1,92 @@
+"""What commands say without a cloud: answers, errors, exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.walk.cloud import HEADRACE, ROOT, copy_project
+
+
+def headrace(*words: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([str(HEADRACE), *words], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return copy_project(tmp_path / "project")
+
+
+def test_every_command_explains_itself() -> None:
+    listed = headrace("--help").stdout
+    for command in ("up", "demo", "train", "faces", "status", "jobs", "compile", "deploy", "algorithms"):
+        assert command in listed
+        assert headrace(command, "--help").returncode == 0
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert headrace("--version").stdout == "headrace 0.1.0\n"
+
+
+def test_algorithms_are_listed_for_people_and_for_programs() -> None:
+    assert "gradient_boosting" in headrace("algorithms", "list").stdout
+    listed = json.loads(headrace("algorithms", "list", "--json").stdout)
+    assert [one["name"] for one in listed] == ["decision_trees", "face_aging", "gradient_boosting"]
+    shown = json.loads(headrace("algorithms", "show", "decision_trees", "--json").stdout)
+    assert shown["evaluation"]["metric"] == "accuracy"
+
+
+def test_a_new_algorithm_is_a_copy_that_checks_out(project: Path) -> None:
+    made = headrace("algorithms", "new", "churn", "--like", "decision_trees", cwd=project)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(headrace("algorithms", "check", "--json", cwd=project).stdout)["algorithms"][0] == "churn"
+    again = headrace("algorithms", "new", "churn", cwd=project)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+
+
+@pytest.mark.parametrize("name", ["Churn", "a b", "../up", "x" * 31, ""])
+def test_a_name_that_cannot_be_one_is_refused(project: Path, name: str) -> None:
+    before = sorted(project.rglob("*"))
+    assert headrace("algorithms", "new", name, cwd=project).returncode == 2
+    assert sorted(project.rglob("*")) == before
+
+
+def test_every_problem_of_a_catalogue_is_named(project: Path) -> None:
+    file = project / "algorithms" / "decision_trees" / "algorithm.yaml"
+    file.write_text(file.read_text().replace("instance_count: 1", "instance_count: two") + "\ncolour: red\n")
+    said = headrace("algorithms", "check", cwd=project)
+    assert said.returncode == 2
+    assert "algorithms/decision_trees/algorithm.yaml: training.instance_count: expected" in said.stderr
+    assert "colour" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        (["train", "decision_trees", "nowhere.csv"], 2, "nowhere.csv: no such file"),
+        (["algorithms", "show", "nobody"], 2, "nobody: no such algorithm"),
+        (["jobs", "--api-url", "http://127.0.0.1:9"], 1, "headrace up"),
+        (["status", "X", "--api-url", "http://127.0.0.1:9"], 1, "headrace up"),
+        (["jobs", "--limit", "many"], 2, "limit"),
+        (["up", "--state-dir", "/proc/nowhere"], 1, "/proc/nowhere"),
+        (["up", "--state-dir", sys.executable], 1, sys.executable),
+    ],
+)
+def test_an_error_is_a_sentence_and_an_exit_code(words: list[str], code: int, expected: str) -> None:
+    said = headrace(*words)
+    assert said.returncode == code, said.stderr
+    assert expected in said.stderr.replace("\n", "")
+    assert "Traceback" not in said.stderr
+    assert said.stdout == ""
+
+
+def test_outside_a_project_the_installed_one_is_used(tmp_path: Path) -> None:
+    assert headrace("algorithms", "check", cwd=tmp_path).returncode == 0
+
+
+def test_what_is_committed_is_in_step_with_its_sources() -> None:
+    said = headrace("compile", "--check")
+    assert said.returncode == 0, said.stderr
