@@ -26,8 +26,11 @@ from functions import (
     api_models as models,
 )
 from functions import (
+    bodies,
     catalogue,
+    ids,
     jobs,
+    keys,
     ledger,
     listing,
     presign,
@@ -42,7 +45,10 @@ from functions.requests import PreparedUpload
 
 RETRY_AFTER_SECONDS = 2
 
-app = APIGatewayHttpResolver(enable_validation=True)
+MAX_EVENTS = 20
+"""Deliveries told with the jobs of one object."""
+
+app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=bodies.parse)
 
 
 def _documented(description: str, model: type | None = None, content_type: str = "application/json") -> OpenAPIResponse:
@@ -153,17 +159,21 @@ def _matches(if_none_match: str | None, etag: str) -> bool:
     return etag in tags or "*" in tags
 
 
-def _job(job_id: str) -> Job:
-    about(job_id)
-    job = jobs.get(services.current(), unquote(job_id))
+def _job(text: str) -> Job:
+    job_id = unquote(text)
+    job = None
+    # What has not the form of an id is no id; DynamoDB would refuse the longest of it as a key.
+    if ids.is_job_id(job_id):
+        about(job_id)
+        job = jobs.get(services.current(), job_id)
     if job is None:
-        raise problems.not_found(f"the job '{unquote(job_id)}'")
+        raise problems.not_found(f"the job '{problems.shown(job_id)}'")
     return job
 
 
 @app.get(
     "/v1/jobs",
-    summary="Jobs, newest first; with key, those of one uploaded object",
+    summary="Jobs, newest first; with key, those of one uploaded object and the deliveries of its events",
     responses={200: _documented("One page of jobs", models.JobList), **_WRONG},
 )
 def list_jobs(
@@ -173,12 +183,19 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
 ) -> Response[Any]:
+    if key is not None and not keys.fits(key):
+        raise problems.invalid("key", keys.TOO_LONG)
     try:
         page = listing.find(listing.Query(kind, status, key, limit, cursor), services.current())
     except listing.CursorInvalid as error:
         raise problems.invalid("cursor", str(error)) from error
     base = _base_url()
-    body = {"jobs": [jobs.as_status(job, base) for job in page.jobs], "cursor": page.cursor}
+    body: dict[str, Any] = {"jobs": [jobs.as_status(job, base) for job in page.jobs], "cursor": page.cursor}
+    if key is not None:
+        # An object that started nothing has no job: only its deliveries tell that it was seen, and why nothing came.
+        here = services.current()
+        found = ledger.newest(here, f"{here.settings.uploads_bucket}/{key}", MAX_EVENTS)
+        body["events"] = [delivery.as_event() for delivery in found]
     return _json(HTTPStatus.OK, body, {"Cache-Control": "no-cache"})
 
 
@@ -190,16 +207,7 @@ def list_jobs(
 def list_events(job_id: Annotated[str, Path()]) -> Response[Any]:
     job = _job(job_id)
     found = ledger.deliveries(services.current(), job.object) if job.object else []
-    events = [
-        {
-            "decision": delivery.decision.value,
-            "job_id": delivery.job_id,
-            "execution": delivery.execution,
-            "received_at": delivery.received_at,
-        }
-        for delivery in found
-        if delivery.job_id in {job.job_id, None}
-    ]
+    events = [delivery.as_event() for delivery in found if delivery.job_id in {job.job_id, None}]
     return _json(HTTPStatus.OK, {"events": events}, {"Cache-Control": "no-cache"})
 
 
@@ -232,9 +240,10 @@ def list_algorithms() -> Response[Any]:
     responses={200: _documented("The published algorithm"), **_UNKNOWN},
 )
 def get_algorithm(name: Annotated[str, Path()]) -> Response[Any]:
-    algorithm = catalogue.get(services.current(), unquote(name))
+    name = unquote(name)
+    algorithm = catalogue.get(services.current(), name) if len(name) <= catalogue.MAX_NAME else None
     if algorithm is None:
-        raise problems.not_found(f"the algorithm '{unquote(name)}'")
+        raise problems.not_found(f"the algorithm '{problems.shown(name)}'")
     return _json(HTTPStatus.OK, algorithm.spec)
 
 
@@ -273,6 +282,12 @@ def on_problem(problem: Problem) -> Response[Any]:
 @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
 def on_invalid(error: RequestValidationError) -> Response[Any]:
     return _answer(problems.from_validation(error.errors()))
+
+
+@app.exception_handler(UnicodeDecodeError)  # type: ignore[untyped-decorator]
+def on_undecodable(_: UnicodeDecodeError) -> Response[Any]:
+    """Only the request's body is decoded here: it came base64-encoded, and was no text."""
+    return _answer(problems.not_json())
 
 
 @app.exception_handler(RequestUnsupportedContentType)  # type: ignore[untyped-decorator]

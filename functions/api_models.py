@@ -85,16 +85,22 @@ class Job(BaseModel):
     updated_at: str
 
 
-class JobList(BaseModel):
-    jobs: list[Job]
-    cursor: str | None
-
-
 class Delivery(BaseModel):
+    """One delivery of an upload's event, and what was decided."""
+
     decision: Literal["started", "rejected", "duplicate", "stale", "ignored"]
+    reason: str | None
     job_id: str | None
     execution: str
     received_at: str
+
+
+class JobList(BaseModel):
+    jobs: list[Job]
+    cursor: str | None
+    events: list[Delivery] | None = Field(
+        default=None, description="only with key: the last 20 deliveries of that object, newest first"
+    )
 
 
 class DeliveryList(BaseModel):

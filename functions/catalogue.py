@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,21 @@ from functions import items
 
 if TYPE_CHECKING:
     from functions.services import Services
+
+MAX_NAME = 64
+"""Characters; no published name is longer."""
+
+MAX_ARGUMENT = 256
+"""Characters of an argument of a processing job, which a hyperparameter may become as `--<name>=<value>`.
+
+botocore's model of `sagemaker`, ContainerArgument. A pipeline parameter would hold 1024.
+"""
+
+_NUMBERS = {
+    "integer": re.compile(r"[+-]?[0-9]+"),
+    "float": re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"),
+}
+"""A number as text. Python reads more (`1_000`, ` 4 `, other scripts' digits), but what comes after Python does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +127,14 @@ def check(algorithm: Algorithm, given: Mapping[str, Any]) -> dict[str, str]:
         if name not in known:
             names = ", ".join(sorted(known)) or "none"
             problems[name] = f"{algorithm.name} has no such hyperparameter; it has: {names}"
-        elif not _fits(known[name], value):
-            problems[name] = (
-                f"expected {_expectation(known[name])}, found {json.dumps(value, ensure_ascii=False)[:100]}"
-            )
+        elif not _fits(name, known[name], value):
+            found = json.dumps(value, ensure_ascii=False)[:100]
+            problems[name] = f"expected {_expectation(name, known[name])}, found {found}"
     return problems
 
 
-def _fits(spec: Hyperparameter, value: Any) -> bool:
-    converted = _convert(spec.type, value)
+def _fits(name: str, spec: Hyperparameter, value: Any) -> bool:
+    converted = _convert(name, spec.type, value)
     if converted is None:
         return False
     if spec.choices is not None and converted not in spec.choices:
@@ -129,24 +145,43 @@ def _fits(spec: Hyperparameter, value: Any) -> bool:
     return above and (spec.maximum is None or converted <= spec.maximum)
 
 
-def _convert(kind: str, value: Any) -> str | float | None:
+def _convert(name: str, kind: str, value: Any) -> str | float | None:
     """The value as its type, or None. A number may come as text: that is how a pipeline parameter carries it."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if kind not in {"integer", "float"}:
-        return value if isinstance(value, str) and len(value) <= 1024 else None
-    if not isinstance(value, int | float | str):
+    if kind not in _NUMBERS:
+        return value if isinstance(value, str) and _is_argument(name, value) else None
+    text = _as_text(value)
+    if text is None or not _is_argument(name, text) or not _NUMBERS[kind].fullmatch(text):
         return None
-    try:
-        number = int(str(value)) if kind == "integer" else float(value)
-    except ValueError:
-        return None
+    if kind == "integer":
+        return int(text)
+    number = float(text)
     return number if math.isfinite(number) else None
 
 
-def _expectation(spec: Hyperparameter) -> str:
+def _as_text(value: float | str) -> str | None:
+    try:
+        return str(value)
+    except ValueError:
+        # An integer of more digits than Python writes.
+        return None
+
+
+def _is_argument(name: str, text: str) -> bool:
+    """Whether every place that a value passes through takes it, the narrowest being a container's arguments."""
+    characters = (unicodedata.category(character) not in {"Cc", "Cs"} for character in text)
+    return len(text) <= _room(name) and all(characters)
+
+
+def _room(name: str) -> int:
+    return MAX_ARGUMENT - len(f"--{name}=")
+
+
+def _expectation(name: str, spec: Hyperparameter) -> str:
     if spec.choices is not None:
         return "one of " + ", ".join(str(choice) for choice in spec.choices)
-    words = {"integer": "an integer", "float": "a number"}.get(spec.type, "text of at most 1024 characters")
+    text = f"text of at most {_room(name)} characters without control characters"
+    words = {"integer": "an integer", "float": "a number"}.get(spec.type, text)
     bounds = [f"{sign} {bound}" for sign, bound in ((">=", spec.minimum), ("<=", spec.maximum)) if bound is not None]
     return " ".join([words, " and ".join(bounds)]).strip()

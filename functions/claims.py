@@ -55,6 +55,8 @@ class Identity:
     algorithm: str | None
     source: Source | None
     etag: str | None = None
+    anothers: bool = False
+    """The ledger has given this very delivery to another execution, and the job with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Outcome:
         return output | dict(self.started)
 
 
-def claim(event: Mapping[str, Any], execution: str, services: Services) -> Outcome:
+def claim(event: Any, execution: str, services: Services) -> Outcome:
     """Claims the input of `execution` (its ARN).
 
     Raises:
@@ -88,16 +90,19 @@ def claim(event: Mapping[str, Any], execution: str, services: Services) -> Outco
             assert_never(never)
 
 
-def identify(event: Mapping[str, Any], execution: str, services: Services) -> Identity:
+def identify(event: Any, execution: str, services: Services) -> Identity:
     """The job that `claim` would give this input, or has given it; for recording a failure of claiming itself."""
     match events.parse(event):
         case Upload() as upload:
             upload = with_version(upload, services)
             plan = _plan(upload, services)
             head = ledger.head(services, upload.object)
-            ours = head is not None and head.execution == execution
-            job_id = head.job_id if head and ours else _job_id(upload, plan, execution, services)
-            return Identity(job_id, plan.kind, plan.algorithm_name, _source(upload), upload.etag)
+            if head is None or head.execution == execution:
+                job_id = head.job_id if head else _job_id(upload, plan, execution, services)
+                return Identity(job_id, plan.kind, plan.algorithm_name, _source(upload), upload.etag)
+            anothers = head.sequencer == ledger.normalise(upload.sequencer)
+            job_id = head.job_id if anothers else _job_id(upload, plan, execution, services)
+            return Identity(job_id, plan.kind, plan.algorithm_name, _source(upload), upload.etag, anothers)
         case Run() as run:
             return Identity(run.job_id, Kind.TRAINING, run.algorithm, run.source)
         case never:

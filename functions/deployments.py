@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions import endpoints, ids, jobs
-from functions.errors import DeploymentRejected, EndpointNotReady
+from functions.errors import DeploymentRejected
 from functions.services import error_code, error_message
 
 if TYPE_CHECKING:
@@ -50,12 +50,11 @@ def parse(event: Mapping[str, Any]) -> Deployment:
 def deploy(deployment: Deployment, services: Services) -> None:
     """Model, endpoint config, endpoint; returns before the endpoint is in service.
 
-    If the endpoint is being changed for another job this one's config waits: `await_endpoint` applies it when the
-    endpoint comes to rest.
+    If the endpoint is being changed for another job, or deleted, this one's config waits: `await_endpoint` applies it
+    when the endpoint has come to rest or is gone.
 
     Raises:
         DeploymentRejected: SageMaker refused; the text says why.
-        EndpointNotReady: the endpoint is being deleted.
     """
     try:
         _create_model(deployment, services)
@@ -82,7 +81,7 @@ def _create_model(deployment: Deployment, services: Services) -> None:
             Containers=[{"ModelPackageName": deployment.model_package_arn}],
         )
     except ClientError as error:
-        if not _exists_already(error):
+        if not endpoints.exists_already(error):
             raise
 
 
@@ -93,7 +92,7 @@ def _create_config(deployment: Deployment, services: Services) -> None:
     try:
         services.sagemaker.create_endpoint_config(EndpointConfigName=deployment.name, **request)
     except ClientError as error:
-        if not _exists_already(error):
+        if not endpoints.exists_already(error):
             raise
 
 
@@ -135,28 +134,17 @@ def _async_config(deployment: Deployment, services: Services) -> dict[str, Any]:
 
 
 def _apply(deployment: Deployment, services: Services) -> None:
-    """CreateEndpoint or UpdateEndpoint, whichever the endpoint's state asks for."""
+    """CreateEndpoint or UpdateEndpoint, whichever the endpoint's state asks for; what has to wait, the wait does.
+
+    An endpoint that another job's config made fail takes nothing but DeleteEndpoint, and is gone only later.
+    """
     state = endpoints.describe(services, deployment.endpoint)
-    if state is not None and state.status == "Failed":
-        # Nothing but deleting can be done with an endpoint that never came up.
-        services.sagemaker.delete_endpoint(EndpointName=deployment.endpoint)
-        state = endpoints.describe(services, deployment.endpoint)
     if state is None:
-        _create(deployment, services)
-    elif state.status == "Deleting":
-        raise EndpointNotReady(f"the endpoint {deployment.endpoint} is being deleted; try again when it is gone")
-    elif state.config != deployment.name and state.at_rest:
+        # False if another job of the same algorithm was faster: its endpoint is Creating, and ours comes after it.
+        endpoints.create(services, deployment.endpoint, deployment.name)
+    elif state.config == deployment.name:
+        return
+    elif state.status == "Failed":
+        endpoints.delete(services, deployment.endpoint)
+    elif state.at_rest:
         endpoints.update(services, deployment.endpoint, deployment.name)
-
-
-def _create(deployment: Deployment, services: Services) -> None:
-    try:
-        services.sagemaker.create_endpoint(EndpointName=deployment.endpoint, EndpointConfigName=deployment.name)
-    except ClientError as error:
-        # Another job of the same algorithm was faster. Its endpoint is Creating now; the wait applies ours after it.
-        if not _exists_already(error):
-            raise
-
-
-def _exists_already(error: ClientError) -> bool:
-    return error_code(error) in {"ValidationException", "ResourceInUse"} and "already exist" in error_message(error)

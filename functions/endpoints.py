@@ -2,10 +2,12 @@
 
 Jobs may deploy to one endpoint at the same time, and SageMaker refuses to change an endpoint that is changing. So
 each job parks a wait that names its config, and whenever the endpoint comes to rest the oldest wait gets its turn.
+An endpoint that failed can only be deleted, which takes its time; the oldest wait then creates it anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from functions.services import Services
 
 MAX_ATTEMPTS = 2
-"""UpdateEndpoint calls on behalf of one wait. SageMaker rolls a bad update back to the old config; without a limit
-that would be tried for ever."""
+"""CreateEndpoint and UpdateEndpoint calls on behalf of one wait. SageMaker rolls a bad update back to the old config;
+without a limit that would be tried for ever."""
 
 _BROKEN = {"Failed", "OutOfService", "UpdateRollbackFailed"}
 
@@ -40,6 +42,16 @@ class EndpointState:
 @dataclass(frozen=True, slots=True)
 class Update:
     """The endpoint is at rest with another config and this wait is the first in line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """There is no endpoint (any more) and this wait is the first in line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """The endpoint failed with the config of another job, and this wait is the first in line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +81,61 @@ def is_missing(error: ClientError) -> bool:
     return "could not find" in message or "not found" in message
 
 
+def is_busy(error: ClientError) -> bool:
+    """Whether SageMaker refuses because the endpoint is changing already."""
+    message = error_message(error).lower()
+    return error_code(error) in {"ValidationException", "ResourceInUse"} and (
+        "in-progress" in message or "in progress" in message
+    )
+
+
 def update(services: Services, endpoint: str, config: str) -> bool:
     """UpdateEndpoint; False if the endpoint turned out to be changing already."""
     try:
         services.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
     except ClientError as error:
-        busy = "in-progress" in error_message(error).lower() or "in progress" in error_message(error).lower()
-        if error_code(error) in {"ValidationException", "ResourceInUse"} and busy:
+        if is_busy(error):
             return False
         raise
     return True
 
 
-def decide(state: EndpointState | None, wait: Wait, *, first: bool) -> Resolution | Update | KeepWaiting:
+def create(services: Services, endpoint: str, config: str) -> bool:
+    """CreateEndpoint; False if there turned out to be one: another job was faster, or the old one is not gone yet."""
+    try:
+        services.sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+    except ClientError as error:
+        if exists_already(error):
+            return False
+        raise
+    return True
+
+
+def exists_already(error: ClientError) -> bool:
+    """Whether SageMaker refuses to create because something of that name is there."""
+    return error_code(error) in {"ValidationException", "ResourceInUse"} and "already exist" in error_message(error)
+
+
+def delete(services: Services, endpoint: str) -> None:
+    """DeleteEndpoint, which goes on after this returns; nothing if the endpoint is gone or changing already."""
+    try:
+        services.sagemaker.delete_endpoint(EndpointName=endpoint)
+    except ClientError as error:
+        if not (is_busy(error) or is_missing(error)):
+            raise
+
+
+def decide(
+    state: EndpointState | None, wait: Wait, *, first: bool
+) -> Resolution | Update | Create | Replace | KeepWaiting:
     """What an endpoint in `state` means for one wait; `first` if no older wait for this endpoint is left."""
+    may_try = wait.attempts < MAX_ATTEMPTS
     if state is None:
-        return Failed("EndpointNotFound", f"the endpoint {wait.endpoint} does not exist")
+        if not may_try:
+            return Failed("EndpointNotFound", f"the endpoint {wait.endpoint} does not exist")
+        return Create() if first else KeepWaiting()
+    if state.status == "Failed" and state.config not in {"", wait.endpoint_config} and may_try:
+        return Replace() if first else KeepWaiting()
     if state.status in _BROKEN:
         reason = state.failure_reason or "SageMaker gives no reason"
         return Failed("EndpointFailed", f"the endpoint {state.name} is {state.status}: {reason}")
@@ -92,7 +143,7 @@ def decide(state: EndpointState | None, wait: Wait, *, first: bool) -> Resolutio
         return KeepWaiting()
     if state.config == wait.endpoint_config:
         return Succeeded({"endpoint": state.name, "endpoint_config": state.config, "status": state.status})
-    if wait.attempts >= MAX_ATTEMPTS:
+    if not may_try:
         return Failed("EndpointRolledBack", _rolled_back(state, wait))
     return Update() if first else KeepWaiting()
 
@@ -112,7 +163,7 @@ def settle(services: Services, endpoint: str, just_parked: Wait | None = None) -
     resolved = 0
     first = True
     for wait in queue:
-        match _decide_and_update(services, state, wait, first=first):
+        match _decide_and_change(services, state, wait, first=first):
             case Succeeded() | Failed() as resolution:
                 waits.resolve(services, wait, resolution)
                 resolved += 1
@@ -129,26 +180,34 @@ def _queue(services: Services, endpoint: str, just_parked: Wait | None) -> list[
     return sorted(found.values(), key=lambda wait: wait.created)
 
 
-def _decide_and_update(
+def _decide_and_change(
     services: Services, state: EndpointState | None, wait: Wait, *, first: bool
 ) -> Resolution | KeepWaiting:
     match decide(state, wait, first=first):
         case Update():
-            return _take_turn(services, wait)
+            return _take_turn(services, wait, update, "updated")
+        case Create():
+            return _take_turn(services, wait, create, "created")
+        case Replace():
+            # Whoever asks next finds it Deleting or gone. SageMaker promises no event for the latter: the sweep asks.
+            delete(services, wait.endpoint or "")
+            return KeepWaiting()
         case decision:
             return decision
 
 
-def _take_turn(services: Services, wait: Wait) -> Resolution | KeepWaiting:
-    """Applies the wait's config. The attempt is counted first, conditionally: of two events only one updates."""
+def _take_turn(
+    services: Services, wait: Wait, change: Callable[[Services, str, str], bool], done: str
+) -> Resolution | KeepWaiting:
+    """Applies the wait's config. The attempt is counted first, conditionally: of two events only one makes it."""
     attempt = wait.attempts + 1
     if not waits.count_attempt(services, wait, wait.attempts, attempt):
         return KeepWaiting()
     try:
-        if not update(services, wait.endpoint or "", wait.endpoint_config or ""):
+        if not change(services, wait.endpoint or "", wait.endpoint_config or ""):
             waits.count_attempt(services, wait, attempt, wait.attempts)
     except ClientError as error:
-        if error_code(error) != "ValidationException":
+        if error_code(error) not in {"ValidationException", "ResourceLimitExceeded"}:
             raise
-        return Failed("EndpointFailed", f"the endpoint {wait.endpoint} cannot be updated: {error_message(error)}")
+        return Failed("EndpointFailed", f"the endpoint {wait.endpoint} cannot be {done}: {error_message(error)}")
     return KeepWaiting()

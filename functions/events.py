@@ -7,6 +7,7 @@ older Records-style notification gives it URL-encoded, with `+` for a space
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,9 @@ from urllib.parse import unquote_plus
 
 from functions import ids
 from functions.errors import EventNotUnderstood
+
+_SHOWN = 100
+"""Characters of an input that nobody understands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,16 @@ class Run:
     reason: str = "api"
 
 
-def parse(event: Mapping[str, Any]) -> Upload | Run:
+def parse(event: Any) -> Upload | Run:
     """The execution's input.
 
     Raises:
         EventNotUnderstood: it has none of the three shapes, or a field is missing; the text names it.
     """
+    if not isinstance(event, Mapping):
+        text = json.dumps(event)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise EventNotUnderstood(f"the execution's input is {shown}, neither an S3 event nor a run with a job_id")
     try:
         if "detail" in event:
             return _from_eventbridge(event["detail"])

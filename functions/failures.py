@@ -100,7 +100,15 @@ def record(event: Mapping[str, Any], services: Services) -> Recorded:
     """
     state, execution = event.get("state") or {}, str(event["execution"])
     failure = read(state.get("failure") if isinstance(state, Mapping) else None)
-    identity = _identity(event, state, execution, services)
+    identity = identify(event.get("input"), execution, services, job_id=_job_id(state))
+    write(identity, execution, failure, services)
+    return Recorded(identity.job_id, failure)
+
+
+def write(identity: claims.Identity, execution: str, failure: Failure, services: Services) -> None:
+    """FAILURE onto the job's row, which is made if there is none; a job that is not this execution's stays as it is."""
+    if identity.anothers:
+        return
     job = jobs.new(
         identity.job_id,
         identity.kind,
@@ -114,18 +122,22 @@ def record(event: Mapping[str, Any], services: Services) -> Recorded:
     )
     if jobs.create(services, job) is not None:
         jobs.fail(services, identity.job_id, execution, failure.as_dict())
-    return Recorded(identity.job_id, failure)
 
 
-def _identity(event: Mapping[str, Any], state: Any, execution: str, services: Services) -> claims.Identity:
-    """The job a failed execution was about: told by its state once it was claimed, else found as `claim` finds it."""
-    known = state.get("job_id") if isinstance(state, Mapping) else None
-    if known and ids.is_job_id(str(known)):
-        there = jobs.get(services, str(known))
-        if there is not None:
-            return claims.Identity(there.job_id, there.kind, there.algorithm, there.source, there.etag)
+def _job_id(told: Any) -> str | None:
+    """The id in a state's data or in an execution's input, if there is one."""
+    job_id = told.get("job_id") if isinstance(told, Mapping) else None
+    return job_id if isinstance(job_id, str) and ids.is_job_id(job_id) else None
+
+
+def identify(event: Any, execution: str, services: Services, *, job_id: str | None = None) -> claims.Identity:
+    """The job an execution with the input `event` was about: told by `job_id`, else found as `claim` finds it."""
+    known = job_id or _job_id(event)
+    there = jobs.get(services, known) if known else None
+    if there is not None:
+        return claims.Identity(there.job_id, there.kind, there.algorithm, there.source, there.etag)
     try:
-        return claims.identify(event.get("input") or {}, execution, services)
+        return claims.identify(event, execution, services)
     except EventNotUnderstood:
         # Not about any upload. The execution gets a row under an id of its own, so that the failure is not lost.
         kind = Kind.FACE if "-face-processing:" in execution else Kind.TRAINING

@@ -18,6 +18,9 @@ from functions import ids
 
 MARKER = "_SUCCESS"
 MAX_FILENAME = 200
+MAX_KEY = 1024
+"""Bytes of UTF-8, as S3 counts."""
+TOO_LONG = f"it is too long: an S3 key has at most {MAX_KEY} bytes"
 DATASET_SHAPE = "datasets/<algorithm>/<dataset>/<file>"
 IMAGE_SHAPE = "images/<job_id>/<file> or images/<file>"
 
@@ -81,9 +84,17 @@ def read(key: str) -> UploadKey:
             return UnfitKey("training", f"the key '{key}' does not fit {DATASET_SHAPE}")
 
 
+def fits(key: str) -> bool:
+    """Whether S3 can have an object of that key, as far as its length goes."""
+    return len(key.encode(errors="replace")) <= MAX_KEY
+
+
 def matches(pattern: str, filename: str) -> bool:
-    """Whether a file of that name starts a training; `*`, `?` and `[...]` as in fnmatch, case counts."""
-    return fnmatchcase(filename, pattern)
+    """Whether a file of that name starts a training; `*`, `?` and `[...]` as in fnmatch, in small or capital letters.
+
+    The marker alone is spelt as it is: another name is a file among others, not the sign that a folder is complete.
+    """
+    return filename == pattern if pattern == MARKER else fnmatchcase(filename.lower(), pattern.lower())
 
 
 def dataset_uri(bucket: str, key: str) -> str:

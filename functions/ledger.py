@@ -59,6 +59,17 @@ class Delivery:
     execution: str
     received_at: str
     sequencer: str
+    reason: str | None = None
+
+    def as_event(self) -> dict[str, str | None]:
+        """The delivery as the API tells it."""
+        return {
+            "decision": self.decision.value,
+            "reason": self.reason,
+            "job_id": self.job_id,
+            "execution": self.execution,
+            "received_at": self.received_at,
+        }
 
 
 def normalise(sequencer: str) -> str:
@@ -192,8 +203,15 @@ def deliveries(services: Services, object_name: str) -> list[Delivery]:
             execution=row["execution"],
             received_at=row["received_at"],
             sequencer=row["entry"].split("#")[1],
+            reason=row.get("reason"),
         )
         for row in rows
         if row["expires_at"] > now
     ]
     return sorted(found, key=lambda delivery: (delivery.sequencer, delivery.received_at))
+
+
+def newest(services: Services, object_name: str, limit: int) -> list[Delivery]:
+    """The last `limit` deliveries of an object, the newest first."""
+    found = deliveries(services, object_name)
+    return sorted(found, key=lambda delivery: (delivery.received_at, delivery.sequencer), reverse=True)[:limit]

@@ -16,7 +16,7 @@ from functions import ids, jobs, waits
 from functions.errors import PipelineNotStarted
 from functions.log import about, logger
 from functions.services import error_code, error_message
-from functions.waits import Failed, Resolution, Succeeded, WaitKind
+from functions.waits import Failed, Resolution, Succeeded, Wait, WaitKind
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import ParameterTypeDef, PipelineExecutionStepTypeDef
@@ -32,7 +32,7 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
 
     The token is stored first, so the completion event cannot come too early. A repeat after a crash starts nothing new:
     ClientRequestToken is computed from the job id and gives the same execution. Should that have ended meanwhile, its
-    event met the old token; the sweep then resolves the new one.
+    event met the old token, so the execution is looked at once, and the new token gets its answer here.
 
     Raises:
         PipelineNotStarted: SageMaker refused; the text says why.
@@ -53,7 +53,26 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
         raise PipelineNotStarted(_refusal(job["pipeline_name"], error)) from error
     execution = answer["PipelineExecutionArn"]
     jobs.note(services, job_id, links={"pipeline_execution": execution})
+    try:
+        resolve_if_ended(wait, execution, services)
+    except ClientError as error:
+        # The pipeline is started all the same: its event or the sweep ends the wait.
+        logger.warning("a pipeline execution cannot be looked at", extra={"answer": error_code(error)})
     return execution
+
+
+def resolve_if_ended(wait: Wait, execution: str, services: Services) -> bool:
+    """Asks for the execution's status and, if it has ended, tells the state that waits; False if it goes on."""
+    answer = services.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
+    status = answer["PipelineExecutionStatus"]
+    if status not in _ENDINGS:
+        return False
+    _resolve(wait, execution, status, services)
+    return True
+
+
+def _resolve(wait: Wait, execution: str, status: str, services: Services) -> None:
+    waits.resolve(services, wait, outcome(wait.job_id, execution, status, services))
 
 
 def parameters(job: Mapping[str, Any]) -> list[ParameterTypeDef]:
@@ -187,7 +206,7 @@ def _end(ended: Ended, services: Services) -> str:
     wait = waits.get(services, WaitKind.PIPELINE, job_id) if job_id else None
     if wait is None:
         return "nobody waits"
-    waits.resolve(services, wait, outcome(wait.job_id, ended.execution, ended.status, services))
+    _resolve(wait, ended.execution, ended.status, services)
     return "resolved"
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 CONTENT_TYPE = "application/problem+json"
 
+_SHOWN = 64
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -37,6 +39,11 @@ class Problem(Exception):
         return json.dumps(body, ensure_ascii=False)
 
 
+def shown(text: str) -> str:
+    """What a client sent, short enough to be told back."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def not_found(what: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, f"{what} does not exist")
 
@@ -50,10 +57,14 @@ def several_invalid(errors: Sequence[FieldError]) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, tuple(errors))
 
 
+def not_json() -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, "the body is not valid JSON", (FieldError("body", "expected JSON"),))
+
+
 def from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """From pydantic's errors: 400 for a body that is no JSON at all, else 422 with each field and what was expected."""
     if any(error["type"] == "json_invalid" for error in errors):
-        return Problem(HTTPStatus.BAD_REQUEST, "the body is not valid JSON", (FieldError("body", "expected JSON"),))
+        return not_json()
     return several_invalid([FieldError(_field(error["loc"]), str(error["msg"])) for error in errors])
 
 

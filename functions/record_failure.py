@@ -1,14 +1,22 @@
-"""State RecordFailure of both state machines: every failure ends here, as a code and a sentence on the job row."""
+"""Every failure ends here, as a code and a sentence on the job row.
+
+Called by the state RecordFailure of both state machines, and by EventBridge for an execution that ended without
+reaching it (`Step Functions Execution Status Change`).
+"""
 
 from typing import Any
 
-from functions import failures, services
+from functions import executions, failures, services
 from functions.log import about, logger
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    recorded = failures.record(event, services.current())
+    here = services.current()
+    recorded = executions.record(event["detail"], here) if "detail" in event else failures.record(event, here)
+    if recorded is None:
+        logger.info("the execution's end is recorded already, or its job is another's")
+        return {}
     about(recorded.job_id)
     logger.warning("failed", extra={"code": recorded.failure.code, "reason": recorded.failure.message})
     return {"job_id": recorded.job_id, **recorded.failure.as_dict()}

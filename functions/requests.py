@@ -75,8 +75,8 @@ def _safe(filename: str) -> str:
 
 
 def _fits_a_key(key: str) -> None:
-    if len(key.encode()) > 1024:
-        raise problems.invalid("filename", "it is too long: an S3 key has at most 1024 bytes")
+    if not keys.fits(key):
+        raise problems.invalid("filename", keys.TOO_LONG)
 
 
 def start_training(algorithm: str, key: str | None, hyperparameters: Mapping[str, Any], services: Services) -> Job:
@@ -145,6 +145,8 @@ def _dataset(algorithm: Algorithm, key: str | None, services: Services) -> Datas
         if newest is None:
             raise problems.invalid("key", f"there is no dataset under datasets/{algorithm.name}/ yet")
         return newest
+    if not keys.fits(key):
+        raise problems.invalid("key", keys.TOO_LONG)
     if not datasets.starts_training(algorithm, key):
         raise problems.invalid("key", _unfit(algorithm))
     found = datasets.find(services.settings.uploads_bucket, key, services)

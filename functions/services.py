@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 
@@ -76,6 +77,10 @@ class Settings:
         return self._name("INFERENCE_ERROR_TOPIC_ARN")
 
     @property
+    def jobs_topic_arn(self) -> str:
+        return self._name("JOBS_TOPIC_ARN")
+
+    @property
     def face_algorithm(self) -> str:
         return self._name("FACE_ALGORITHM")
 
@@ -111,6 +116,11 @@ class Services:
     @cached_property
     def sagemaker_runtime(self) -> SageMakerRuntimeClient:
         client: SageMakerRuntimeClient = self.client("sagemaker-runtime")
+        return client
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        client: SNSClient = self.client("sns")
         return client
 
     @cached_property

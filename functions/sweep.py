@@ -85,13 +85,7 @@ def _resolve(services: Services, wait: Wait) -> bool:
 def _resolve_pipeline(services: Services, wait: Wait) -> bool:
     job = jobs.get(services, wait.job_id)
     execution = job.links.get("pipeline_execution") if job else None
-    if execution is None:
-        return False
-    status = services.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)["PipelineExecutionStatus"]
-    if status not in {"Succeeded", "Failed", "Stopped"}:
-        return False
-    waits.resolve(services, wait, pipeline_runs.outcome(wait.job_id, execution, status, services))
-    return True
+    return execution is not None and pipeline_runs.resolve_if_ended(wait, execution, services)
 
 
 def _inference_outcome(services: Services, wait: Wait) -> Resolution | None:

@@ -1,7 +1,6 @@
 """What every step is made from: the request, the SDK's session, the pipeline's parameters and the images."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sagemaker.workflow.functions import Join
 from sagemaker.workflow.parameters import Parameter, ParameterFloat, ParameterInteger, ParameterString
@@ -36,11 +35,6 @@ class Context:
         """s3://<artifacts>/runs/<JobId>/<leaf>: each run writes below its own job id."""
         base = self.request.environment.artifact_uri("runs")
         return Join(on="/", values=[base, self.parameters["JobId"], leaf])
-
-    def as_text(self, name: str) -> Any:
-        """A parameter where only text may stand, such as a container argument."""
-        parameter = self.parameters[name]
-        return parameter if isinstance(parameter, ParameterString) else parameter.to_string()
 
 
 def parameters(spec: AlgorithmSpec) -> dict[str, Parameter]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sagemaker.processing import ProcessingInput, ProcessingOutput, Processor
+from sagemaker.workflow.functions import Join
 from sagemaker.workflow.properties import PropertyFile
 from sagemaker.workflow.steps import ProcessingStep
 
@@ -52,9 +53,12 @@ def container_step(
 
 
 def hyperparameter_arguments(context: Context) -> list[Any]:
-    """`--name value` for each hyperparameter that `processing.arguments` names."""
+    """`--name=value` for each hyperparameter that `processing.arguments` names.
+
+    One argument rather than two, so that a value may begin with dashes itself.
+    """
     named = context.spec.processing.arguments if context.spec.processing else ()
-    return [part for name in named for part in (f"--{name}", context.as_text(name))]
+    return [Join(on="", values=[f"--{name}=", context.parameters[name]]) for name in named]
 
 
 def source(name: str, uri: Any, folder: str) -> ProcessingInput:

@@ -83,8 +83,10 @@ def test_every_function_of_the_walk_is_there() -> None:
 
 
 def test_bucket_names_fit_for_the_longest_stage_and_region() -> None:
-    stage = "a" * 12
-    assert re.fullmatch(T.document["Parameters"]["Stage"]["AllowedPattern"], stage)
+    stage = "a" * 10
+    pattern = T.document["Parameters"]["Stage"]["AllowedPattern"]
+    assert re.fullmatch(pattern, stage)
+    assert not re.fullmatch(pattern, f"{stage}a")
     longest = Template(T.document, {**T.pseudo, "Stage": stage, "AWS::Region": "ap-southeast-1"})
     assert max(len(longest.text(one.properties["BucketName"])) for one in BUCKETS.values()) <= 63
 
@@ -192,6 +194,7 @@ def test_function_that_nobody_waits_for_keeps_what_it_failed_on_and_raises_an_al
     }
     assert lambda_targets() == {
         "TrackPipelineFunction", "TrackEndpointFunction", "TrackInferenceFunction", "SweepWaitsFunction",
+        "RecordFailureFunction",
     }  # fmt: skip
     for name in lambda_targets():
         config = FUNCTIONS[name].properties["EventInvokeConfig"]["DestinationConfig"]
@@ -221,6 +224,21 @@ def test_sagemaker_rules_match_only_names_of_this_stage() -> None:
     arn = "arn:aws:sagemaker:us-east-1:000000000000:pipeline/headrace-dev-"
     assert pipelines == {"pipelineExecutionArn": [{"prefix": arn}]}
     assert endpoints == {"EndpointName": [{"prefix": "headrace-dev-"}]}
+
+
+def test_every_execution_that_has_a_job_is_heard_of_when_it_ends_badly() -> None:
+    recording = {
+        name
+        for name, machine in MACHINES.items()
+        if "RecordFailureFunctionArn" in machine.properties["DefinitionSubstitutions"]
+    }
+    pattern = T.text(RULES["ExecutionEndedRule"].properties["EventPattern"])
+    assert set(pattern["detail"].pop("stateMachineArn")) == {f"<{name}>" for name in recording}
+    assert pattern == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"status": ["FAILED", "TIMED_OUT", "ABORTED"]},
+    }
 
 
 def test_lambda_targets_of_rules_admit_the_rule() -> None:

@@ -34,6 +34,7 @@ ENVIRONMENT = {
     "SAGEMAKER_ROLE_ARN": "arn:aws:iam::000000000000:role/headrace-test-sagemaker-us-east-1",
     "INFERENCE_SUCCESS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:success",
     "INFERENCE_ERROR_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:error",
+    "JOBS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:jobs",
     "FACE_ALGORITHM": "face_aging",
 }
 
@@ -92,6 +93,7 @@ class FakeSageMaker:
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refuse_start: ClientError | None = None
     refuse_update: ClientError | None = None
+    refuse_create: ClientError | None = None
     page_size: int = 100
 
     def start_pipeline_execution(self, **request: Any) -> dict[str, Any]:
@@ -99,10 +101,12 @@ class FakeSageMaker:
         if self.refuse_start:
             raise self.refuse_start
         name = f"arn:aws:sagemaker:us-east-1:000000000000:pipeline/{request['PipelineName']}/execution/e1"
-        self.executions[name] = {
+        begun = {
             "PipelineExecutionDisplayName": request["PipelineExecutionDisplayName"],
             "PipelineExecutionStatus": "Executing",
         }
+        # The same ClientRequestToken gives the execution that is there, at whatever stage.
+        self.executions.setdefault(name, begun)
         return {"PipelineExecutionArn": name}
 
     def describe_pipeline_execution(self, *, PipelineExecutionArn: str) -> dict[str, Any]:  # noqa: N803
@@ -140,6 +144,8 @@ class FakeSageMaker:
 
     def create_endpoint(self, **request: Any) -> dict[str, Any]:
         self.calls.append(("create_endpoint", request))
+        if self.refuse_create:
+            raise self.refuse_create
         name = request["EndpointName"]
         if name in self.endpoints:
             raise client_error("ValidationException", f"Cannot create already existing endpoint {name}")
@@ -147,8 +153,9 @@ class FakeSageMaker:
         return {}
 
     def delete_endpoint(self, *, EndpointName: str) -> None:  # noqa: N803
+        """Begins it; a test takes the endpoint out of the table when it is to be gone."""
         self.calls.append(("delete_endpoint", {"EndpointName": EndpointName}))
-        del self.endpoints[EndpointName]
+        self.endpoints[EndpointName]["EndpointStatus"] = "Deleting"
 
     def create_model(self, **request: Any) -> dict[str, Any]:
         return self._create(self.models, request["ModelName"], request)
@@ -217,6 +224,19 @@ class FakeStepFunctions:
         return {"executionArn": execution(request["name"])}
 
 
+@dataclass
+class FakeTopics:
+    """SNS: what was published."""
+
+    published: list[tuple[str, Any]] = field(default_factory=list)
+    refuse: ClientError | None = None
+
+    def publish(self, *, TopicArn: str, Message: str) -> None:  # noqa: N803
+        if self.refuse:
+            raise self.refuse
+        self.published.append((TopicArn, json.loads(Message)))
+
+
 @cache
 def _client(name: str) -> Any:
     """One for all tests of a process: a client has no state of its own, and making one takes long."""
@@ -231,6 +251,7 @@ class Cloud:
         self.sagemaker = FakeSageMaker()
         self.runtime = FakeRuntime()
         self.stepfunctions = FakeStepFunctions()
+        self.topics = FakeTopics()
         self.dynamodb = _client("dynamodb")
         self.s3 = _client("s3")
         clients: dict[str, Any] = {
@@ -239,6 +260,7 @@ class Cloud:
             "sagemaker": self.sagemaker,
             "sagemaker-runtime": self.runtime,
             "stepfunctions": self.stepfunctions,
+            "sns": self.topics,
         }
         self.services = Services(Settings(ENVIRONMENT), clients.__getitem__, self.clock)
         self._tables()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions import api, claims, ids, jobs, ledger, listing, times
@@ -155,6 +156,77 @@ def test_a_body_that_is_no_json_is_a_bad_request() -> None:
     answer = ask("POST", "/v1/uploads", "{not json")
     assert answer.status == 400
     assert answer.problem() == {"body": "expected JSON"}
+
+
+NESTED = '{"kind": "face", "filename": ' + "[" * 33 + "]" * 33 + "}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[" * 100_000, '{"a":' * 100_000, "1" * 5000, NESTED, '{"algorithm": "\\ud800"}', '{"\\udc00": 1}'],
+    ids=["lists", "objects", "digits", "nested", "surrogate", "surrogate-name"],
+)
+@pytest.mark.parametrize("path", ["/v1/uploads", "/v1/trainings"])
+def test_a_body_that_nothing_could_go_on_with_is_a_bad_request(path: str, body: str) -> None:
+    answer = ask("POST", path, body)
+    assert answer.status == 400
+    assert answer.problem() == {"body": "expected JSON"}
+
+
+def test_a_body_that_is_no_text_is_a_bad_request() -> None:
+    event = {
+        "version": "2.0",
+        "rawPath": "/v1/uploads",
+        "headers": {"host": HOST, "content-type": "application/json"},
+        "requestContext": {"domainName": HOST, "stage": "$default", "http": {"method": "POST", "path": "/v1/uploads"}},
+        "body": base64.b64encode(b'{"kind": "\xff"}').decode(),
+        "isBase64Encoded": True,
+    }
+    answer = Answer(api.handler(event, Context()))
+    assert answer.status == 400
+    assert answer.problem() == {"body": "expected JSON"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/jobs/" + "a" * 3000, "/v1/jobs/" + "a" * 3000 + "/events", "/v1/jobs/" + "é" * 2000 + "/results/0",
+     "/v1/jobs/%00", "/v1/algorithms/" + "a" * 3000],
+    ids=["job", "events", "result", "control", "algorithm"],
+)  # fmt: skip
+def test_a_name_that_nothing_can_have_is_not_found(path: str) -> None:
+    answer = ask("GET", path)
+    assert answer.status == 404
+    answer.problem()
+    assert len(answer.text) < 300
+
+
+@pytest.mark.parametrize("key", ["datasets/decision_trees/d/" + "é" * 500 + ".csv", "é" * 1024])
+def test_a_key_longer_than_s3_has_is_a_wrong_field(key: str) -> None:
+    words = {"key": "it is too long: an S3 key has at most 1024 bytes"}
+    listed = ask("GET", "/v1/jobs", query={"key": key})
+    assert (listed.status, listed.problem()) == (422, words)
+    trained = ask("POST", "/v1/trainings", {"algorithm": "decision_trees", "key": key})
+    assert (trained.status, trained.problem()) == (422, words)
+
+
+def test_a_file_may_have_its_ending_in_capitals() -> None:
+    body = {"kind": "training", "algorithm": "decision_trees", "filename": "X.CSV"}
+    assert ask("POST", "/v1/uploads", body).status == 201
+
+
+json_bodies = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(json_bodies, st.sampled_from(["max_depth", "rate", "target", "criterion"]))
+def test_no_hyperparameter_makes_the_api_stumble(cloud: Cloud, value: Any, name: str) -> None:
+    del cloud
+    answer = ask("POST", "/v1/trainings", {"algorithm": "decision_trees", "hyperparameters": {name: value}})
+    assert answer.status in {400, 422}
 
 
 def test_another_content_type_is_unsupported() -> None:
@@ -355,6 +427,7 @@ def test_every_delivery_of_an_upload_is_visible(cloud: Cloud) -> None:
     assert [event["decision"] for event in answer.json["events"]] == ["started", "duplicate", "duplicate"]
     assert answer.json["events"][0] == {
         "decision": "started",
+        "reason": None,
         "job_id": job_id,
         "execution": execution("e0"),
         "received_at": "2026-11-20T06:00:01.000Z",
@@ -364,6 +437,41 @@ def test_every_delivery_of_an_upload_is_visible(cloud: Cloud) -> None:
     assert head.execution == execution("e0")
     cloud.clock.advance(days=31)
     assert ask("GET", f"/v1/jobs/{job_id}/events").json == {"events": []}
+
+
+def test_an_object_that_started_nothing_shows_why(cloud: Cloud) -> None:
+    key = "datasets/decision_trees/d/readme.txt"
+    for number in range(25):
+        cloud.clock.advance(seconds=1)
+        claims.claim(uploaded(key, f"{number:04}"), execution(f"e{number}"), cloud.services)
+    answer = ask("GET", "/v1/jobs", query={"key": key}).json
+    assert (answer["jobs"], answer["cursor"], len(answer["events"])) == ([], None, 20)
+    assert answer["events"][0] == {
+        "decision": "ignored",
+        "reason": "'readme.txt' does not match '*.csv', which starts decision_trees",
+        "job_id": None,
+        "execution": execution("e24"),
+        "received_at": "2026-11-20T06:00:25.000Z",
+    }
+    assert [event["received_at"] for event in answer["events"]] == sorted(
+        (event["received_at"] for event in answer["events"]), reverse=True
+    )
+
+
+def test_deliveries_that_started_nothing_stand_beside_the_job_that_was_started(cloud: Cloud) -> None:
+    key = "datasets/decision_trees/d/a.csv"
+    for name, sequencer in (("e0", "0061A2"), ("e1", "0061A2"), ("e2", "0061A1")):
+        cloud.clock.advance(seconds=1)
+        claims.claim(uploaded(key, sequencer), execution(name), cloud.services)
+    answer = ask("GET", "/v1/jobs", query={"key": key}).json
+    assert [event["decision"] for event in answer["events"]] == ["stale", "duplicate", "started"]
+    assert {event["job_id"] for event in answer["events"]} == {job["job_id"] for job in answer["jobs"]}
+
+
+def test_deliveries_are_told_for_one_object_only(cloud: Cloud) -> None:
+    add(cloud)
+    assert "events" not in ask("GET", "/v1/jobs").json
+    assert ask("GET", "/v1/jobs", query={"key": "nothing"}).json == {"jobs": [], "cursor": None, "events": []}
 
 
 def test_the_catalogue(cloud: Cloud) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions import claim_upload, claims, ids, jobs, ledger, times
+from functions.errors import EventNotUnderstood
 from functions.events import Source
 from functions.jobs import Kind, Status
 from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error, execution, uploaded
@@ -354,7 +355,15 @@ def test_an_upload_that_retraining_has_trained_already_is_a_duplicate(cloud: Clo
         ({"hyperparameters": {"rate": -1}}, "expected a number >= 0"),
         ({"hyperparameters": {"rate": "nan"}}, "expected a number"),
         ({"hyperparameters": {"criterion": "luck"}}, "one of gini, entropy"),
-        ({"hyperparameters": {"target": "x" * 1025}}, "text of at most 1024"),
+        # A processing job's argument `--target=<value>` holds 256 characters.
+        ({"hyperparameters": {"target": "x" * 248}}, "hyperparameters.target: expected text of at most 247 characters"),
+        ({"hyperparameters": {"target": "a\0b"}}, "hyperparameters.target: expected text of at most 247 characters"),
+        ({"hyperparameters": {"target": "a\nb"}}, "without control characters"),
+        ({"hyperparameters": {"max_depth": "4\n"}}, "hyperparameters.max_depth: expected an integer"),
+        ({"hyperparameters": {"max_depth": "1_0"}}, "expected an integer"),
+        ({"hyperparameters": {"max_depth": 10**400}}, "expected an integer"),
+        ({"hyperparameters": {"rate": 10**400}}, "expected a number"),
+        ({"hyperparameters": {"rate": "\u0661"}}, "expected a number"),
         ({"hyperparameters": {"depth": 1}}, "has no such hyperparameter"),
         ({"source": None}, "'source' is missing"),
         ({"algorithm": "nobody"}, "no algorithm 'nobody'"),
@@ -369,6 +378,31 @@ def test_a_direct_run_with_a_wrong_field_is_rejected_by_its_name(
     assert output["decision"] == "rejected"
     assert words in output["reason"]
     assert job(cloud, job_id).status is Status.INPROGRESS
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"target": "x" * 247},
+        {"target": "--año"},
+        {"target": ""},
+        {"max_depth": "+4"},
+        {"rate": 1e-5},
+        {"rate": "2.5E3"},
+    ],
+)
+def test_a_hyperparameter_that_every_place_takes_is_taken(cloud: Cloud, given: dict[str, Any]) -> None:
+    output = claim(cloud, run(ids.ulid(cloud.clock()), hyperparameters=given))
+    assert output["decision"] == "started"
+    assert output["hyperparameters"] == given
+
+
+@pytest.mark.parametrize(("given", "words"), [([], "[]"), (5, "5"), (None, "null"), ("x" * 999, '"xxx'), ({}, "")])
+def test_an_input_of_another_shape_is_told_in_words(cloud: Cloud, given: Any, words: str) -> None:
+    with pytest.raises(EventNotUnderstood, match="neither an S3 event nor a run with a job_id") as caught:
+        claim(cloud, given)
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 def test_publishing_runs_the_pipeline_of_a_model_that_is_not_trained(cloud: Cloud) -> None:

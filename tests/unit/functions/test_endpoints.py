@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from functions import await_endpoint, deploy_endpoint, ids, jobs, times, track_endpoint, waits
+from functions import await_endpoint, deploy_endpoint, ids, jobs, sweep_waits, times, track_endpoint, waits
+from functions.endpoints import MAX_ATTEMPTS
 from functions.errors import DeploymentRejected
 from functions.jobs import Kind, Status
 from functions.waits import WaitKind
@@ -50,6 +51,12 @@ def becomes(cloud: Cloud, status: str, config: str | None = None, reason: str | 
     track_endpoint.handler({"detail": {"EndpointName": ENDPOINT, "EndpointStatus": status}}, Context())
 
 
+def gone(cloud: Cloud) -> None:
+    """The deletion ends, and SageMaker tells."""
+    del cloud.sagemaker.endpoints[ENDPOINT]
+    track_endpoint.handler({"detail": {"EndpointName": ENDPOINT, "EndpointStatus": "DELETED"}}, Context())
+
+
 def sent(cloud: Cloud) -> list[tuple[str, str]]:
     return [(token.removeprefix("t-"), how) for token, how, _ in cloud.stepfunctions.sent]
 
@@ -87,10 +94,54 @@ def test_a_busy_endpoint_is_left_alone(cloud: Cloud) -> None:
     assert cloud.sagemaker.called("update_endpoint") == []
 
 
-def test_an_endpoint_that_never_came_up_is_made_anew(cloud: Cloud) -> None:
+def test_an_endpoint_that_failed_is_made_anew_when_it_is_gone(cloud: Cloud) -> None:
     becomes(cloud, "Failed", "old")
-    deploy(A)
+    assert deploy(A)["statusCode"] == 200
+    assert cloud.sagemaker.endpoints[ENDPOINT]["EndpointStatus"] == "Deleting"
+    wait(cloud, A)
+    assert (sent(cloud), cloud.sagemaker.called("create_endpoint")) == ([], [])
+    gone(cloud)
     assert cloud.sagemaker.endpoints[ENDPOINT] == {"EndpointStatus": "Creating", "EndpointConfigName": name(A)}
+    becomes(cloud, "InService")
+    assert sent(cloud) == [(A, "success")]
+
+
+def test_an_endpoint_that_is_being_deleted_is_a_busy_one(cloud: Cloud) -> None:
+    becomes(cloud, "Deleting", "old")
+    deploy(A)
+    wait(cloud, A)
+    assert [operation for operation, _ in cloud.sagemaker.calls] == []
+    gone(cloud)
+    assert len(cloud.sagemaker.called("create_endpoint")) == 1
+
+
+def test_the_end_of_a_deletion_that_no_event_tells_is_found_by_the_sweep(cloud: Cloud) -> None:
+    becomes(cloud, "Deleting", "old")
+    wait(cloud, A)
+    del cloud.sagemaker.endpoints[ENDPOINT]
+    cloud.clock.advance(minutes=5)
+    sweep_waits.handler({}, Context())
+    assert cloud.sagemaker.endpoints[ENDPOINT]["EndpointConfigName"] == name(A)
+
+
+def test_another_jobs_failed_config_fails_that_job_and_makes_way_for_the_next(cloud: Cloud) -> None:
+    deploy(A)
+    for job_id in (A, B):
+        deploy(job_id)
+        wait(cloud, job_id)
+    becomes(cloud, "Failed", reason="no capacity")
+    assert sent(cloud) == [(A, "failure")]
+    assert len(cloud.sagemaker.called("delete_endpoint")) == 1
+    gone(cloud)
+    becomes(cloud, "InService")
+    assert sent(cloud) == [(A, "failure"), (B, "success")]
+
+
+def test_a_deployment_repeated_after_its_endpoint_failed_leaves_the_reason_to_the_wait(cloud: Cloud) -> None:
+    deploy(A)
+    becomes(cloud, "Failed", reason="no capacity")
+    deploy(A)
+    assert cloud.sagemaker.called("delete_endpoint") == []
 
 
 def test_an_async_endpoint_tells_both_topics(cloud: Cloud) -> None:
@@ -196,9 +247,42 @@ def test_a_failed_endpoint_gives_its_reason(cloud: Cloud) -> None:
     assert cloud.stepfunctions.sent[0][2] == ("EndpointFailed", f"the endpoint {ENDPOINT} is Failed: no capacity")
 
 
-def test_a_missing_endpoint_is_a_failure(cloud: Cloud) -> None:
+def test_a_missing_endpoint_is_created_in_vain_only_so_often(cloud: Cloud) -> None:
     wait(cloud, A)
+    gone(cloud)
+    assert sent(cloud) == []
+    gone(cloud)
+    assert len(cloud.sagemaker.called("create_endpoint")) == MAX_ATTEMPTS
     assert cloud.stepfunctions.sent[0][2] == ("EndpointNotFound", f"the endpoint {ENDPOINT} does not exist")
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "ResourceLimitExceeded"])
+def test_an_endpoint_that_cannot_be_created_gives_the_reason(cloud: Cloud, code: str) -> None:
+    cloud.sagemaker.refuse_create = client_error(code, "no such configuration")
+    wait(cloud, A)
+    assert cloud.stepfunctions.sent[0][2] == (
+        "EndpointFailed",
+        f"the endpoint {ENDPOINT} cannot be created: no such configuration",
+    )
+
+
+def test_a_creation_that_came_too_early_is_no_attempt(cloud: Cloud) -> None:
+    cloud.sagemaker.refuse_create = client_error("ValidationException", "Cannot create already existing endpoint")
+    wait(cloud, A)
+    left = waits.get(cloud.services, WaitKind.ENDPOINT, A)
+    assert left is not None
+    assert left.attempts == 0
+
+
+def test_a_deletion_that_another_began_is_no_error(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    for message in ("Cannot update in-progress endpoint", "Could not find endpoint"):
+
+        def refuse(*, EndpointName: str, message: str = message) -> None:  # noqa: N803
+            raise client_error("ValidationException", f"{message} {EndpointName}")
+
+        becomes(cloud, "Failed", "old")
+        monkeypatch.setattr(cloud.sagemaker, "delete_endpoint", refuse)
+        assert deploy(A)["statusCode"] == 200
 
 
 def test_an_event_of_an_endpoint_that_nobody_waits_for(cloud: Cloud) -> None:

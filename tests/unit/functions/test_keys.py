@@ -66,10 +66,18 @@ def test_the_marker_stands_for_its_folder_and_any_other_key_for_itself() -> None
     assert keys.dataset_uri("b", "datasets/a/d ü/1+1 %20.csv") == "s3://b/datasets/a/d ü/1+1 %20.csv"
 
 
-def test_a_pattern_is_matched_with_its_case() -> None:
+def test_a_pattern_is_matched_in_small_and_capital_letters() -> None:
     assert keys.matches("*.csv", "ä+b c.csv")
-    assert not keys.matches("*.csv", "a.CSV")
+    assert keys.matches("*.csv", "X.CSV")
+    assert keys.matches("Año*.[CT]SV", "AÑO 1.tsv")
+    assert not keys.matches("*.csv", "a.csv.txt")
+
+
+def test_the_marker_is_spelt_as_it_is() -> None:
+    assert keys.matches("_SUCCESS", "_SUCCESS")
     assert not keys.matches("_SUCCESS", "a_SUCCESS")
+    # The dataset would be this one file, which is no dataset.
+    assert not keys.matches("_SUCCESS", "_success")
 
 
 @given(st.text(max_size=300))

@@ -113,6 +113,28 @@ def test_the_token_is_stored_before_the_pipeline_starts(cloud: Cloud, monkeypatc
     assert [sent[0] for sent in cloud.stepfunctions.sent] == ["t1"]
 
 
+@pytest.mark.parametrize("status", ["Succeeded", "Failed", "Stopped"])
+def test_a_start_answered_with_an_execution_that_has_ended_ends_the_wait(cloud: Cloud, status: str) -> None:
+    start("t1")
+    cloud.stepfunctions.over.add("t1")
+    cloud.sagemaker.executions[ARN]["PipelineExecutionStatus"] = status
+    start("t2")
+    assert [sent[:2] for sent in cloud.stepfunctions.sent] == [
+        ("t2", "success" if status == "Succeeded" else "failure")
+    ]
+    assert waits.get(cloud.services, WaitKind.PIPELINE, JOB_ID) is None
+
+
+def test_a_start_whose_execution_cannot_be_looked_at_is_a_start(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throttled(**_: Any) -> Any:
+        raise client_error("ThrottlingException", "Rate exceeded")
+
+    monkeypatch.setattr(cloud.sagemaker, "describe_pipeline_execution", throttled)
+    start()
+    assert waits.get(cloud.services, WaitKind.PIPELINE, JOB_ID) is not None
+    assert job(cloud).links["pipeline_execution"] == ARN
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [

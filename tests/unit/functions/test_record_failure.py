@@ -16,6 +16,7 @@ from functions.jobs import Kind, Status
 from tests.unit.functions.cloud import UPLOADS, Cloud, Context, execution, uploaded
 
 KEY = "datasets/decision_trees/iris/iris.csv"
+JOB_ID = ids.derived("no", "such", "job")
 LAMBDA = {"stackTrace": ["File ..."], "requestId": "r"}
 
 
@@ -175,6 +176,10 @@ def test_a_failed_direct_run_is_recorded_under_its_id(cloud: Cloud) -> None:
     assert job(cloud, job_id).algorithm == "trees"
 
 
-def test_an_input_that_nobody_understands_has_a_failure_row_too(cloud: Cloud) -> None:
-    answer = record(cloud, {"Error": "EventNotUnderstood", "Cause": "neither"}, {"odd": 1})
-    assert job(cloud, answer["job_id"]).status is Status.FAILURE
+@pytest.mark.parametrize("odd", [{"odd": 1}, {}, [], 5, None, "text", {"job_id": 5}, {"job_id": JOB_ID}])
+def test_an_input_that_nobody_understands_has_a_failure_row_too(cloud: Cloud, odd: Any) -> None:
+    state = {"failure": {"Error": "EventNotUnderstood", "Cause": "neither"}}
+    answer = record_failure.handler({"input": odd, "state": state, "execution": execution("e1")}, Context())
+    row = job(cloud, answer["job_id"])
+    assert (row.status, row.algorithm, row.source) == (Status.FAILURE, None, None)
+    assert row.error == {"code": "EventNotUnderstood", "message": "neither"}

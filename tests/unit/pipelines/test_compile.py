@@ -69,7 +69,9 @@ def test_an_own_image_runs_its_three_commands(compiled: dict[str, CompiledPipeli
     assert own.steps == ("Process", "Train", "Evaluate", "CheckQuality", "Register", "Deploy")
     process = step(own, "Process")["Arguments"]["AppSpecification"]
     assert process["ContainerEntrypoint"] == ["processing"]
-    assert process["ContainerArguments"][:3] == ["process", "--target", {"Get": "Parameters.target"}]
+    # One argument: a value that begins with dashes is still a value.
+    target = {"Std:Join": {"On": "", "Values": ["--target=", {"Get": "Parameters.target"}]}}
+    assert process["ContainerArguments"][:2] == ["process", target]
     assert step(own, "Evaluate")["Arguments"]["AppSpecification"]["ContainerArguments"][0] == "evaluate"
     assert process["ImageUri"] == "000000000000.dkr.ecr.us-east-1.amazonaws.com/headrace/own:latest"
     assert own.uploads == ()
