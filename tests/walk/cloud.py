@@ -122,8 +122,8 @@ def copy_project(folder: Path) -> Path:
 
 
 @contextmanager
-def running_cloud(project: Path, state_dir: Path) -> Iterator[Cloud]:
-    """`headrace up` for a project on a free port; stopped with SIGINT, as Ctrl-C does."""
+def running_cloud(project: Path, state_dir: Path, *, ended_by: signal.Signals = signal.SIGINT) -> Iterator[Cloud]:
+    """`headrace up` for a project on a free port; stopped with SIGINT, as Ctrl-C does, unless the test ends it so."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment.setdefault("HEADRACE_CACHE_DIR", str(ROOT / ".headrace" / "cache"))
@@ -145,9 +145,9 @@ def running_cloud(project: Path, state_dir: Path) -> Iterator[Cloud]:
             endpoint, health["uploads_bucket"], health["artifacts_bucket"], LocalClients(endpoint), http, process
         )
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ended_by)
         try:
-            assert process.wait(30) == 0, log.read_text()
+            assert process.wait(30) == (-signal.SIGKILL if ended_by is signal.SIGKILL else 0), log.read_text()
         finally:
             process.kill()
             http.clear()

@@ -221,3 +221,30 @@ def rules_disabled(cloud: Cloud) -> Iterator[None]:
     finally:
         for rule in rules:
             events.enable_rule(Name=rule)
+
+
+def test_an_execution_that_is_stopped_by_hand_ends_its_job_with_the_reason(cloud: Cloud) -> None:
+    key = "datasets/decision_trees/stopped/flowers.csv"
+    cloud.put(key, flowers(10))
+
+    def execution() -> str | None:
+        jobs = cloud.jobs_of(key)
+        return str(jobs[0]["links"]["execution"]) if jobs and jobs[0]["links"]["pipeline_execution"] else None
+
+    arn = until(execution, "the running execution")
+    cloud.clients.client("stepfunctions").stop_execution(executionArn=arn)
+    assert cloud.failed(key) == "the execution was stopped"
+
+
+def test_a_file_that_starts_nothing_says_why(cloud: Cloud) -> None:
+    key = "datasets/decision_trees/notes/readme.txt"
+    cloud.put(key, b"about these flowers")
+
+    def decided() -> Mapping[str, Any] | None:
+        answer = cloud.get(f"/v1/jobs?key={key}")
+        return answer if answer["events"] else None
+
+    answer = until(decided, "the delivery")
+    assert answer["jobs"] == []
+    assert [event["decision"] for event in answer["events"]] == ["ignored"]
+    assert "*.csv" in answer["events"][0]["reason"]

@@ -85,6 +85,24 @@ def test_state_can_be_saved_while_the_server_runs() -> None:
     assert isinstance(ministack_app._build_persistence_save_dict(), dict)
 
 
+def test_the_bytes_of_every_version_stay_in_memory_although_they_are_on_disk() -> None:
+    assert list(inspect.signature(s3._persist_object).parameters) == ["bucket", "key", "obj"]
+    assert 'obj["body"] = None' in inspect.getsource(s3._persist_object)
+    entry = s3._version_entry_from_record({"last_modified": "", "etag": "", "size": 1}, "v1", b"x")
+    assert (entry["version_id"], entry["data"]) == ("v1", b"x")
+    # Without its bytes a version is read from its own file, or from the object's when it is the current one.
+    source = inspect.getsource(s3._version_body)
+    assert "_version_file_exists" in source
+    assert "_read_body" in source
+
+
+def test_executions_that_were_running_are_restored_as_failed() -> None:
+    assert "_restore_state(data)" in inspect.getsource(stepfunctions.load_persisted_state)
+    assert '"States.ServiceRestart"' in inspect.getsource(stepfunctions._restore_state)
+    assert list(inspect.signature(stepfunctions._run_execution).parameters) == ["exec_arn"]
+    assert callable(stepfunctions._executions.all_values)
+
+
 def test_warm_functions_can_be_ended() -> None:
     assert list(inspect.signature(lambda_runtime.reset).parameters) == []
 

@@ -11,7 +11,7 @@ exec python -u "$(dirname "$0")/serve.py"
 """
 
 SERVER = """
-import http.server, os, sys, time
+import http.server, os, pathlib, time
 class H(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -25,12 +25,26 @@ class H(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
+    def cut(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "10")
+        self.end_headers()
+        self.wfile.write(b"half")
+        self.wfile.flush()
+        self.close_connection = True
     def do_GET(self):
         self.answer(200, b"")
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if body == b"die":
             os._exit(7)
+        if body == b"cut":
+            return self.cut()
+        if body == b"hang" and not (mark := pathlib.Path.home() / "again").exists():
+            mark.touch()
+            self.cut()
+            print("hanging", flush=True)
+            time.sleep(600)
         if body == b"bad":
             return self.answer(400, b"No face found in the photo")
         if body == b"broken":
@@ -38,7 +52,9 @@ class H(http.server.BaseHTTPRequestHandler):
         self.answer(200, os.environ.get("NAME", "?").encode() + b":" + body, self.headers.get("Accept", "text/csv"))
     def log_message(self, *a):
         pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), H).serve_forever()
+address = os.environ["SAGEMAKER_BIND_TO_HOST"], int(os.environ["SAGEMAKER_BIND_TO_PORT"])
+print("listening", *address, flush=True)
+http.server.ThreadingHTTPServer(address, H).serve_forever()
 """
 
 
@@ -59,6 +75,18 @@ def configure(world: World, config: str, name: str = "?", asynchronous: dict[str
 def create(world: World, config: str, endpoint: str = "face") -> dict[str, Any]:
     world.client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config)
     return settled(world, endpoint)
+
+
+def deleted(world: World, endpoint: str = "face") -> list[str]:
+    """The statuses that events gave the endpoint, once it is gone."""
+    world.cloud.await_event(
+        lambda event: (
+            event.detail_type == ENDPOINT
+            and event.detail["EndpointName"] == endpoint
+            and event.detail["EndpointStatus"] == "DELETED"
+        )
+    )
+    return [event.detail["EndpointStatus"] for event in world.cloud.events if event.detail_type == ENDPOINT]
 
 
 def settled(world: World, endpoint: str = "face", since: int = 0) -> dict[str, Any]:

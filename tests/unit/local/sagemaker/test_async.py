@@ -76,6 +76,27 @@ def test_an_error_of_the_container_goes_to_the_failure_location_and_topic(world:
     assert world.cloud.s3.text(answer["FailureLocation"]) == reason
 
 
+def test_an_answer_that_breaks_off_is_a_failure(world: World) -> None:
+    serve(world)
+    ask(world, b"cut")
+    topic, told = message(world)
+    assert (topic, told["invocationStatus"]) == (ERROR, "Failed")
+    assert "the connection ended within the answer" in told["failureReason"]
+    assert world.cloud.s3.keys("s3://out/ok/") == []
+
+
+def test_a_request_that_a_stop_cuts_off_is_run_again(world: World) -> None:
+    serve(world)
+    answer = ask(world, b"hang")
+    world.cloud.await_line("hanging")
+    world.stop()
+    assert world.cloud.messages == []
+    assert world.cloud.s3.keys("s3://out/") == []
+    world.start()
+    assert message(world)[0] == SUCCESS
+    assert world.cloud.s3.text(answer["OutputLocation"]) == "face:hang"
+
+
 def test_an_input_that_is_gone_is_an_error_message(world: World) -> None:
     serve(world)
     world.runtime.invoke_endpoint_async(EndpointName="face", InputLocation="s3://in/none", InferenceId="job-2")

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -9,7 +10,7 @@ from botocore.exceptions import ClientError
 from local.sagemaker.endpoints.fleet import LOG_GROUP
 from tests.unit.local.sagemaker.cloud import ROLE, image
 from tests.unit.local.sagemaker.conftest import World
-from tests.unit.local.sagemaker.endpoints import asked, configure, create, serving_image, settled
+from tests.unit.local.sagemaker.endpoints import asked, configure, create, deleted, serving_image, settled
 
 
 @pytest.mark.parametrize("isolation", ["auto", "base-dir"])
@@ -114,6 +115,59 @@ def test_a_serve_process_that_keeps_dying_fails_the_endpoint(world: World) -> No
     endpoint = settled(world, since=seen)
     assert endpoint["EndpointStatus"] == "Failed"
     assert "exit code 7" in endpoint["FailureReason"]
+
+
+def test_an_answer_that_breaks_off_is_a_model_error(world: World) -> None:
+    serving_image(world)
+    configure(world, "one")
+    create(world, "one")
+    with pytest.raises(ClientError, match="the connection ended within the answer") as caught:
+        asked(world, b"cut")
+    assert caught.value.response["Error"]["Code"] == "ModelError"
+
+
+def test_a_container_is_told_to_listen_to_this_machine_only(world: World) -> None:
+    serving_image(world)
+    configure(world, "one")
+    create(world, "one")
+    world.stop()
+    lines = world.cloud.logs.lines(f"{LOG_GROUP}/face", "main/")
+    assert [line.split()[1] for line in lines if line.startswith("listening")] == ["127.0.0.1"]
+
+
+def test_a_variable_that_no_process_can_have_fails_the_endpoint_in_one_line(world: World) -> None:
+    serving_image(world)
+    configure(world, "one", "nul \0 inside")
+    endpoint = create(world, "one")
+    assert endpoint["EndpointStatus"] == "Failed"
+    assert endpoint["FailureReason"].startswith("the environment variable 'NAME' cannot be given to a process")
+
+
+def test_an_endpoint_that_is_gone_says_so_and_its_name_is_free(world: World) -> None:
+    serving_image(world)
+    configure(world, "one", "one")
+    create(world, "one")
+    world.client.delete_endpoint(EndpointName="face")
+    assert deleted(world) == ["CREATING", "IN_SERVICE", "DELETING", "DELETED"]
+    seen = len(world.cloud.events)
+    world.client.create_endpoint(EndpointName="face", EndpointConfigName="one")
+    assert settled(world, since=seen)["EndpointStatus"] == "InService"
+
+
+def test_a_deletion_that_was_interrupted_ends_after_the_restart(world: World) -> None:
+    serving_image(world)
+    configure(world, "one", "one")
+    create(world, "one")
+    with ThreadPoolExecutor(1) as pool:
+        # Its request in flight keeps the endpoint in its deletion until the stop.
+        held = pool.submit(asked, world, b"hang")
+        world.cloud.await_line("hanging")
+        world.client.delete_endpoint(EndpointName="face")
+        world.stop()
+        with pytest.raises(ClientError, match="ModelError"):
+            held.result()
+    world.start()
+    assert deleted(world)[-2:] == ["DELETING", "DELETED"]
 
 
 def test_an_endpoint_that_is_not_there(world: World) -> None:

@@ -39,6 +39,16 @@ def test_the_exit_code_comes_through(boundary: Boundary, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("word", ["a\0b", "half a pair \ud800"])
+def test_an_argument_that_no_process_can_have_is_one_line(boundary: Boundary, word: str, tmp_path: Path) -> None:
+    process = launch(boundary, word, tmp_path)
+    assert process.wait(20) == 126
+    _, said = process.communicate()
+    assert said.startswith(b"cannot run '/bin/sh': an argument cannot be given to a process: ")
+    assert said.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
 def test_a_daemon_that_left_its_session_is_gone_with_the_command(boundary: Boundary, tmp_path: Path) -> None:
     # The daemon holds the output open; reading to its end proves that it is gone.
     process = launch(boundary, "(setsid sleep 600 &) ; (setsid sleep 600 &) ; echo over", tmp_path)

@@ -1,0 +1,67 @@
+"""A local cloud that is stopped or killed in the middle of its work goes on with it at the next start."""
+
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.walk.cloud import ROOT, Cloud, running_cloud, until
+from tests.walk.test_training import IRIS
+
+pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("restart")]
+
+DATASET = "datasets/decision_trees/long/table.csv"
+PHOTOS = [f"images/crash/{number}.jpg" for number in range(4)]
+
+
+def large_table(rows: int = 150_000) -> bytes:
+    """Long enough to be in the middle of something when the end comes."""
+    draw = random.Random(0)
+    lines = [",".join([*IRIS, "Species"])]
+    for number in range(rows):
+        species = number % 3
+        lines.append(",".join([*(f"{draw.gauss(species * 3 + 1, 0.3):.2f}" for _ in IRIS), f"kind-{species}"]))
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_what_was_under_way_ends_after_the_restart(tmp_path: Path, how: signal.Signals) -> None:
+    photo = (ROOT / "algorithms/face_aging/samples/astronaut.jpg").read_bytes()
+    with running_cloud(ROOT, tmp_path, ended_by=how) as cloud:
+        cloud.put(DATASET, large_table())
+        for number, key in enumerate(PHOTOS):
+            cloud.put(key, photo + bytes([number]))
+        under_way(cloud)
+        if how is signal.SIGKILL:
+            saved(tmp_path)
+        os.kill(cloud.process.pid, how)
+        cloud.process.wait(30)
+    with running_cloud(ROOT, tmp_path) as cloud:
+        cloud.succeeded(DATASET)
+        for key in PHOTOS:
+            cloud.succeeded(key)
+
+
+def under_way(cloud: Cloud) -> None:
+    """Until the training is inside its pipeline and every photo has a job."""
+
+    def seen() -> bool | None:
+        jobs = cloud.jobs_of(DATASET)
+        inside = bool(jobs) and jobs[0]["links"]["pipeline_execution"] is not None
+        return True if inside and all(cloud.jobs_of(key) for key in PHOTOS) else None
+
+    until(seen, "jobs under way")
+    assert cloud.jobs_of(DATASET)[0]["status"] == "INPROGRESS"
+
+
+def saved(folder: Path) -> None:
+    """Until the executions are on disk: what a kill takes is what happened in the last two seconds."""
+    state = folder / "state" / "ministack" / "state" / "stepfunctions.json"
+
+    def written() -> bool | None:
+        text = state.read_text("utf-8") if state.is_file() else ""
+        return True if all(key in text for key in [DATASET, *PHOTOS]) else None
+
+    until(written, "the executions on disk")
