@@ -87,6 +87,8 @@ class LocalCloud:
             self._progress("bringing the stack up")
             self.stack = stack.deploy(self.settings, self.clients)
             self.sagemaker.start()
+            if resumed := ministack.resume_executions():
+                self._progress(f"going on with {resumed} executions")
         except BaseException:
             self.stop()
             raise
@@ -99,6 +101,7 @@ class LocalCloud:
         """Stop jobs, endpoints, functions and the server; write the state. Safe to call twice."""
         self._ready = False
         self._stopping.set()
+        ministack.close()
         self.sagemaker.stop()
         if self._loop is not None and self._stop is not None and self._server is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
@@ -133,8 +136,13 @@ class LocalCloud:
         }
 
     def _take_state_dir(self) -> None:
-        self.settings.state_dir.mkdir(parents=True, exist_ok=True)
-        file = (self.settings.state_dir / "lock").open("a+")
+        try:
+            self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+            file = (self.settings.state_dir / "lock").open("a+")
+        except OSError as error:
+            raise LocalCloudError(
+                f"{self.settings.state_dir}: expected a folder to keep the state in, found: {error.strerror}"
+            ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

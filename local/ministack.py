@@ -32,7 +32,13 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 # The interpreter sleeps this long before the first state of every execution.
 START_DELAY_SECONDS = 0.15
+_READS = 5
 
+# As many processes of one function as this start at once; more wait their turn, as a laptop has few cores.
+FUNCTION_CONCURRENCY = 4
+
+_closing = threading.Event()
+_interrupted: list[str] = []
 _waiting_token: ContextVar[str | None] = ContextVar("waiting_token", default=None)
 _version_of_event: ContextVar[str | None] = ContextVar("version_of_event", default=None)
 
@@ -50,6 +56,9 @@ def load(settings: LocalSettings) -> AsgiApp:
     _report_exceptions_by_class()
     _fail_waits_whose_function_failed()
     _put_version_ids_in_object_events()
+    _keep_versions_on_disk()
+    _keep_running_executions()
+    _closing.clear()
     return ministack_app.app  # type: ignore[no-any-return]
 
 
@@ -83,7 +92,41 @@ def save() -> None:
     from ministack import app as ministack_app
     from ministack.core import persistence
 
-    persistence.save_all(ministack_app._build_persistence_save_dict())
+    for name, read in ministack_app._build_persistence_save_dict().items():
+        state = _consistent(read)
+        if state is not None:
+            persistence.save_state(name, state)
+
+
+def _consistent(read: Callable[[], Any]) -> Any:
+    """A service's state, read anew when a request changed it meanwhile; None when it never held still."""
+    for _ in range(_READS):
+        try:
+            return read()
+        except RuntimeError:
+            # "dictionary changed size during iteration": MiniStack takes no lock around its copies.
+            continue
+    return None
+
+
+def close() -> None:
+    """Start no function any more: what runs is interrupted as by a crash, and resumed by the next start."""
+    _closing.set()
+    stop_workers()
+
+
+def resume_executions() -> int:
+    """Run again, under their own ARN and from their first state, the executions that a stop interrupted.
+
+    Returns how many. Their functions find the work of the first run by the names it used.
+    """
+    from ministack.services import stepfunctions
+
+    arns = _interrupted.copy()
+    _interrupted.clear()
+    for arn in arns:
+        threading.Thread(target=stepfunctions._run_execution, args=(arn,), daemon=True).start()
+    return len(arns)
 
 
 def stop_workers() -> None:
@@ -147,9 +190,15 @@ def _report_exceptions_by_class() -> None:
     from ministack.services import lambda_svc
 
     run = lambda_svc._execute_function_warm
+    turns: dict[str, threading.Semaphore] = {}
 
     def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
-        result: dict[str, Any] = run(func, event, request_id)
+        # A limit for each function, not for all: one that calls another must not wait behind itself.
+        name = str((func.get("config") or func).get("FunctionName"))
+        with turns.setdefault(name, threading.Semaphore(FUNCTION_CONCURRENCY)):
+            if _closing.is_set():
+                return {"body": {"errorMessage": "stopping", "errorType": "ServiceException"}, "error": True}
+            result: dict[str, Any] = run(func, event, request_id)
         body = result.get("body")
         if result.get("error") and isinstance(body, dict) and body.get("errorType") == "Runtime.HandlerError":
             body["errorType"] = exception_class(str(result.get("log", "")), str(body.get("errorMessage", "")))
@@ -188,6 +237,9 @@ def _fail_waits_whose_function_failed() -> None:
         try:
             return call(function, event)
         except stepfunctions._ExecutionError as error:
+            if _closing.is_set():
+                # Not a failure of the function: the thread ends here, and the execution stays as it is.
+                raise SystemExit from None
             token = _waiting_token.get()
             info = stepfunctions._task_tokens.get(token) if token else None
             # A function may have resolved its token before it failed: the first answer counts.
@@ -223,6 +275,42 @@ def _put_version_ids_in_object_events() -> None:
 
     s3._fire_s3_event = fire_with_version
     eventbridge._dispatch_event = dispatch_with_version
+
+
+def _keep_versions_on_disk() -> None:
+    """Let go of an object's bytes once they are on disk; MiniStack keeps those of every version in memory."""
+    from ministack.services import s3
+
+    persist = s3._persist_object
+
+    def persist_object(bucket: str, key: str, obj: Any) -> None:
+        persist(bucket, key, obj)
+        if isinstance(obj, dict) and obj.get("body") is None:
+            for version in s3._object_versions.get((bucket, key)) or []:
+                if version["version_id"] == obj.get("version_id"):
+                    version["data"] = None
+
+    s3._persist_object = persist_object
+
+
+def _keep_running_executions() -> None:
+    """Take up the executions that were running when the state was saved; MiniStack would mark them failed."""
+    from ministack.services import stepfunctions
+
+    restore = stepfunctions._restore_state
+
+    def restore_state(data: dict[str, Any]) -> None:
+        executions = data.get("executions") if data else None
+        running = [one for one in executions.all_values() if one.get("status") == "RUNNING"] if executions else []
+        restore(data)
+        for execution in running:
+            for name in ("stopDate", "error", "cause"):
+                execution.pop(name, None)
+            execution["status"] = "RUNNING"
+            execution["events"] = execution["events"][:1]
+            _interrupted.append(execution["executionArn"])
+
+    stepfunctions._restore_state = restore_state
 
 
 async def serve(app: AsgiApp, settings: LocalSettings, stop: asyncio.Event, listening: threading.Event) -> None:

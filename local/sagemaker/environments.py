@@ -71,6 +71,20 @@ class Environments:
         self._images = images
         self._frameworks: list[dict[str, str]] = json.loads((_FRAMEWORKS / "images.json").read_text())["images"]
         self._lock = threading.Lock()
+        self._building: set[subprocess.Popen[str]] = set()
+        self._stopping = False
+
+    def start(self) -> None:
+        """Build again after a `stop`."""
+        with self._lock:
+            self._stopping = False
+
+    def stop(self) -> None:
+        """End every build; whoever waits for one gets an ImageError."""
+        with self._lock:
+            self._stopping = True
+            for process in self._building:
+                process.kill()
 
     def resolve(self, uri: str) -> Image:
         """Raises ImageError, naming what to add, for an image nothing here stands for."""
@@ -120,7 +134,7 @@ class Environments:
         # What a killed build left behind; the lock says nobody works on it now.
         shutil.rmtree(aside, ignore_errors=True)
         progress(f"building the environment of {image.uri}")
-        _uv(["venv", "--quiet", "--relocatable", "--python", sys.executable, str(aside)], image, progress)
+        self._uv(["venv", "--quiet", "--relocatable", "--python", sys.executable, str(aside)], image, progress)
         files = [aside / "requirements.txt", aside / "extra.txt"]
         for file, content in zip(files, (wanted, extra), strict=True):
             file.write_bytes(content)
@@ -128,9 +142,46 @@ class Environments:
         if present:
             arguments = [word for file in present for word in ("-r", str(file))]
             python = str(aside / "bin" / "python")
-            _uv(["pip", "install", "--python", python, *arguments], image, progress)
+            self._uv(["pip", "install", "--python", python, *arguments], image, progress)
         aside.rename(folder)
         progress(f"built the environment of {image.uri}")
+
+    def _uv(self, arguments: list[str], image: Image, progress: Progress) -> None:
+        said: list[str] = []
+        with self._begin([sys.executable, "-m", "uv", *arguments], image) as process:
+            timer = threading.Timer(_BUILD_SECONDS, process.kill)
+            timer.start()
+            try:
+                for line in process.stdout or ():
+                    said.append(line.rstrip())
+                    progress(line.rstrip())
+            finally:
+                timer.cancel()
+                with self._lock:
+                    self._building.discard(process)
+        if process.returncode != 0:
+            last = "\n".join(said[-_ERROR_LINES:])
+            raise ImageError(
+                f"the environment of {image.uri!r} cannot be built (uv, exit {process.returncode}):\n{last}"
+            )
+
+    def _begin(self, command: list[str], image: Image) -> "subprocess.Popen[str]":
+        # The environment that the caller happens to be in must not become the target.
+        environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+        with self._lock:
+            if self._stopping:
+                raise ImageError(f"the environment of {image.uri!r} is not built: the local cloud is being stopped")
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+            self._building.add(process)
+            return process
 
 
 def parse(uri: str) -> tuple[str, str]:
@@ -155,30 +206,3 @@ def _digest(wanted: bytes, extra: bytes) -> str:
 def _has_requirements(content: bytes) -> bool:
     lines = (line.strip() for line in content.decode("utf-8", "replace").splitlines())
     return any(line and not line.startswith("#") for line in lines)
-
-
-def _uv(arguments: list[str], image: Image, progress: Progress) -> None:
-    command = [sys.executable, "-m", "uv", *arguments]
-    # The environment that the caller happens to be in must not become the target.
-    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    said: list[str] = []
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        timer = threading.Timer(_BUILD_SECONDS, process.kill)
-        timer.start()
-        try:
-            for line in process.stdout or ():
-                said.append(line.rstrip())
-                progress(line.rstrip())
-        finally:
-            timer.cancel()
-    if process.returncode != 0:
-        last = "\n".join(said[-_ERROR_LINES:])
-        raise ImageError(f"the environment of {image.uri!r} cannot be built (uv, exit {process.returncode}):\n{last}")

@@ -5,6 +5,7 @@ between the two sends it at the next start instead of losing it.
 Source: "Events that Amazon SageMaker sends to Amazon EventBridge" in the SageMaker developer guide.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,12 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sagemaker.settings import Cloud
-from local.sagemaker.store import Store
+from local.sagemaker.store import Store, StoreClosed
 
 logger = logging.getLogger(__name__)
 
 _KIND = "event"
+_STOP_SECONDS = 2.0
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 PIPELINE_EXECUTION = "SageMaker Model Building Pipeline Execution Status Change"
@@ -49,7 +51,7 @@ class Outbox:
         self._stopping.set()
         self._something.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=5)
+            self._thread.join(_STOP_SECONDS)
 
     def add(self, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
         """Call inside the store's transaction of the change."""
@@ -63,16 +65,18 @@ class Outbox:
         self._something.set()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._something.wait()
-            self._something.clear()
-            while not self._stopping.is_set() and self._send_some():
-                pass
+        # A bus that takes longer than the stop waits: the event is still stored, and sent again at the next start.
+        with contextlib.suppress(StoreClosed):
+            while not self._stopping.is_set():
+                self._something.wait()
+                self._something.clear()
+                while not self._stopping.is_set() and self._send_some():
+                    pass
 
     def _send_some(self) -> bool:
         batch = self._store.items(_KIND, limit=100)
         for name, event in batch:
-            if not self._send(event):
+            if self._stopping.is_set() or not self._send(event):
                 return False
             self._store.delete(_KIND, name)
         return bool(batch)

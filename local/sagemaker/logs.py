@@ -24,6 +24,7 @@ _BATCH_EVENTS = 5_000
 _BATCH_BYTES = 900_000
 _BATCH_SECONDS = 0.3
 _TAIL_LINES = 20
+_STOP_SECONDS = 2.0
 
 
 class LogStream:
@@ -57,17 +58,21 @@ class LogStream:
     def close(self) -> None:
         """Everything written is at CloudWatch when this returns, or has been given up on."""
         self._shipper.drain(self)
-        self._file.close()
+        with self.lock:
+            self._full = True
+            self._file.close()
 
     def _keep(self, line: str) -> None:
-        if self._full:
-            return
         data = line.encode("utf-8", "replace") + b"\n"
-        if self._written + len(data) > _MAX_FILE:
-            self._full, data = True, b"[further output is not kept]\n"
-        self._written += len(data)
-        self._file.write(data)
-        self._file.flush()
+        with self.lock:
+            # A process that outlived its stop may still be writing after the close.
+            if self._full:
+                return
+            if self._written + len(data) > _MAX_FILE:
+                self._full, data = True, b"[further output is not kept]\n"
+            self._written += len(data)
+            self._file.write(data)
+            self._file.flush()
 
     def _ship(self, line: str) -> None:
         if self._shipped > _MAX_SHIPPED:
@@ -100,7 +105,7 @@ class Shipper:
             self._stopping = True
             self._wake.notify_all()
         if self._thread.is_alive():
-            self._thread.join(timeout=5)
+            self._thread.join(_STOP_SECONDS)
 
     def open(self, group: str, stream: str, path: Path) -> LogStream:
         return LogStream(self, group, stream, path)

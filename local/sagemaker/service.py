@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import re
+import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +35,7 @@ from local.sagemaker.operations import OPERATIONS
 from local.sagemaker.pipelines.executions import Executions
 from local.sagemaker.processes.isolation import Boundary, probe
 from local.sagemaker.settings import Cloud, Settings
-from local.sagemaker.store import Store
+from local.sagemaker.store import Store, StoreClosed
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,9 @@ _TARGET = "SageMaker."
 _RUNTIME = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations)/?$")
 # An invocation may hold its thread for a minute; the control plane must not wait behind those.
 _CONTROL_THREADS, _INVOCATION_THREADS = 16, 128
+_STOP_SECONDS = 3.0
+"""Of a stop, beyond the grace that containers have."""
+_NOT_RUNNING = ServiceUnavailable("The local SageMaker is not running.")
 
 
 class SageMaker:
@@ -76,6 +80,7 @@ class SageMaker:
         """
         settings = self._settings
         boundary = probe(settings.isolation)
+        self._environments.start()
         store = Store(settings.state_dir / "sagemaker.db")
         context = Context(
             settings=settings,
@@ -101,16 +106,28 @@ class SageMaker:
         self._context = context
 
     def stop(self) -> None:
-        """End every process tree and close the store, in bounded time. What was acknowledged stays. May be repeated."""
+        """End every process tree and close the store, in bounded time: the settings' grace and a few seconds.
+
+        What was acknowledged stays: asynchronous requests and executions go on at the next start, a job that was
+        interrupted is failed there at the latest. A thread that is still at work then meets StoreClosed, and leaves.
+        May be repeated.
+        """
         context, self._context = self._context, None
         if context is None:
             return
-        context.executions.stop_all()
-        context.jobs.stop_all()
-        context.endpoints.stop_all()
         for pool in (self._control, self._invocations):
             if pool is not None:
                 pool.shutdown(wait=False, cancel_futures=True)
+        # All are told before any is waited for: their graces pass at the same time. Executions come first, so that
+        # none takes the end of its job for a failure of its step.
+        deadline = time.monotonic() + self._settings.grace_seconds + _STOP_SECONDS
+        context.executions.stop_all()
+        context.jobs.stop_all()
+        context.endpoints.stop_all()
+        self._environments.stop()
+        context.jobs.join(deadline)
+        context.endpoints.join(deadline)
+        context.executions.join(deadline)
         context.outbox.stop()
         context.shipper.stop()
         context.store.close()
@@ -125,13 +142,23 @@ class SageMaker:
         pool = self._invocations if runtime is not None else self._control
         context = self._context
         if context is None or pool is None:
-            return _error(ServiceUnavailable("The local SageMaker is not running."))
+            return _error(_NOT_RUNNING)
         work = (
             (lambda: _invoke(context, method, unquote(runtime[1]), runtime[2], fields, body))
             if runtime is not None
             else (lambda: _operate(context, fields, body))
         )
-        return await asyncio.get_running_loop().run_in_executor(pool, _answered, work)
+        try:
+            answer = asyncio.wrap_future(pool.submit(_answered, work))
+        except RuntimeError:
+            # The pool was shut down a moment ago.
+            return _error(_NOT_RUNNING)
+        try:
+            # `stop` cancels what waits for its turn in the pool. That is no cancelling of the caller's task.
+            await asyncio.wait([answer])
+        finally:
+            answer.cancel()
+        return _error(_NOT_RUNNING) if answer.cancelled() else answer.result()
 
 
 def _answered(work: Any) -> Response:
@@ -140,6 +167,8 @@ def _answered(work: Any) -> Response:
         return response
     except ApiError as error:
         return _error(error)
+    except StoreClosed:
+        return _error(_NOT_RUNNING)
     except Exception as error:
         logger.exception("a request failed")
         failure = ApiError(f"{type(error).__name__}: {error}")

@@ -1,11 +1,14 @@
 """S3 for jobs: whole prefixes down into a folder, folders up under a prefix.
 
-`client` is a boto3 S3 client throughout. Keys decide file names, so a key that would leave the folder is refused.
+`client` is a boto3 S3 client throughout; of many objects none is begun once `closing` is set. Keys decide file names,
+so a key that would leave the folder is refused.
 """
 
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,7 +35,7 @@ def joined(uri: str, *parts: str) -> str:
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
-def download_prefix(client: Any, uri: str, folder: Path) -> int:
+def download_prefix(client: Any, uri: str, folder: Path, closing: threading.Event) -> int:
     """Download what `uri` names into `folder`; answers how many objects.
 
     An object of exactly that key comes as the one file it is. Otherwise everything under the folder `uri/`, and if
@@ -49,9 +52,7 @@ def download_prefix(client: Any, uri: str, folder: Path) -> int:
             raise StorageError(f"under {uri!r} a key is both an object and a folder of others: {target.name!r}")
     for target in files:
         target.parent.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(min(_PARALLEL, len(targets))) as pool:
-        for done in [pool.submit(download, client, bucket, key, target) for key, target in targets]:
-            done.result()
+    _together([partial(download, client, bucket, key, target) for key, target in targets], closing)
     return len(targets)
 
 
@@ -115,21 +116,39 @@ def upload_file(client: Any, path: Path, uri: str) -> None:
         raise StorageError(f"cannot write {uri}: {error}") from error
 
 
-def upload_folder(client: Any, folder: Path, uri: str) -> int:
+def upload_folder(client: Any, folder: Path, uri: str, closing: threading.Event) -> int:
     """Every regular file of `folder` to the same relative key under `uri`; answers how many.
 
     Links are followed only to files inside `folder`: a job must not be able to publish files of the host.
     """
     root = folder.resolve()
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and _within(root, path)]
-    if files:
-        with ThreadPoolExecutor(min(_PARALLEL, len(files))) as pool:
-            for done in [
-                pool.submit(upload_file, client, path, joined(uri, path.relative_to(folder).as_posix()))
-                for path in files
-            ]:
-                done.result()
+    names = [path.relative_to(folder).as_posix() for path in files]
+    _together(
+        [partial(upload_file, client, path, joined(uri, name)) for path, name in zip(files, names, strict=True)],
+        closing,
+    )
     return len(files)
+
+
+def _together(transfers: Sequence[Callable[[], None]], closing: threading.Event) -> None:
+    """The first failure is raised, and what has not begun by then never begins. So it is when `closing` is set."""
+
+    def begin(transfer: Callable[[], None]) -> None:
+        if closing.is_set():
+            raise StorageError("the local cloud is being stopped")
+        transfer()
+
+    if not transfers:
+        return
+    with ThreadPoolExecutor(min(_PARALLEL, len(transfers))) as pool:
+        try:
+            for done in [pool.submit(begin, transfer) for transfer in transfers]:
+                done.result()
+        except BaseException:
+            # The interpreter's exit waits for this pool: the rest would each have to fail by itself first.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _within(root: Path, path: Path) -> bool:

@@ -31,6 +31,10 @@ class AlreadyThere(Exception):
     """A document of that kind and name exists."""
 
 
+class StoreClosed(Exception):
+    """The local cloud has stopped. A thread that meets this leaves: the next start goes on with what is stored."""
+
+
 class Store:
     """Thread-safe; one connection behind one lock."""
 
@@ -52,8 +56,12 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is written at once or not at all. May be nested: the outermost commits."""
+        """Everything inside is written at once or not at all. May be nested: the outermost commits.
+
+        This, and all that reads or writes, raises StoreClosed after `close`.
+        """
         with self._lock:
+            self._check_open()
             if self._depth == 0:
                 self._connection.execute("BEGIN IMMEDIATE")
             self._depth += 1
@@ -68,8 +76,13 @@ class Store:
             if self._depth == 0:
                 self._connection.execute("COMMIT")
 
+    def _check_open(self) -> None:
+        if not self._open:
+            raise StoreClosed("the local cloud has stopped")
+
     def get(self, kind: str, name: str) -> Document | None:
         with self._lock:
+            self._check_open()
             row = self._connection.execute(
                 "SELECT body FROM documents WHERE kind = ? AND name = ?", (kind, name)
             ).fetchone()
@@ -118,6 +131,7 @@ class Store:
 
     def items(self, kind: str, prefix: str = "", limit: int = -1) -> list[tuple[str, Document]]:
         with self._lock:
+            self._check_open()
             rows = self._connection.execute(
                 "SELECT name, body FROM documents WHERE kind = ? AND substr(name, 1, ?) = ? ORDER BY ordinal LIMIT ?",
                 (kind, len(prefix), prefix, limit),

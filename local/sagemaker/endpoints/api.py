@@ -84,6 +84,7 @@ def delete(context: Context, request: Document) -> Document:
         tell(context, stored)
 
     context.store.change(KIND, name, change)
-    context.endpoints.remove(name)
+    # Before the name is free: an endpoint that takes it at once has the same ARN, and tags of its own.
     tags.forget(context, document["EndpointArn"])
+    context.endpoints.remove(name)
     return {}

@@ -4,11 +4,13 @@ A request is stored before it is acknowledged and forgotten after its result and
 between runs it again, which writes the same objects again: at least once, as on AWS.
 """
 
+import contextlib
 import json
 import logging
 import queue
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,7 +24,7 @@ from local.sagemaker.context import Context
 from local.sagemaker.endpoints import invoke
 from local.sagemaker.endpoints.http import Answer, NoAnswer, TooLate
 from local.sagemaker.errors import EndpointValidationError, StorageError
-from local.sagemaker.store import Document, now
+from local.sagemaker.store import Document, StoreClosed, now
 
 if TYPE_CHECKING:
     from local.sagemaker.endpoints.fleet import Deployment
@@ -95,6 +97,7 @@ class AsyncQueue:
         self._known: set[str] = set()
         self._lock = threading.Lock()
         self._workers = 0
+        self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._deployment: Deployment | None = None
         for key, _ in context.store.items(_KIND, f"{name}/"):
@@ -113,7 +116,9 @@ class AsyncQueue:
         wanted = instances * client.get("MaxConcurrentInvocationsPerInstance", _DEFAULT_CONCURRENCY)
         self._deployment = deployment
         for _ in range(wanted - self._workers):
-            threading.Thread(target=self._work, name=f"async-{self._name}", daemon=True).start()
+            thread = threading.Thread(target=self._work, name=f"async-{self._name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
         for _ in range(self._workers - wanted):
             self._pending.put(_STOP)
         self._workers = wanted
@@ -130,29 +135,38 @@ class AsyncQueue:
             self._pending.put(_STOP)
         self._workers = 0
 
+    def join(self, deadline: float) -> None:
+        """After `stop`: until the workers have left, or it is `deadline` (time.monotonic)."""
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
     def forget(self) -> None:
         """The endpoint is deleted, and its backlog with it."""
         for key, _ in self._context.store.items(_KIND, f"{self._name}/"):
             self._context.store.delete(_KIND, key)
 
     def _work(self) -> None:
-        while key := self._pending.get():
-            request = self._context.store.get(_KIND, key)
-            if request is None:
-                continue
-            try:
-                self._run(request)
-            except _Failed as failure:
-                if self._stopping.is_set():
-                    # Its container was stopped under it; it stays stored and runs again after the restart.
-                    return
-                self._fail(request, failure.reason)
-            except Exception as error:
+        # A store that is closed has the request still: it runs again after the restart.
+        with contextlib.suppress(StoreClosed):
+            while (key := self._pending.get()) and not self._stopping.is_set():
+                self._take(key)
+
+    def _take(self, key: str) -> None:
+        request = self._context.store.get(_KIND, key)
+        if request is None:
+            return
+        try:
+            self._run(request)
+        except Exception as error:
+            if self._stopping.is_set():
+                # Its container, or the interpreter, was stopped under it; it stays stored and runs again.
+                return
+            if not isinstance(error, _Failed):
                 logger.exception("asynchronous inference %s", key)
-                self._fail(request, f"InternalServerError: {type(error).__name__}: {error}")
-            self._context.store.delete(_KIND, key)
-            with self._lock:
-                self._known.discard(key)
+            self._fail(request, _reason(error))
+        self._context.store.delete(_KIND, key)
+        with self._lock:
+            self._known.discard(key)
 
     def _run(self, request: Document) -> None:
         """Raises _Failed."""
@@ -203,7 +217,8 @@ class AsyncQueue:
         try:
             bucket, key = storage.split(uri)
             self._context.s3.upload_fileobj(content, bucket, key, ExtraArgs={"ContentType": content_type})
-        except (StorageError, ClientError, BotoCoreError, Boto3Error) as error:
+        except (StorageError, ClientError, BotoCoreError, Boto3Error, RuntimeError) as error:
+            # RuntimeError: boto3 uploads in threads, and an interpreter that is ending starts none.
             raise _Failed(f"ClientError: Unable to write the output {uri}: {error}") from error
 
     def _fail(self, request: Document, reason: str) -> None:
@@ -258,6 +273,10 @@ class AsyncQueue:
         except (ClientError, BotoCoreError) as error:
             # As on AWS the result stands in S3 whether or not its message can be delivered.
             logger.warning("the message of inference %s was not taken by %s: %s", request["InferenceId"], arn, error)
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, _Failed) else f"InternalServerError: {type(error).__name__}: {error}"
 
 
 def _iso(seconds: float) -> str:

@@ -1,10 +1,13 @@
 """The endpoints that run now, and how each gets from the configuration it has to the one it should have."""
 
+import contextlib
 import logging
 import random
 import shutil
 import threading
+import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,11 +17,11 @@ from local.sagemaker.endpoints import configs
 from local.sagemaker.endpoints.asynchronous import AsyncQueue
 from local.sagemaker.endpoints.image import prepare
 from local.sagemaker.endpoints.server import Server
-from local.sagemaker.endpoints.state import KIND, EndpointStatus, tell
+from local.sagemaker.endpoints.state import KIND, EndpointStatus, tell, tell_deleted
 from local.sagemaker.errors import ApiError, WorkFailed
 from local.sagemaker.jobs.runner import shortened
 from local.sagemaker.models import Served
-from local.sagemaker.store import Document, now
+from local.sagemaker.store import Document, StoreClosed, now
 
 logger = logging.getLogger(__name__)
 
@@ -54,16 +57,22 @@ class Deployment:
         weights = [variant.weight for variant in self.variants]
         return random.choices(self.variants, weights if any(weights) else None)[0]
 
-    def stop(self, drain_seconds: float) -> None:
-        threads = [
-            threading.Thread(target=server.stop, args=(drain_seconds,), daemon=True)
-            for variant in self.variants
-            for server in variant.servers
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(drain_seconds + _STOP_SECONDS)
+    @property
+    def servers(self) -> list[Server]:
+        return [server for variant in self.variants for server in variant.servers]
+
+
+def _stopped(servers: Iterable[Server], drain_seconds: float) -> list[threading.Thread]:
+    """All at once, each in the thread that is answered."""
+    threads = [threading.Thread(target=server.stop, args=(drain_seconds,), daemon=True) for server in servers]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _join(threads: Iterable[threading.Thread], deadline: float) -> None:
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class Endpoints:
@@ -73,9 +82,13 @@ class Endpoints:
         self._context = context
         self._live: dict[str, Deployment] = {}
         self._queues: dict[str, AsyncQueue] = {}
+        self._draining: list[Deployment] = []
         self._starting: set[str] = set()
         self._changed = threading.Condition()
         self._closing = threading.Event()
+        # What `stop_all` leaves to `join`.
+        self._stops: list[threading.Thread] = []
+        self._stopped_queues: list[AsyncQueue] = []
 
     # What others ask.
 
@@ -89,7 +102,9 @@ class Endpoints:
     def live(self, name: str, seconds: float) -> Deployment | None:
         """What serves the endpoint now. One that is being brought back after a restart is waited for."""
         with self._changed:
-            self._changed.wait_for(lambda: name in self._live or name not in self._starting, seconds)
+            self._changed.wait_for(
+                lambda: name in self._live or name not in self._starting or self._closing.is_set(), seconds
+            )
             return self._live.get(name)
 
     def queue(self, name: str) -> AsyncQueue | None:
@@ -109,16 +124,24 @@ class Endpoints:
                 self._in_thread(name, lambda name=name, document=document: self._bring_back(name, document))
 
     def stop_all(self) -> None:
+        """Begin to stop everything, also what is being started or drained; `join` waits for it."""
         with self._changed:
             self._closing.set()
-            live, self._live = list(self._live.values()), {}
-            queues, self._queues = list(self._queues.values()), {}
-        for queue in queues:
+            deployments, self._live = [*self._live.values(), *self._draining], {}
+            self._stopped_queues, self._queues = list(self._queues.values()), {}
+            self._changed.notify_all()
+        # Before their containers go: what fails from here on is not the request's fault.
+        for queue in self._stopped_queues:
             queue.stop()
-        for deployment in live:
-            deployment.stop(drain_seconds=0)
+        self._stops = _stopped((server for deployment in deployments for server in deployment.servers), 0)
+
+    def join(self, deadline: float) -> None:
+        """Until all that is gone, or it is `deadline` (time.monotonic)."""
+        _join(self._stops, deadline)
+        for queue in self._stopped_queues:
+            queue.join(deadline)
         with self._changed:
-            self._changed.wait_for(lambda: not self._starting, _STOP_SECONDS)
+            self._changed.wait_for(lambda: not self._starting, max(0.0, deadline - time.monotonic()))
 
     # The work, each in a thread of its own.
 
@@ -163,7 +186,7 @@ class Endpoints:
         snapshot = {"Identity": new.identity, "Config": config, "Served": {k: asdict(v) for k, v in served.items()}}
         self._in_service(name, config, snapshot)
         if old is not None:
-            old.stop(_DRAIN_SECONDS)
+            self._drain(old)
             shutil.rmtree(self._context.settings.endpoints_dir / name / old.identity, ignore_errors=True)
 
     def _bring_back(self, name: str, document: Document) -> None:
@@ -190,8 +213,7 @@ class Endpoints:
                     server.start()
                 variants.append(Variant(wanted["VariantName"], wanted.get("InitialVariantWeight", 1.0), servers))
         except WorkFailed:
-            for server in started:
-                server.stop()
+            _join(_stopped(started, 0), time.monotonic() + _STOP_SECONDS)
             raise
         return Deployment(identity, config, tuple(variants))
 
@@ -222,7 +244,7 @@ class Endpoints:
                 self._serve_queue(name, new)
                 self._changed.notify_all()
         if not open_still:
-            new.stop(drain_seconds=0)
+            _join(_stopped(new.servers, 0), time.monotonic() + _STOP_SECONDS)
             raise WorkFailed("the local cloud is being stopped")
 
     def _serve_queue(self, name: str, deployment: Deployment) -> None:
@@ -237,6 +259,16 @@ class Endpoints:
         instances = sum(len(variant.servers) for variant in deployment.variants)
         queue.serve(deployment, instances)
 
+    def _drain(self, deployment: Deployment) -> None:
+        """Nothing new is given to it. Let its requests end, stop it; at once when the local cloud is being stopped."""
+        with self._changed:
+            self._draining.append(deployment)
+            seconds = 0.0 if self._closing.is_set() else _DRAIN_SECONDS
+        _join(_stopped(deployment.servers, seconds), time.monotonic() + seconds + _STOP_SECONDS)
+        with self._changed:
+            # By identity: two of one content compare equal.
+            self._draining = [other for other in self._draining if other is not deployment]
+
     def _remove(self, name: str) -> None:
         with self._changed:
             deployment = self._live.pop(name, None)
@@ -245,9 +277,14 @@ class Endpoints:
             queue.stop()
             queue.forget()
         if deployment is not None:
-            deployment.stop(_DRAIN_SECONDS)
+            self._drain(deployment)
         shutil.rmtree(self._context.settings.endpoints_dir / name, ignore_errors=True)
-        self._context.store.delete(KIND, name)
+        store = self._context.store
+        with store.transaction():
+            document = store.get(KIND, name)
+            if document is not None and store.delete(KIND, name):
+                document["LastModifiedTime"] = now()
+                tell_deleted(self._context, document)
 
     # What the document says.
 
@@ -284,7 +321,8 @@ class Endpoints:
             current = self._live.get(name)
             mine = current is not None and current.identity == identity
         if mine and not self._closing.is_set():
-            self._fail(name, reason)
+            with contextlib.suppress(StoreClosed):
+                self._fail(name, reason)
 
     def _record(self, name: str, change: Any) -> None:
         def recorded(document: Document) -> None:

@@ -32,6 +32,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     """Names in small letters."""
+    ended_by_close: bool
+    """Only the end of the connection ended the body: it does not tell whether that was all of it."""
 
 
 class ContainerHttp:
@@ -59,7 +61,8 @@ class ContainerHttp:
     ) -> Answer:
         """Send `body` (seekable) and write the answer's to `sink`. Raises NoAnswer, TooLate.
 
-        A request is sent once: what was sent may have been worked on, whatever came back.
+        A request is sent once: what was sent may have been worked on, whatever came back. An answer that breaks off is
+        NoAnswer; what came of it is in `sink`.
         """
         deadline = time.monotonic() + seconds
         connection = self._take()
@@ -70,6 +73,9 @@ class ContainerHttp:
             raise TooLate("no answer in time") from error
         except ConnectionRefusedError as error:
             raise Unreached("nobody listens on the container's port") from error
+        except http.client.IncompleteRead as error:
+            connection.close()
+            raise NoAnswer("the connection ended within the answer") from error
         except (http.client.HTTPException, OSError) as error:
             connection.close()
             raise NoAnswer(str(error) or type(error).__name__) from error
@@ -104,10 +110,17 @@ class ContainerHttp:
         connection.request(method, path, body=body, headers=fields)
         _limit(connection, deadline)
         response = connection.getresponse()
+        left = response.length
+        ended_by_close = left is None and not response.chunked
         while chunk := response.read(_CHUNK):
             sink.write(chunk)
             _limit(connection, deadline)
-        answer = Answer(response.status, {name.lower(): value for name, value in response.getheaders()})
+            left = None if left is None else left - len(chunk)
+        # With a size, read() takes the end of the connection for the end of the body (a chunked one it does check).
+        if left:
+            raise http.client.IncompleteRead(b"", left)
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        answer = Answer(response.status, fields, ended_by_close)
         with self._lock:
             keep = not response.will_close and len(self._idle) < _MAX_IDLE
             if keep:

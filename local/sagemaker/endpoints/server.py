@@ -68,9 +68,12 @@ class Server:
         self._watcher.start()
 
     def stop(self, drain_seconds: float = 0.0) -> None:
-        """Let the requests in flight end (bounded), end the process tree. Give it no more requests before."""
+        """Let the requests in flight end (bounded), end the process tree. Give it no more requests before.
+
+        A second call, from another thread, ends the waiting of the first.
+        """
         with self._state:
-            self._state.wait_for(lambda: self._in_flight == 0, timeout=drain_seconds)
+            self._state.wait_for(lambda: self._in_flight == 0 or self._stopping.is_set(), timeout=drain_seconds)
             self._stopping.set()
             self._state.notify_all()
         if self._process is not None:
@@ -91,7 +94,10 @@ class Server:
                 serving = self._await_serving(deadline - time.monotonic())
                 try:
                     left = deadline - time.monotonic()
-                    return serving.http.request("POST", "/invocations", headers, body, sink, left)
+                    answer = serving.http.request("POST", "/invocations", headers, body, sink, left)
+                    if answer.ended_by_close and self._stopping.is_set():
+                        raise NoAnswer("the container was stopped, maybe within its answer")
+                    return answer
                 except Unreached:
                     # It is dying and nothing was sent: the process that takes its place may have the request.
                     if not serving.process.exited.wait(_DEATH_SECONDS):
@@ -129,7 +135,15 @@ class Server:
             prepared.environment,
             prepared.folder,
             prepared.argv,
-            {**prepared.variables, "SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_SAFE_PORT_RANGE": f"{port}-{port}"},
+            {
+                **prepared.variables,
+                # Nobody but this machine is to ask the model; own images and the toolkit listen there. On AWS the
+                # variable is not set and a container listens everywhere. One that ignores it is as open here as
+                # any program that its user starts: no network namespace is made for it.
+                "SAGEMAKER_BIND_TO_HOST": "127.0.0.1",
+                "SAGEMAKER_BIND_TO_PORT": str(port),
+                "SAGEMAKER_SAFE_PORT_RANGE": f"{port}-{port}",
+            },
         )
         self._log.tail.clear()
         self._process = ContainerProcess(self._context.boundary, command, self._log)

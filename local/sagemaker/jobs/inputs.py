@@ -27,7 +27,7 @@ def fetch(context: Context, uri: str, folder: Path) -> None:
     """Raises WorkFailed."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        storage.download_prefix(context.s3, uri, folder)
+        storage.download_prefix(context.s3, uri, folder, context.jobs.closing)
     except WorkFailed as error:
         raise WorkFailed(f"Data download failed: {error}") from error
 

@@ -145,7 +145,7 @@ def _steps(context: Context, job: Job, document: Document, log: LogStream) -> Ou
     if not ending.ok:
         return Outcome(Status.FAILED, container.failure_reason(ending.code, said, log), members)
     for place, uri in places:
-        storage.upload_folder(context.s3, place, uri)
+        storage.upload_folder(context.s3, place, uri, context.jobs.closing)
     return Outcome(Status.COMPLETED, None, members)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.sagemaker.errors import ResourceNotFound, ValidationException, WorkFailed
-from local.sagemaker.store import Document, now
+from local.sagemaker.store import Document, StoreClosed, now
 
 if TYPE_CHECKING:
     from local.sagemaker.context import Context
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_REASON = 1024
-_STOP_SECONDS = 20.0
 INTERRUPTED = "InternalServerError: the local cloud stopped while the job ran"
 
 
@@ -90,12 +89,16 @@ class Jobs:
         self._kinds = kinds
         self._live: dict[tuple[str, str], Job] = {}
         self._lock = threading.Lock()
-        self._closing = False
+        self.closing = threading.Event()
+        """The local cloud is being stopped: what a job's container leaves now is of no use."""
 
     def start(self, kind: JobKind, name: str) -> None:
         """Run the job whose document is stored."""
         job = Job(kind, name, self._context.settings.jobs_dir / kind.kind / name)
         with self._lock:
+            if self.closing.is_set():
+                # The next start says of it what it says of every job that was interrupted.
+                return
             self._live[kind.kind, name] = job
         threading.Thread(target=self._run, args=(job,), name=f"{kind.kind}-{name}", daemon=True).start()
 
@@ -150,35 +153,49 @@ class Jobs:
                 self._finish(kind, document[f"{kind.prefix}Name"], Outcome(Status.FAILED, INTERRUPTED))
 
     def stop_all(self) -> None:
-        """Every process tree is gone when this returns, or its bounded time is over."""
+        """Begin to stop every job; `join` waits for them."""
         with self._lock:
-            self._closing = True
+            self.closing.set()
             jobs = list(self._live.values())
         for job in jobs:
             job.stop()
-        deadline = time.monotonic() + _STOP_SECONDS
+
+    def join(self, deadline: float) -> None:
+        """Until every process tree is gone, or it is `deadline` (time.monotonic)."""
+        with self._lock:
+            jobs = list(self._live.values())
         for job in jobs:
             job.finished.wait(max(0.0, deadline - time.monotonic()))
 
     def _run(self, job: Job) -> None:
         try:
-            outcome = job.kind.work(self._context, job)
-        except WorkFailed as error:
-            outcome = Outcome(Status.FAILED, f"ClientError: {error}")
-        except Exception as error:
-            logger.exception("%s %s", job.kind.kind, job.name)
-            outcome = Outcome(Status.FAILED, f"InternalServerError: {type(error).__name__}: {error}")
-        if self._closing and outcome.status is Status.STOPPED:
-            outcome = Outcome(Status.FAILED, INTERRUPTED, outcome.members)
-        try:
+            outcome = self._outcome(job)
             self._finish(job.kind, job.name, outcome)
             if outcome.status is not Status.FAILED:
                 # What is worth keeping is in S3; after a failure the folder is there to be looked at.
                 shutil.rmtree(job.ml, ignore_errors=True)
+        except StoreClosed:
+            # It took longer than the stop waits for; the next start says that it was interrupted.
+            return
         finally:
             with self._lock:
                 self._live.pop((job.kind.kind, job.name), None)
             job.finished.set()
+
+    def _outcome(self, job: Job) -> Outcome:
+        try:
+            outcome = job.kind.work(self._context, job)
+        except Exception as error:
+            if self.closing.is_set():
+                # A build that was ended, a bucket that is gone, an interpreter that starts no more threads.
+                return Outcome(Status.FAILED, INTERRUPTED)
+            if isinstance(error, WorkFailed):
+                return Outcome(Status.FAILED, f"ClientError: {error}")
+            logger.exception("%s %s", job.kind.kind, job.name)
+            return Outcome(Status.FAILED, f"InternalServerError: {type(error).__name__}: {error}")
+        if self.closing.is_set() and outcome.status is Status.STOPPED:
+            return Outcome(Status.FAILED, INTERRUPTED, outcome.members)
+        return outcome
 
     def _finish(self, kind: JobKind, name: str, outcome: Outcome) -> None:
         def final(document: Document) -> None:

@@ -144,6 +144,8 @@ def _steps(context: Context, job: Job, document: Document, log: LogStream) -> Ou
     if not ending.ok and not ending.stopped and not ending.overran:
         reason = container.failure_reason(ending.code, container.message(job.ml / "output" / "failure"), log)
         return Outcome(Status.FAILED, reason, {**members, "SecondaryStatus": "Failed"})
+    if ending.stopped and context.jobs.closing.is_set():
+        return Outcome(Status.STOPPED, None, members)
     members["ModelArtifacts"] = {"S3ModelArtifacts": _upload(context, job, document, log)}
     return _outcome(ending, members, document)
 
@@ -270,7 +272,7 @@ def _upload(context: Context, job: Job, document: Document, log: LogStream) -> s
     if not archives.is_empty(data):
         _upload_packed(context, job, data, f"{root}/output.tar.gz")
     if output.get("CompressionType") == "NONE":
-        storage.upload_folder(context.s3, model, f"{root}/model")
+        storage.upload_folder(context.s3, model, f"{root}/model", context.jobs.closing)
         return f"{root}/model/"
     if archives.is_empty(model):
         log.write("No model artifact is saved under path /opt/ml/model; none is uploaded to S3.")

@@ -7,6 +7,7 @@ finished steps are not run again, an interrupted one runs again as a new job und
 import logging
 import queue
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -39,12 +40,17 @@ class Executions:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._live: dict[str, Execution] = {}
-        self._lock = threading.Lock()
+        self._closing = False
+        # Guards both and tells of every walk that ends.
+        self._lock = threading.Condition()
 
     def start(self, key: str) -> None:
         """Run, or go on with, the execution whose document is stored."""
         execution = Execution(self._context, key)
         with self._lock:
+            if self._closing:
+                # It is stored as executing: the next start goes on with it.
+                return
             self._live[key] = execution
 
         def run() -> None:
@@ -53,6 +59,7 @@ class Executions:
             finally:
                 with self._lock:
                     self._live.pop(key, None)
+                    self._lock.notify_all()
 
         threading.Thread(target=run, name=f"pipeline-{key}", daemon=True).start()
 
@@ -71,11 +78,20 @@ class Executions:
                 self.start(key)
 
     def stop_all(self) -> None:
-        """Leave every execution as it is stored; the next start goes on with it."""
+        """Leave every execution as it is stored; the next start goes on with it. `join` waits for the walks' end.
+
+        A step that blocks on what is not ours (a function that runs) is not waited for: nobody listens to its end.
+        """
         with self._lock:
+            self._closing = True
             live = list(self._live.values())
         for execution in live:
             execution.leave()
+
+    def join(self, deadline: float) -> None:
+        """Until the walks have ended, or it is `deadline` (time.monotonic)."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._live, max(0.0, deadline - time.monotonic()))
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from local.sagemaker.context import Context
 from local.sagemaker.environments import Environment
+from local.sagemaker.errors import WorkFailed
 from local.sagemaker.processes.process import Command
 
 _KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
@@ -26,6 +27,7 @@ def command(
     """`argv` in `environment`, knowing `folder`/ml as /opt/ml.
 
     Where there is no private /opt/ml, words and values that start with /opt/ml are led to the folder instead.
+    Raises WorkFailed for a variable that no process can have.
     """
     ml, home = folder / "ml", folder / "home"
     home.mkdir(parents=True, exist_ok=True)
@@ -45,12 +47,22 @@ def command(
         "AWS_EC2_METADATA_DISABLED": "true",
         **variables,
     }
+    for name, value in variables.items():
+        if not _possible(name, value):
+            raise WorkFailed(f"the environment variable {name!r} cannot be given to a process: {value[:100]!r}")
     words = tuple(argv)
     if not context.boundary.namespace:
         given = {name: _moved(value, ml) for name, value in given.items()}
         given["SAGEMAKER_BASE_DIR"] = str(ml)
         words = tuple(_moved(word, ml) for word in words)
     return Command(words, given, ml, {"/etc/hosts": str(folder / "hosts")})
+
+
+def _possible(name: str, value: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(name + value) and "=" not in name
+    except UnicodeEncodeError:
+        return False
 
 
 def _moved(word: str, ml: Path) -> str:

@@ -134,6 +134,10 @@ def _start(job: dict[str, Any]) -> int:
     except OSError as error:
         os.write(2, f"cannot run {argv[0]!r}: {error.strerror}\n".encode())
         os._exit(127 if error.errno == errno.ENOENT else 126)
+    except ValueError as error:
+        # A NUL, or half a surrogate pair: JSON has them, the kernel's strings do not.
+        os.write(2, f"cannot run {argv[0]!r}: an argument cannot be given to a process: {error}\n".encode())
+        os._exit(126)
 
 
 def _watch(child: int, term: int, kill: Callable[[int], None]) -> NoReturn:

@@ -115,11 +115,12 @@ def test_of_many_objects_none_is_begun_after_the_stop(world: World, monkeypatch:
         begun.append(given["Key"])
         if len(begun) == 8:
             all_begun.set()
-        assert context.jobs.closing.wait(60)
+        assert closing.wait(60)
         return get_object(**given)
 
     context = world.start()._context
     assert context is not None
+    closing = context.jobs.closing
     monkeypatch.setattr(world.cloud.s3, "get_object", download)
     start_training(world, "job", InputDataConfig=[channel("train", "s3://in/data/")])
     assert all_begun.wait(20)
