@@ -28,6 +28,7 @@ Progress = Callable[[str], None]
 
 _START_SECONDS = 30.0
 _SAVE_SECONDS = 2.0
+_END_SECONDS = 0.2
 
 
 def _say_nothing(_: str) -> None:
@@ -105,7 +106,11 @@ class LocalCloud:
         self.sagemaker.stop()
         if self._loop is not None and self._stop is not None and self._server is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._server.join()
+            while self._server.is_alive():
+                # The server waits for its functions; one that was just being started when the others were ended
+                # would go on calling a cloud that is gone, until its own timeout.
+                ministack.stop_workers()
+                self._server.join(_END_SECONDS)
             self._server = None
         if self._saver is not None:
             self._saver.join()
