@@ -1,0 +1,8 @@
+"""The Amazon States Language. No clock, thread, disk or network.
+
+`compiler.py` turns a definition into the states of `states.py`, or lists everything that is wrong with it. A state's
+fields become closures once: `paths.py`, `intrinsics.py`, `expressions.py` and `templates.py` for JSONPath,
+`queries.py` for JSONata, `dataflow.py` for the order in which a state's fields apply.
+
+Source: states-language.net and the AWS Step Functions Developer Guide.
+"""

@@ -1,0 +1,153 @@
+"""A definition's text becomes a machine, or the list of everything that is wrong with it.
+
+One pass does both: each field is read by `fields.py`, which reports what it cannot read. `steps.py` knows the fields
+of each state type.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from local.stepfunctions.asl import steps
+from local.stepfunctions.asl.documents import decode
+from local.stepfunctions.asl.fields import Fields
+from local.stepfunctions.asl.states import ChoiceState, Flow, Machine, RetryingState, State, StateType
+from local.stepfunctions.asl.validation import Code, InvalidDefinition, Problem, Report
+
+JSONPATH, JSONATA = "JSONPath", "JSONata"
+_MACHINE_FIELDS = ("StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")
+_MAX_NAME = 80
+
+
+def compile_machine(text: str, *, express: bool = False) -> Machine:
+    """Raises InvalidDefinition."""
+    machine, problems = check(text, express=express)
+    if machine is None or problems:
+        raise InvalidDefinition(problems)
+    return machine
+
+
+def validate(text: str, *, express: bool = False) -> list[Problem]:
+    """Every problem, in the order of the definition."""
+    return check(text, express=express)[1]
+
+
+def check(text: str, *, express: bool = False) -> tuple[Machine | None, list[Problem]]:
+    report = Report()
+    try:
+        definition = decode(text)
+    except ValueError as error:
+        return None, [Problem(Code.INVALID_JSON_DESCRIPTION, str(error), "/")]
+    if not isinstance(definition, dict):
+        return None, [Problem(Code.SCHEMA_VALIDATION_FAILED, "Value is not an Object", "/")]
+    compiler = Compiler(report, jsonata=definition.get("QueryLanguage") == JSONATA, express=express)
+    machine = compiler.machine(definition)
+    return machine, report.problems
+
+
+def compile_state(text: str) -> tuple[State | None, list[Problem]]:
+    """One state alone, as TestState takes it; it is called StateName."""
+    report = Report()
+    try:
+        definition = decode(text)
+    except ValueError as error:
+        return None, [Problem(Code.INVALID_JSON_DESCRIPTION, str(error), "/")]
+    if not isinstance(definition, dict):
+        return None, [Problem(Code.SCHEMA_VALIDATION_FAILED, "Value is not an Object", "/")]
+    compiler = Compiler(report, jsonata=False, express=False)
+    return compiler.state("StateName", definition, "/States"), report.problems
+
+
+class Compiler:
+    """Of one definition."""
+
+    def __init__(self, report: Report, *, jsonata: bool, express: bool) -> None:
+        self.report = report
+        self.jsonata = jsonata
+        """The language of the machine; a state may leave JSONPath for JSONata, not the other way."""
+        self.express = express
+
+    def machine(self, definition: dict[str, Any]) -> Machine | None:
+        fields = Fields(definition, "", self.report, self.jsonata)
+        fields.only(_MACHINE_FIELDS)
+        self._language(fields)
+        timeout = fields.number("TimeoutSeconds", 0, least=1) if "TimeoutSeconds" in fields else None
+        flow = self.flow(definition, "")
+        return None if flow is None else Machine(flow, timeout)
+
+    def flow(self, definition: dict[str, Any], location: str) -> Flow | None:
+        fields = Fields(definition, location, self.report, self.jsonata)
+        if not fields.require("States", "StartAt"):
+            return None
+        start, found = fields.text("StartAt"), fields.mapping("States")
+        if start is None or found is None:
+            return None
+        if not found:
+            fields.problem("Value cannot be empty", "States")
+        before = len(self.report.problems)
+        states = {name: self.state(name, state, f"{location}/States") for name, state in found.items()}
+        if start not in found:
+            self._missing("StartAt", start, f"{location}/StartAt")
+        elif len(self.report.problems) == before:
+            self._reach(start, {name: state for name, state in states.items() if state is not None}, location)
+        return Flow(start, {name: state for name, state in states.items() if state is not None})
+
+    def state(self, name: str, definition: Any, location: str) -> State | None:
+        here = f"{location}/{name}"
+        if not isinstance(definition, dict):
+            self.report.add("Value is not an Object", here)
+            return None
+        if len(name) > _MAX_NAME:
+            self.report.add(f"State name cannot be longer than {_MAX_NAME} characters", here)
+        if "Type" not in definition:
+            self.report.add("These fields are required: [Type]", here)
+            return None
+        if definition["Type"] not in tuple(StateType):
+            values = ", ".join(StateType)
+            self.report.add(f"The field 'Type' should have one of these values: [{values}]", f"{here}/Type")
+            return None
+        fields = Fields(definition, here, self.report, self.jsonata)
+        jsonata = self._language(fields)
+        return steps.compile_step(self, name, Fields(definition, here, self.report, jsonata))
+
+    def _language(self, fields: Fields) -> bool:
+        language = fields.values.get("QueryLanguage", JSONATA if self.jsonata else JSONPATH)
+        if language not in (JSONPATH, JSONATA):
+            fields.problem(
+                f"The field 'QueryLanguage' should have one of these values: [{JSONPATH}, {JSONATA}]", "QueryLanguage"
+            )
+        if language == JSONPATH and self.jsonata:
+            fields.problem("'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
+        return bool(language == JSONATA)
+
+    def _missing(self, field: str, target: str, location: str) -> None:
+        self.report.add(f"Missing '{field}' target: {target}", location, Code.MISSING_TRANSITION_TARGET)
+
+    def _reach(self, start: str, states: dict[str, State], location: str) -> None:
+        """Every target is there, and every state is a target."""
+        reached, ahead = {start}, [start]
+        while ahead:
+            name = ahead.pop()
+            for target, where in _targets(states[name]):
+                if target not in states:
+                    self._missing(where.rsplit("/", 1)[-1], target, f"{location}/States/{name}/{where}")
+                elif target not in reached:
+                    reached.add(target)
+                    ahead.append(target)
+        for name in states:
+            if name not in reached:
+                here = f"{location}/States/{name}"
+                self.report.add(f'State "{name}" is not reachable.', here, Code.MISSING_TRANSITION_TARGET)
+
+
+def _targets(state: State) -> Iterator[tuple[str, str]]:
+    """(name, field below the state)."""
+    if state.next is not None:
+        yield state.next, "Next"
+    if isinstance(state, ChoiceState):
+        for index, branch in enumerate(state.branches):
+            yield branch.next, f"Choices[{index}]/Next"
+        if state.default is not None:
+            yield state.default, "Default"
+    if isinstance(state, RetryingState):
+        for index, catcher in enumerate(state.catchers):
+            yield catcher.next, f"Catch[{index}]/Next"

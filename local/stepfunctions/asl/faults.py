@@ -1,0 +1,68 @@
+"""The fields Retry and Catch."""
+
+from collections.abc import Callable
+from typing import Any
+
+from local.stepfunctions.asl.dataflow import Left, QueryFlow, ResultPath
+from local.stepfunctions.asl.failures import Catcher, Retrier
+from local.stepfunctions.asl.fields import MOST_SECONDS, Fields
+from local.stepfunctions.asl.scope import Scope
+
+
+def faults(fields: Fields) -> tuple[tuple[Retrier, ...], tuple[Catcher, ...]]:
+    retriers = [_retrier(fields, one, f"Retry[{index}]") for index, one in enumerate(fields.items("Retry"))]
+    catchers = [_catcher(fields, one, f"Catch[{index}]") for index, one in enumerate(fields.items("Catch"))]
+    return tuple(one for one in retriers if one is not None), tuple(one for one in catchers if one is not None)
+
+
+def _names(fields: Fields) -> tuple[str, ...]:
+    fields.require("ErrorEquals")
+    names = fields.items("ErrorEquals", least=1 if "ErrorEquals" in fields else 0)
+    if not all(isinstance(name, str) for name in names):
+        fields.problem("Value is not a String", "ErrorEquals")
+    return tuple(name for name in names if isinstance(name, str))
+
+
+def _retrier(state: Fields, value: Any, name: str) -> Retrier | None:
+    if not isinstance(value, dict):
+        state.problem("Value is not an Object", name)
+        return None
+    fields = state.below(value, name)
+    fields.only(("ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy"))
+    jitter = fields.text("JitterStrategy") or "NONE"
+    if jitter not in ("NONE", "FULL"):
+        fields.problem("The field 'JitterStrategy' should have one of these values: [NONE, FULL]", "JitterStrategy")
+    return Retrier(
+        errors=_names(fields),
+        interval=fields.number("IntervalSeconds", 1, least=1, most=MOST_SECONDS),
+        attempts=int(fields.number("MaxAttempts", 3, least=0, most=MOST_SECONDS)),
+        backoff=fields.number("BackoffRate", 2.0, least=1, whole=False),
+        max_delay=fields.number("MaxDelaySeconds", 1, least=1) if "MaxDelaySeconds" in fields else None,
+        full_jitter=jitter == "FULL",
+    )
+
+
+def _catcher(state: Fields, value: Any, name: str) -> Catcher | None:
+    if not isinstance(value, dict):
+        state.problem("Value is not an Object", name)
+        return None
+    fields = state.below(value, name)
+    names, target = _names(fields), fields.text("Next")
+    if not fields.require("Next") or target is None:
+        return None
+    if fields.jsonata:
+        fields.only(("ErrorEquals", "Next", "Output", "Assign"))
+        flow = QueryFlow(None, fields.jsonata_template("Output"), fields.jsonata_template("Assign"))
+        return Catcher(names, target, flow.leave)
+    fields.only(("ErrorEquals", "Next", "ResultPath", "Assign"))
+    return Catcher(names, target, _caught(fields.result_path(), fields))
+
+
+def _caught(result_path: ResultPath | None, fields: Fields) -> Callable[[Scope, Any], Left]:
+    assign = fields.template("Assign")
+
+    def leave(scope: Scope, error_output: Any) -> Left:
+        output = error_output if result_path is None else result_path.combine(scope.input, error_output)
+        return Left(output, None if assign is None else assign(error_output, scope))
+
+    return leave

@@ -1,0 +1,213 @@
+"""The fields of one object of a definition, read with their rules. What is wrong goes into the report."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from local.stepfunctions.asl import paths
+from local.stepfunctions.asl.dataflow import ResultPath, empty, read
+from local.stepfunctions.asl.documents import encode, is_number
+from local.stepfunctions.asl.errors import PARAMETER_PATH_FAILURE, StatesError, SyntaxProblem, runtime
+from local.stepfunctions.asl.expressions import UnknownPath, compile_expression, compile_path
+from local.stepfunctions.asl.queries import Query, is_query
+from local.stepfunctions.asl.scope import Expression, Scope
+from local.stepfunctions.asl.states import Evaluate
+from local.stepfunctions.asl.templates import JsonataTemplate, NotAnExpression, compile_jsonata, compile_template
+from local.stepfunctions.asl.validation import Report
+
+T = TypeVar("T")
+MOST_SECONDS = 99_999_999
+"""In any field that says how long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    values: dict[str, Any]
+    location: str
+    report: Report
+    jsonata: bool
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def problem(self, message: str, name: str | None = None) -> None:
+        self.report.add(message, f"{self.location}/{name}" if name else self.location)
+
+    def below(self, values: dict[str, Any], name: str) -> "Fields":
+        return Fields(values, f"{self.location}/{name}", self.report, self.jsonata)
+
+    def attempt(self, name: str, compile_it: Callable[[], T]) -> T | None:
+        """None, and a problem at the field, where it cannot be compiled."""
+        try:
+            return compile_it()
+        except NotAnExpression as problem:
+            self.problem(str(problem), name + problem.place)
+        except SyntaxProblem as problem:
+            self.problem(str(problem), name)
+        return None
+
+    def require(self, *names: str) -> bool:
+        missing = [name for name in names if name not in self.values]
+        if missing:
+            self.problem(f"These fields are required: [{', '.join(missing)}]")
+        return not missing
+
+    def only(self, names: Iterable[str]) -> None:
+        known = {*names, "Comment"}
+        for name in self.values:
+            if name not in known:
+                self.problem(f"Field '{name}' is not supported", name)
+
+    def text(self, name: str) -> str | None:
+        value = self.values.get(name)
+        if value is not None and not isinstance(value, str):
+            self.problem("Value is not a String", name)
+        return value if isinstance(value, str) else None
+
+    def mapping(self, name: str) -> dict[str, Any] | None:
+        value = self.values.get(name)
+        if name in self.values and not isinstance(value, dict):
+            self.problem("Value is not an Object", name)
+        return value if isinstance(value, dict) else None
+
+    def items(self, name: str, *, least: int = 0) -> list[Any]:
+        value = self.values.get(name, [])
+        if not isinstance(value, list):
+            self.problem("Value is not an Array", name)
+            return []
+        if len(value) < least:
+            self.problem("Value cannot be empty", name)
+        return value
+
+    def number(self, name: str, default: float, *, least: float, most: float = math.inf, whole: bool = True) -> float:
+        value = self.values.get(name, default)
+        if not is_number(value) or (whole and not isinstance(value, int)):
+            self.problem("Value is not a valid Integer" if whole else "Value is not a valid Number", name)
+            return default
+        if not least <= value <= most:
+            self.problem(f"Value is out of range: it must be at least {least}", name)
+            return default
+        return float(value) if not whole else int(value)
+
+    # Values of states, as closures.
+
+    def path(self, name: str) -> Expression | None:
+        """A path field where null means no data at all."""
+        if name in self.values and self.values[name] is None:
+            return empty
+        text = self.text(name)
+        if text is None or text == "$":
+            return None
+        return self.attempt(name, lambda: _path_or_call(text))
+
+    def result_path(self, name: str = "ResultPath") -> ResultPath | None:
+        if name in self.values and self.values[name] is None:
+            return ResultPath("null", None)
+        text = self.text(name)
+        if text is None or text == "$":
+            return None
+        if not text.startswith("$") or text.startswith("$$"):
+            self.problem("Value is not a Reference Path", name)
+            return None
+        found = self.attempt(name, lambda: paths.parse(text[1:]))
+        if found is not None and not found.is_reference:
+            self.problem("Value is not a Reference Path", name)
+            return None
+        return ResultPath(text, found)
+
+    def template(self, name: str, *, task: bool = False) -> Expression | None:
+        if name not in self.values:
+            return None
+        error = parameter_failure if task else runtime
+        return self.attempt(name, lambda: compile_template(self.values[name], error))
+
+    def jsonata_template(self, name: str) -> JsonataTemplate | None:
+        if name not in self.values:
+            return None
+        return self.attempt(name, lambda: compile_jsonata(self.values[name], name))
+
+    def query(self, name: str) -> Query | None:
+        value = self.values.get(name)
+        return self.attempt(name, lambda: Query(str(value), name)) if is_query(value) else None
+
+    def seconds(self, name: str) -> Evaluate | None:
+        """`<name>` as a positive integer or a query, or `<name>Path`."""
+        return self._number(name, whole=True, least=1)
+
+    def count(self, name: str) -> Evaluate | None:
+        return self._number(name, whole=True, least=0)
+
+    def percentage(self, name: str) -> Evaluate | None:
+        return self._number(name, whole=False, least=0)
+
+    def _number(self, name: str, *, whole: bool, least: int) -> Evaluate | None:
+        if f"{name}Path" in self.values:
+            return self._number_path(f"{name}Path", whole=whole)
+        if name not in self.values:
+            return None
+        query = self.query(name)
+        if query is not None and self.jsonata:
+            return _queried_number(query, whole=whole)
+        value = self.number(name, 0, least=least, most=100 if not whole else math.inf, whole=whole)
+        return lambda _scope, _root: value
+
+    def _number_path(self, name: str, *, whole: bool) -> Evaluate | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        expression = self.attempt(name, lambda: compile_path(text))
+        return None if expression is None else _read_number(expression, name, text, whole=whole)
+
+
+def parameter_failure(cause: str) -> StatesError:
+    """A path in a task's Parameters leads nowhere."""
+    return StatesError(PARAMETER_PATH_FAILURE, cause)
+
+
+def _path_or_call(text: str) -> Expression:
+    return compile_expression(text) if text.startswith("States.") else compile_path(text)
+
+
+def shown(value: Any) -> str:
+    """A value inside a message."""
+    return value if isinstance(value, str) else encode(value)
+
+
+def _read_number(expression: Expression, name: str, text: str, *, whole: bool) -> Evaluate:
+    kind = "integer" if whole else "float"
+
+    def evaluate(scope: Scope, root: Any) -> Any:
+        value = read(expression, root, scope)
+        if not is_number(value) or (whole and not isinstance(value, int)):
+            raise runtime(f'The {name} field refers to value "{shown(value)}" which is not a valid {kind}: {text}')
+        return value
+
+    return evaluate
+
+
+def _queried_number(query: Query, *, whole: bool) -> Evaluate:
+    def evaluate(scope: Scope, _root: Any) -> Any:
+        value = query.evaluate(scope, scope.states())
+        if isinstance(value, float) and value.is_integer() and whole:
+            value = int(value)
+        if not is_number(value) or (whole and not isinstance(value, int)):
+            raise query.expected("integer" if whole else "number", value)
+        return value
+
+    return evaluate
+
+
+def text_of(expression: Expression, field: str) -> Evaluate:
+    """ErrorPath and CausePath: a string."""
+
+    def evaluate(scope: Scope, root: Any) -> Any:
+        try:
+            value = expression(root, scope)
+        except UnknownPath as unknown:
+            raise runtime(unknown.for_field(field)) from unknown
+        if not isinstance(value, str):
+            raise runtime(f"The {field} field does not refer to a string: {shown(value)}")
+        return value
+
+    return evaluate

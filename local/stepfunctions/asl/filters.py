@@ -1,0 +1,171 @@
+"""The language inside a JSONPath filter, `[?( )]`: comparisons of paths below `@` with literals or other paths."""
+
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+from local.stepfunctions.asl.documents import equal, is_number
+from local.stepfunctions.asl.errors import SyntaxProblem
+
+Predicate = Callable[[Any], bool]
+_Operand = Callable[[Any], Any]
+_MISSING = object()
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<op>==|!=|<=|>=|=~|<|>|&&|\|\||!|\(|\))|(?P<number>-?\d+(?:\.\d+)?)|(?P<word>true|false|null|in|nin)\b"""
+    r"""|'(?P<single>(?:[^'\\]|\\.)*)'|"(?P<double>(?:[^"\\]|\\.)*)"|/(?P<regex>(?:[^/\\]|\\.)*)/(?P<flags>i?)"""
+    r"""|(?P<path>@(?:\.[^\s.\[\]()=!<>&|,~]+|\[(?:-?\d+|'[^']*')\])*)|(?P<list>\[[^\[\]]*\]))"""
+)
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_STEP = re.compile(r"\.([^\s.\[\]()=!<>&|,~]+)|\[(-?\d+)\]|\['([^']*)'\]")
+_LITERALS = {"true": True, "false": False, "null": None}
+
+
+def parse_filter(text: str, position: int) -> tuple[Predicate, int]:
+    """From the opening parenthesis; the position after the closing one. Raises SyntaxProblem."""
+    if not text.startswith("(", position):
+        raise SyntaxProblem("'(' expected after '?'")
+    parser = _Parser(text, position + 1)
+    predicate = parser.disjunction()
+    parser.expect(")")
+    return predicate, parser.position
+
+
+class _Parser:
+    def __init__(self, text: str, position: int) -> None:
+        self.text = text
+        self.position = position
+
+    def peek(self) -> re.Match[str]:
+        found = _TOKEN.match(self.text, self.position)
+        if found is None:
+            raise SyntaxProblem(f"cannot read the filter at {self.text[self.position :]!r}")
+        return found
+
+    def take(self) -> re.Match[str]:
+        found = self.peek()
+        self.position = found.end()
+        return found
+
+    def follows(self, *operators: str) -> bool:
+        found = _TOKEN.match(self.text, self.position)
+        return found is not None and (found["op"] in operators or found["word"] in operators)
+
+    def expect(self, sign: str) -> None:
+        if self.take()["op"] != sign:
+            raise SyntaxProblem(f"{sign!r} expected in the filter")
+
+    def disjunction(self) -> Predicate:
+        parts = [self.conjunction()]
+        while self.follows("||"):
+            self.take()
+            parts.append(self.conjunction())
+        return parts[0] if len(parts) == 1 else lambda node: any(part(node) for part in parts)
+
+    def conjunction(self) -> Predicate:
+        parts = [self.term()]
+        while self.follows("&&"):
+            self.take()
+            parts.append(self.term())
+        return parts[0] if len(parts) == 1 else lambda node: all(part(node) for part in parts)
+
+    def term(self) -> Predicate:
+        if self.follows("!"):
+            self.take()
+            inner = self.term()
+            return lambda node: not inner(node)
+        if self.follows("("):
+            self.take()
+            inner = self.disjunction()
+            self.expect(")")
+            return inner
+        return self.comparison()
+
+    def comparison(self) -> Predicate:
+        left = self.operand()
+        if not self.follows("==", "!=", "<", "<=", ">", ">=", "=~", "in", "nin"):
+            return lambda node: left(node) is not _MISSING
+        found = self.take()
+        sign = found["op"] or found["word"]
+        right = self.operand()
+        return lambda node: _compare(sign, left(node), right(node))
+
+    def operand(self) -> _Operand:
+        found = self.take()
+        if found["path"] is not None:
+            return _relative(found["path"])
+        value = _literal(found)
+        return lambda _node: value
+
+
+def _literal(found: re.Match[str]) -> Any:
+    if found["number"] is not None:
+        return float(found["number"]) if "." in found["number"] else int(found["number"])
+    if found["word"] in _LITERALS:
+        return _LITERALS[found["word"]]
+    if found["regex"] is not None:
+        try:
+            return re.compile(found["regex"], re.IGNORECASE if found["flags"] else 0)
+        except re.error as error:
+            raise SyntaxProblem(f"not a regular expression: {error}") from error
+    if found["list"] is not None:
+        items = found["list"][1:-1].strip()
+        return [_literal(_item(item.strip())) for item in items.split(",")] if items else []
+    text = found["single"] if found["single"] is not None else found["double"]
+    if text is None:
+        raise SyntaxProblem(f"a value expected, not {found[0]!r}")
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+def _item(text: str) -> re.Match[str]:
+    found = _TOKEN.fullmatch(text)
+    if found is None:
+        raise SyntaxProblem(f"cannot read {text!r} in the filter")
+    return found
+
+
+def _relative(path: str) -> _Operand:
+    steps: list[str | int] = [
+        int(index) if index else name or quoted for name, index, quoted in _STEP.findall(path.removeprefix("@"))
+    ]
+
+    def read(node: Any) -> Any:
+        for step in steps:
+            if isinstance(step, str):
+                if not isinstance(node, dict) or step not in node:
+                    return _MISSING
+            elif not isinstance(node, list) or not -len(node) <= step < len(node):
+                return _MISSING
+            node = node[step]
+        return node
+
+    return read
+
+
+def _compare(sign: str, left: Any, right: Any) -> bool:
+    match sign:
+        case "==":
+            return _same(left, right)
+        case "!=":
+            return not _same(left, right)
+        case "=~":
+            return isinstance(right, re.Pattern) and isinstance(left, str) and right.fullmatch(left) is not None
+        case "in":
+            return isinstance(right, list) and any(_same(left, item) for item in right)
+        case "nin":
+            return isinstance(right, list) and not any(_same(left, item) for item in right)
+        case _:
+            comparable = (is_number(left) and is_number(right)) or (isinstance(left, str) and isinstance(right, str))
+            return comparable and _ORDER[sign](left, right)
+
+
+def _same(left: Any, right: Any) -> bool:
+    if is_number(left) and is_number(right):
+        return bool(left == right)
+    return left is right or equal(left, right)

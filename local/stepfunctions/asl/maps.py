@@ -1,0 +1,178 @@
+"""The fields of a Map state: where its items come from, what each iteration gets, and how many may fail."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from local.stepfunctions.asl.dataflow import DataFlow, read
+from local.stepfunctions.asl.errors import QueryEvaluationError, runtime
+from local.stepfunctions.asl.expressions import compile_path
+from local.stepfunctions.asl.failures import Catcher, Retrier
+from local.stepfunctions.asl.fields import Fields, shown
+from local.stepfunctions.asl.scope import Scope
+from local.stepfunctions.asl.states import Batcher, Distribution, Evaluate, MapState
+from local.stepfunctions.asl.templates import compile_jsonata
+
+if TYPE_CHECKING:
+    from local.stepfunctions.asl.compiler import Compiler
+
+COMMON = ("ItemProcessor", "Iterator", "ItemSelector", "ItemReader", "ItemBatcher", "ResultWriter", "MaxConcurrency",
+          "ToleratedFailureCount", "ToleratedFailurePercentage", "Label")  # fmt: skip
+_MAX_LABEL = 40
+_BAD_LABEL = re.compile(r"[\s?*<>{}\[\]:;,\\|^~$#%&`\"\x00-\x1f\x7f-\x9f]")
+
+
+def compile_map(
+    compiler: Compiler,
+    name: str,
+    fields: Fields,
+    *,
+    flow: DataFlow,
+    next_state: str | None,
+    faults: tuple[tuple[Retrier, ...], tuple[Catcher, ...]],
+) -> MapState | None:
+    which = "Iterator" if "Iterator" in fields and "ItemProcessor" not in fields else "ItemProcessor"
+    if not fields.require(which):
+        return None
+    definition = fields.mapping(which)
+    items, selector = _items(fields), _selector(fields)
+    limits = (fields.count("MaxConcurrency"), fields.count("ToleratedFailureCount"),
+              fields.percentage("ToleratedFailurePercentage"))  # fmt: skip
+    if definition is None:
+        return None
+    processor = compiler.flow(definition, f"{fields.location}/{which}")
+    distribution = _distribution(fields, definition, which)
+    if processor is None or items is None:
+        return None
+    return MapState(
+        name=name, next=next_state, jsonata=fields.jsonata, flow=flow, retriers=faults[0], catchers=faults[1],
+        processor=processor, items=items, selector=selector, max_concurrency=limits[0], tolerated_count=limits[1],
+        tolerated_percentage=limits[2], distribution=distribution,
+    )  # fmt: skip
+
+
+def _items(fields: Fields) -> Evaluate | None:
+    if fields.jsonata:
+        return _queried_items(fields) if "Items" in fields else _input_items
+    text = fields.text("ItemsPath") or "$"
+    expression = fields.attempt("ItemsPath", lambda: compile_path(text))
+    if expression is None:
+        return None
+    shown_path = text.replace("$$", "$", 1)
+
+    def evaluate(scope: Scope, root: Any) -> Any:
+        value = read(expression, root, scope)
+        if not isinstance(value, list):
+            raise runtime(f'Reference path "{shown_path}" must point to array.')
+        return value
+
+    return evaluate
+
+
+def _input_items(scope: Scope, _root: Any) -> Any:
+    if not isinstance(scope.input, list):
+        raise QueryEvaluationError(f"Map state input must be an array but was: {shown(scope.input)}")
+    return scope.input
+
+
+def _queried_items(fields: Fields) -> Evaluate | None:
+    query = fields.query("Items")
+    if query is None:
+        if not isinstance(fields.values["Items"], list):
+            fields.problem("Value is not an Array or a JSONata expression", "Items")
+            return None
+        template = fields.jsonata_template("Items")
+        return None if template is None else lambda scope, _root: template(scope)
+
+    def evaluate(scope: Scope, _root: Any) -> Any:
+        value = query.evaluate(scope, scope.states())
+        if not isinstance(value, list):
+            raise query.expected("array", value)
+        return value
+
+    return evaluate
+
+
+def _selector(fields: Fields) -> Evaluate | None:
+    """ItemSelector, called Parameters once."""
+    if fields.jsonata:
+        template = fields.jsonata_template("ItemSelector")
+        return None if template is None else lambda scope, _root: template(scope)
+    compiled = fields.template("ItemSelector" if "ItemSelector" in fields else "Parameters")
+    return None if compiled is None else lambda scope, root: compiled(root, scope)
+
+
+def _distribution(fields: Fields, processor: dict[str, Any], which: str) -> Distribution | None:
+    config = processor.get("ProcessorConfig", {})
+    here = fields.below(processor, which)
+    if not isinstance(config, dict):
+        here.problem("Value is not an Object", "ProcessorConfig")
+        return None
+    below = here.below(config, "ProcessorConfig")
+    below.only(("Mode", "ExecutionType"))
+    mode, kind = config.get("Mode", "INLINE"), config.get("ExecutionType")
+    if mode not in ("INLINE", "DISTRIBUTED"):
+        below.problem("The field 'Mode' should have one of these values: [INLINE, DISTRIBUTED]", "Mode")
+    if mode == "DISTRIBUTED" and kind not in ("STANDARD", "EXPRESS"):
+        below.problem("The field 'ExecutionType' should have one of these values: [STANDARD, EXPRESS]", "ExecutionType")
+    label = _label(fields)
+    if mode != "DISTRIBUTED":
+        for name in ("ItemReader", "ItemBatcher", "ResultWriter"):
+            if name in fields:
+                fields.problem(f"The field '{name}' is only supported in a distributed Map", name)
+        return None
+    reader, reader_arguments = _storage(fields, "ItemReader")
+    writer, writer_arguments = _storage(fields, "ResultWriter")
+    return Distribution(
+        express=kind == "EXPRESS",
+        label=label,
+        reader=reader,
+        reader_arguments=reader_arguments,
+        writer=writer,
+        writer_arguments=writer_arguments,
+        batcher=_batcher(fields),
+    )
+
+
+def _label(fields: Fields) -> str | None:
+    label = fields.text("Label")
+    if label is None:
+        return None
+    if len(label) > _MAX_LABEL:
+        fields.problem(f"Label cannot exceed {_MAX_LABEL} characters", "Label")
+    elif found := _BAD_LABEL.search(label):
+        fields.problem(f"Label contains invalid character: '{found[0]}'", "Label")
+    return label
+
+
+def _storage(fields: Fields, name: str) -> tuple[dict[str, Any] | None, Evaluate | None]:
+    """ItemReader or ResultWriter: as it stands, and what it passes to its Resource."""
+    given = fields.mapping(name)
+    if given is None:
+        return None, None
+    below = fields.below(given, name)
+    if fields.jsonata:
+        template = below.jsonata_template("Arguments")
+        return given, None if template is None else lambda scope, _root: template(scope)
+    compiled = below.template("Parameters")
+    return given, None if compiled is None else lambda scope, root: compiled(root, scope)
+
+
+def _batcher(fields: Fields) -> Batcher | None:
+    given = fields.mapping("ItemBatcher")
+    if given is None:
+        return None
+    below = fields.below(given, "ItemBatcher")
+    return Batcher(below.count("MaxItemsPerBatch"), below.count("MaxInputBytesPerBatch"), _batch_input(below))
+
+
+def _batch_input(fields: Fields) -> Evaluate | None:
+    if "BatchInput" not in fields:
+        return None
+    if fields.jsonata:
+        value = fields.values["BatchInput"]
+        template = fields.attempt("BatchInput", lambda: compile_jsonata(value, "ItemBatcher/BatchInput"))
+        return None if template is None else lambda scope, _root: template(scope)
+    compiled = fields.template("BatchInput")
+    return None if compiled is None else lambda scope, root: compiled(root, scope)

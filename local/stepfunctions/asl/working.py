@@ -1,0 +1,64 @@
+"""Task states: the resource, the time it may take, and the role it takes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local.stepfunctions.asl import resources
+from local.stepfunctions.asl.faults import faults
+from local.stepfunctions.asl.fields import Fields
+from local.stepfunctions.asl.flows import end_of, flow_of
+from local.stepfunctions.asl.resources import Pattern, Resource, ResourceKind
+from local.stepfunctions.asl.states import Evaluate, State, TaskState
+
+if TYPE_CHECKING:
+    from local.stepfunctions.asl.compiler import Compiler
+
+
+def compile_task(compiler: Compiler, name: str, fields: Fields) -> State | None:
+    resource = _resource(compiler, fields)
+    next_state, flow = end_of(fields), flow_of(fields, task=True)
+    retriers, catchers = faults(fields)
+    timeout, heartbeat, role = fields.seconds("TimeoutSeconds"), fields.seconds("HeartbeatSeconds"), _role(fields)
+    if resource is None:
+        return None
+    return TaskState(
+        name=name, next=next_state, jsonata=fields.jsonata, flow=flow, retriers=retriers, catchers=catchers,
+        resource=resource, timeout=timeout, heartbeat=heartbeat, credentials=role,
+    )  # fmt: skip
+
+
+def _resource(compiler: Compiler, fields: Fields) -> Resource | None:
+    arn = fields.text("Resource")
+    if not fields.require("Resource") or arn is None:
+        return None
+    resource = resources.parse(arn)
+    if resource is None:
+        fields.problem(
+            f"The resource provided {arn} is not recognized. The value is not a valid resource ARN, or the resource "
+            "is not available in this region.",
+            "Resource",
+        )
+        return None
+    if compiler.express and resource.pattern is not Pattern.REQUEST_RESPONSE:
+        pattern = resource.pattern.value
+        fields.problem(f"Express state machine does not support '{pattern}' service integration ", "Resource")
+    if compiler.express and resource.kind is ResourceKind.ACTIVITY:
+        fields.problem("Express state machine does not support Activity ARN", "Resource")
+    return resource
+
+
+def _role(fields: Fields) -> Evaluate | None:
+    """Credentials.RoleArn."""
+    given = fields.mapping("Credentials")
+    if given is None:
+        return None
+    below = fields.below(given, "Credentials")
+    if "RoleArn" not in given and "RoleArn.$" not in given:
+        below.problem("The field 'RoleArn' is required but was missing")
+        return None
+    if fields.jsonata:
+        template = below.jsonata_template("RoleArn")
+        return None if template is None else lambda scope, _root: template(scope)
+    compiled = fields.template("Credentials", task=True)
+    return None if compiled is None else lambda scope, root: compiled(root, scope)["RoleArn"]

@@ -1,0 +1,46 @@
+"""The context object: `$$` in JSONPath, `$states.context` in JSONata."""
+
+from typing import Any
+
+from local.stepfunctions.asl import timestamps
+from local.stepfunctions.asl.states import RetryingState, TaskState
+from local.stepfunctions.interpreter.execution import Execution, Frame
+
+
+def context_of(execution: Execution, frame: Frame, token: str | None, item: tuple[int, Any] | None) -> dict[str, Any]:
+    """`item` is the index and value of the iteration that is about to start, where one is."""
+    identity = execution.identity
+    told: dict[str, Any] = {
+        "Id": identity.arn,
+        "Input": execution.input.value,
+        "Name": identity.name,
+        "RoleArn": identity.role_arn,
+        "StartTime": timestamps.write(execution.started_at),
+    }
+    if identity.redrives is not None:
+        told["RedriveCount"] = identity.redrives
+    state: dict[str, Any] = {"EnteredTime": timestamps.write(frame.entered_at), "Name": frame.state}
+    if isinstance(frame.definition, RetryingState):
+        state["RetryCount"] = sum(frame.retries.values())
+    context: dict[str, Any] = {
+        "Execution": told,
+        "StateMachine": {"Id": identity.machine_arn, "Name": identity.machine_name},
+        "State": state,
+    }
+    found = item or _item_around(execution, frame)
+    if found is not None:
+        context["Map"] = {"Item": {"Index": found[0], "Value": found[1]}}
+    if token is not None and isinstance(frame.definition, TaskState):
+        context["Task"] = {"Token": token}
+    return context
+
+
+def _item_around(execution: Execution, frame: Frame) -> tuple[int, Any] | None:
+    """Of the innermost iteration that the frame is part of."""
+    inner = frame
+    while inner.parent is not None:
+        outer = execution.frames[inner.parent]
+        if outer.plan is not None:
+            return inner.index, outer.plan.items[inner.index]
+        inner = outer
+    return None

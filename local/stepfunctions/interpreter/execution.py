@@ -1,0 +1,121 @@
+"""An execution's state: what its records make of it, one after the other.
+
+`changes.py` says what each record does to it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.stepfunctions.asl.documents import EMPTY, Document
+from local.stepfunctions.asl.states import Flow, Machine, State
+from local.stepfunctions.interpreter.commands import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an execution is told about itself; it does not change."""
+
+    arn: str
+    name: str
+    machine_arn: str
+    machine_name: str
+    role_arn: str
+    region: str = "us-east-1"
+    redrives: int | None = 0
+    """None: the context object does not say."""
+
+
+@dataclass(slots=True)
+class Task:
+    """Scheduled and not over."""
+
+    id: int
+    time: float
+    started: bool = False
+    submitted: bool = False
+    timeout: float | None = None
+    heartbeat: float | None = None
+    map_run: str | None = None
+    """The ARN, where the task is a map run."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """Of a Map state that runs."""
+
+    items: list[Any]
+    effective: Any
+    """The state's input as its fields see it."""
+    concurrency: int
+    started: int = 0
+    results: dict[int, Document] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Frame:
+    """One line of states: the machine's, a branch's or an iteration's."""
+
+    number: int
+    parent: int | None
+    index: int
+    """Among the parent's branches or items."""
+    flow: Flow = field(compare=False)
+    variables: dict[str, Any]
+    previous: int
+    """The event that the next one names as its previous."""
+    input: Document = EMPTY
+    state: str | None = None
+    """None: it has not begun, or it is over."""
+    output: Document | None = None
+    entered: int = 0
+    entered_at: float = 0.0
+    before: int = 0
+    """`previous`, as it was before the state was entered."""
+    retries: dict[int, int] = field(default_factory=dict)
+    """Of each Retry rule."""
+    due: float | None = None
+    """A Wait or a retry waits until then."""
+    task: Task | None = None
+    children: list[int] = field(default_factory=list)
+    plan: Plan | None = None
+
+    @property
+    def definition(self) -> State:
+        return self.flow.states[self.state or ""]
+
+
+@dataclass(slots=True)
+class Execution:
+    machine: Machine = field(compare=False)
+    identity: Identity
+    status: Status = Status.RUNNING
+    started_at: float = 0.0
+    input: Document = EMPTY
+    output: Document | None = None
+    error: str | None = None
+    cause: str | None = None
+    last: int = 0
+    """The id of the last event."""
+    frames: dict[int, Frame] = field(default_factory=dict)
+    made: int = 0
+    """How many frames there have been."""
+
+    def frame_made(self, parent: int | None, index: int, flow: Flow, variables: dict[str, Any], previous: int) -> Frame:
+        frame = Frame(self.made, parent, index, flow, variables, previous)
+        self.made += 1
+        self.frames[frame.number] = frame
+        return frame
+
+    def drop_children(self, frame: Frame) -> None:
+        for number in frame.children:
+            child = self.frames.pop(number, None)
+            if child is not None:
+                self.drop_children(child)
+        frame.children = []
+
+    def task_frame(self, task: int) -> Frame | None:
+        """The frame that waits for this task."""
+        for frame in self.frames.values():
+            if frame.task is not None and frame.task.id == task:
+                return frame
+        return None
