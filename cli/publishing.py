@@ -9,14 +9,12 @@ from cli.algorithms import catalogue_of
 from cli.errors import CommandError
 from cli.project import Project
 from pipelines.catalogue import Algorithm
-from pipelines.compile import compile_algorithms
+from pipelines.compile import Progress, compile_algorithms
 from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
 from pipelines.problems import CompileError, PublishError
 from pipelines.publish import Clients, PublishReport, publish, read_image_values
 from pipelines.staging import repository
-
-Progress = Callable[[str], None]
 
 
 def image_folders(algorithms: tuple[Algorithm, ...]) -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """A local cloud with this project in it: boot, build the environments, publish the catalogue, say ready."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +11,9 @@ from cli.project import Project
 from cli.publishing import image_folders, publish_catalogue
 from local.cloud import LocalCloud
 from local.settings import ACCOUNT, REGION, LocalSettings
+from pipelines.compile import Progress
 from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
-
-Progress = Callable[[str], None]
 
 _DEPLOYMENT_SECONDS = 300.0
 

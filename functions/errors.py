@@ -5,7 +5,6 @@ error code, and `str()` of the exception is the sentence a person reads: human t
 
     JobError
       EventNotUnderstood   the input of an execution is neither an upload nor a direct run
-      AlgorithmNotFound    the catalogue holds no algorithm of that name
       PipelineNotStarted   SageMaker refused to start the pipeline
       ImageRejected        the uploaded image cannot be sent to a model
       EndpointNotReady     the endpoint is there but does not answer yet (or any more)
@@ -20,9 +19,6 @@ class JobError(Exception):
 
 
 class EventNotUnderstood(JobError): ...
-
-
-class AlgorithmNotFound(JobError): ...
 
 
 class PipelineNotStarted(JobError): ...

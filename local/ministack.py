@@ -54,6 +54,7 @@ def load(settings: LocalSettings) -> AsgiApp:
     logging.getLogger().setLevel(logging.ERROR)
     _start_executions_at_once()
     _report_exceptions_by_class()
+    _run_functions_in_turns()
     _fail_waits_whose_function_failed()
     _put_version_ids_in_object_events()
     _keep_versions_on_disk()
@@ -190,6 +191,22 @@ def _report_exceptions_by_class() -> None:
     from ministack.services import lambda_svc
 
     run = lambda_svc._execute_function_warm
+
+    def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        result: dict[str, Any] = run(func, event, request_id)
+        body = result.get("body")
+        if result.get("error") and isinstance(body, dict) and body.get("errorType") == "Runtime.HandlerError":
+            body["errorType"] = exception_class(str(result.get("log", "")), str(body.get("errorMessage", "")))
+        return result
+
+    lambda_svc._execute_function_warm = execute
+
+
+def _run_functions_in_turns() -> None:
+    """Bound the processes of each function, and start none while the cloud stops; MiniStack has no bound."""
+    from ministack.services import lambda_svc
+
+    run = lambda_svc._execute_function_warm
     turns: dict[str, threading.Semaphore] = {}
 
     def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
@@ -199,10 +216,7 @@ def _report_exceptions_by_class() -> None:
             if _closing.is_set():
                 return {"body": {"errorMessage": "stopping", "errorType": "ServiceException"}, "error": True}
             result: dict[str, Any] = run(func, event, request_id)
-        body = result.get("body")
-        if result.get("error") and isinstance(body, dict) and body.get("errorType") == "Runtime.HandlerError":
-            body["errorType"] = exception_class(str(result.get("log", "")), str(body.get("errorMessage", "")))
-        return result
+            return result
 
     lambda_svc._execute_function_warm = execute
 

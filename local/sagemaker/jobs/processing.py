@@ -6,14 +6,14 @@ Contract: "Build Your Own Processing Container" in the developer guide.
 import json
 from pathlib import Path
 
-from local.sagemaker import events, listing, storage, tags
+from local.sagemaker import events, listing, storage
 from local.sagemaker.context import Context
-from local.sagemaker.errors import ResourceInUse, ValidationException
+from local.sagemaker.errors import ValidationException
 from local.sagemaker.jobs import container, inputs
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status, shortened
 from local.sagemaker.logs import LogStream
 from local.sagemaker.processes import environment
-from local.sagemaker.store import AlreadyThere, Document, now
+from local.sagemaker.store import Document, now
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _DAY = 86_400
@@ -24,29 +24,8 @@ _ROOT = "/opt/ml/"
 
 
 def create(context: Context, request: Document) -> Document:
-    name = request["ProcessingJobName"]
     _check(request)
-    arn = context.arns.of(KIND.kind, name)
-    created = now()
-    document = {
-        **request,
-        "ProcessingJobArn": arn,
-        "ProcessingJobStatus": Status.IN_PROGRESS.value,
-        "CreationTime": created,
-        "LastModifiedTime": created,
-    }
-    try:
-        with context.store.transaction():
-            context.store.insert(KIND.kind, name, document)
-            tags.add(context, arn, request)
-            _changed(context, document)
-    except AlreadyThere as error:
-        raise ResourceInUse(
-            f"Job name must be unique within an AWS account and region, and a processing job with this name "
-            f"already exists ({arn})"
-        ) from error
-    context.jobs.start(KIND, name)
-    return {"ProcessingJobArn": arn}
+    return context.jobs.create(KIND, request, {})
 
 
 def describe(context: Context, request: Document) -> Document:

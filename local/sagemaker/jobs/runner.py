@@ -10,8 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.sagemaker.errors import ResourceNotFound, ValidationException, WorkFailed
-from local.sagemaker.store import Document, StoreClosed, now
+from local.sagemaker import tags
+from local.sagemaker.errors import ResourceInUse, ResourceNotFound, ValidationException, WorkFailed
+from local.sagemaker.store import AlreadyThere, Document, StoreClosed, now
 
 if TYPE_CHECKING:
     from local.sagemaker.context import Context
@@ -91,6 +92,34 @@ class Jobs:
         self._lock = threading.Lock()
         self.closing = threading.Event()
         """The local cloud is being stopped: what a job's container leaves now is of no use."""
+
+    def create(self, kind: JobKind, request: Document, members: Document) -> Document:
+        """Store a new job and run it; `members` are those of its document that only its kind has. Returns its ARN.
+
+        Raises ResourceInUse for a name that was given before.
+        """
+        context, name = self._context, request[f"{kind.prefix}Name"]
+        arn, created = context.arns.of(kind.kind, name), now()
+        document = {
+            **request,
+            f"{kind.prefix}Arn": arn,
+            f"{kind.prefix}Status": Status.IN_PROGRESS.value,
+            **members,
+            "CreationTime": created,
+            "LastModifiedTime": created,
+        }
+        try:
+            with context.store.transaction():
+                context.store.insert(kind.kind, name, document)
+                tags.add(context, arn, request)
+                kind.changed(context, document)
+        except AlreadyThere as error:
+            raise ResourceInUse(
+                f"Job name must be unique within an AWS account and region, and a {kind.kind.replace('-', ' ')} "
+                f"with this name already exists ({arn})"
+            ) from error
+        self.start(kind, name)
+        return {f"{kind.prefix}Arn": arn}
 
     def start(self, kind: JobKind, name: str) -> None:
         """Run the job whose document is stored."""

@@ -9,16 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.sagemaker import archives, events, listing, storage, tags
+from local.sagemaker import archives, events, listing, storage
 from local.sagemaker.context import Context
-from local.sagemaker.errors import ResourceInUse
 from local.sagemaker.jobs import container, inputs
 from local.sagemaker.jobs.container import Ending
 from local.sagemaker.jobs.metrics import Metrics
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
 from local.sagemaker.logs import LogStream
 from local.sagemaker.processes import environment
-from local.sagemaker.store import AlreadyThere, Document, now
+from local.sagemaker.store import Document, now
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _TOOLKIT = Path(__file__).parents[1] / "toolkit" / "train.py"
@@ -31,33 +30,10 @@ _LOUD = {"Starting": "Starting the training job", "Downloading": "Downloading th
 
 
 def create(context: Context, request: Document) -> Document:
-    name = request["TrainingJobName"]
     _check(request)
-    arn = context.arns.of(KIND.kind, name)
-    created = now()
-    document = {
-        **request,
-        "TrainingJobArn": arn,
-        "TrainingJobStatus": Status.IN_PROGRESS.value,
-        "SecondaryStatus": "Starting",
-        "SecondaryStatusTransitions": [
-            {"Status": "Starting", "StartTime": created, "StatusMessage": _LOUD["Starting"]}
-        ],
-        "CreationTime": created,
-        "LastModifiedTime": created,
-    }
-    try:
-        with context.store.transaction():
-            context.store.insert(KIND.kind, name, document)
-            tags.add(context, arn, request)
-            _changed(context, document)
-    except AlreadyThere as error:
-        raise ResourceInUse(
-            f"Job name must be unique within an AWS account and region, and a training job with this name "
-            f"already exists ({arn})"
-        ) from error
-    context.jobs.start(KIND, name)
-    return {"TrainingJobArn": arn}
+    starting = {"Status": "Starting", "StartTime": now(), "StatusMessage": _LOUD["Starting"]}
+    members = {"SecondaryStatus": "Starting", "SecondaryStatusTransitions": [starting]}
+    return context.jobs.create(KIND, request, members)
 
 
 def describe(context: Context, request: Document) -> Document:
