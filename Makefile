@@ -5,6 +5,11 @@ STAGE ?= dev
 BIN := $(VENV)/bin
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements/main.txt)
 
+# A company's own certificate authority stands in the machine's store, which uv reads only when it is told to.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= true
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo up test check bench lock deploy clean
 

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -168,6 +169,10 @@ class Environments:
     def _begin(self, command: list[str], image: Image) -> "subprocess.Popen[str]":
         # The environment that the caller happens to be in must not become the target.
         environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+        store = ssl.get_default_verify_paths()
+        if store.cafile or store.capath:
+            # A company's own certificate authority stands in the machine's store, which uv reads only when told to.
+            environment.setdefault("UV_SYSTEM_CERTS", "true")
         with self._lock:
             if self._stopping:
                 raise ImageError(f"the environment of {image.uri!r} is not built: the local cloud is being stopped")
