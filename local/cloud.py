@@ -1,6 +1,6 @@
 """The local cloud as a whole: take the state directory, serve, bring the stack up, stop cleanly.
 
-The walk through it: `server.py` (the port) -> `ministack.py` (every service but ours) -> `sagemaker/` (ours) ->
+The walk through it: `server.py` (the port) -> `ministack/` (every service but ours) -> `sagemaker/` (ours) ->
 `stack.py` (the template, as CloudFormation brings it up).
 """
 

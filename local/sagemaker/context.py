@@ -9,7 +9,7 @@ from local.sagemaker.events import Outbox
 from local.sagemaker.logs import Shipper
 from local.sagemaker.processes.isolation import Boundary
 from local.sagemaker.settings import Cloud, Settings
-from local.sagemaker.store import Store
+from local.store import Store
 
 if TYPE_CHECKING:
     from local.sagemaker.endpoints.fleet import Endpoints

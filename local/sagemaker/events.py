@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sagemaker.settings import Cloud
-from local.sagemaker.store import Store, StoreClosed
+from local.store import Store, StoreClosed
 
 logger = logging.getLogger(__name__)
 

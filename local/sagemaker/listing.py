@@ -7,7 +7,7 @@ from typing import Any
 
 from local.sagemaker import wire
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.store import Document
+from local.store import Document
 
 _DEFAULT_PAGE = 100
 

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sagemaker.settings import Cloud
-from local.sagemaker.store import now
+from local.store import now
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from local.sagemaker import listing, registry, tags
 from local.sagemaker.context import Context
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, Document, now
 
 KIND = "model"
 

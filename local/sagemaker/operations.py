@@ -11,7 +11,7 @@ from local.sagemaker.endpoints import api as endpoints
 from local.sagemaker.endpoints import configs
 from local.sagemaker.jobs import processing, training
 from local.sagemaker.pipelines import api as pipelines
-from local.sagemaker.store import Document
+from local.store import Document
 
 Operation = Callable[[Context, Document], Document]
 

@@ -4,7 +4,7 @@ from local.sagemaker import events, listing, tags
 from local.sagemaker.arns import resource
 from local.sagemaker.context import Context
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, Document, now
 
 GROUP, PACKAGE = "model-package-group", "model-package"
 _PENDING, _APPROVED = "PendingManualApproval", "Approved"

@@ -35,7 +35,7 @@ from local.sagemaker.operations import OPERATIONS
 from local.sagemaker.pipelines.executions import Executions
 from local.sagemaker.processes.isolation import Boundary, probe
 from local.sagemaker.settings import Cloud, Settings
-from local.sagemaker.store import Store, StoreClosed
+from local.store import Store, StoreClosed
 
 logger = logging.getLogger(__name__)
 

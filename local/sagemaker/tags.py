@@ -1,7 +1,7 @@
 """Tags of any resource, by ARN."""
 
 from local.sagemaker.context import Context
-from local.sagemaker.store import Document
+from local.store import Document
 
 _KIND = "tags"
 

@@ -13,7 +13,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
 from local.sagemaker.errors import UnknownOperation, ValidationException
-from local.sagemaker.store import Document
+from local.store import Document
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from local.sagemaker.context import Context
 from local.sagemaker.endpoints import configs
 from local.sagemaker.endpoints.state import BUSY, KIND, EndpointStatus, tell
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, Document, now
 
 
 def create(context: Context, request: Document) -> Document:

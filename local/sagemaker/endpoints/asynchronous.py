@@ -24,7 +24,7 @@ from local.sagemaker.context import Context
 from local.sagemaker.endpoints import invoke
 from local.sagemaker.endpoints.http import Answer, NoAnswer, TooLate
 from local.sagemaker.errors import EndpointValidationError, StorageError
-from local.sagemaker.store import Document, StoreClosed, now
+from local.store import Document, StoreClosed, now
 
 if TYPE_CHECKING:
     from local.sagemaker.endpoints.fleet import Deployment

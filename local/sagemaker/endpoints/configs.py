@@ -3,7 +3,7 @@
 from local.sagemaker import listing, models, tags
 from local.sagemaker.context import Context
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, Document, now
 
 KIND = "endpoint-config"
 

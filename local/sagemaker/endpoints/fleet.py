@@ -21,7 +21,7 @@ from local.sagemaker.endpoints.state import KIND, EndpointStatus, tell, tell_del
 from local.sagemaker.errors import ApiError, WorkFailed
 from local.sagemaker.jobs.runner import shortened
 from local.sagemaker.models import Served
-from local.sagemaker.store import Document, StoreClosed, now
+from local.store import Document, StoreClosed, now
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from local.sagemaker.context import Context
 from local.sagemaker.endpoints.http import Answer, NoAnswer, TooLate
 from local.sagemaker.endpoints.state import KIND
 from local.sagemaker.errors import EndpointValidationError, ModelError, ValidationException
-from local.sagemaker.store import Document
+from local.store import Document
 
 SECONDS = 60.0
 """AWS's limit for a synchronous invocation."""

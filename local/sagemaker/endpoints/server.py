@@ -16,7 +16,7 @@ from local.sagemaker.errors import WorkFailed
 from local.sagemaker.logs import LogStream
 from local.sagemaker.processes import environment
 from local.sagemaker.processes.process import ContainerProcess
-from local.sagemaker.store import now
+from local.store import now
 
 _PING_SECONDS = 2.0
 _DEATH_SECONDS = 1.0

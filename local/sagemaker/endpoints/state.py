@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from local.sagemaker import events
 from local.sagemaker.context import Context
-from local.sagemaker.store import Document
+from local.store import Document
 
 KIND = "endpoint"
 

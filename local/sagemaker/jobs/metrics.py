@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.store import Document, now
+from local.store import Document, now
 
 
 class Metrics:

@@ -13,7 +13,7 @@ from local.sagemaker.jobs import container, inputs
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status, shortened
 from local.sagemaker.logs import LogStream
 from local.sagemaker.processes import environment
-from local.sagemaker.store import Document, now
+from local.store import Document, now
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _DAY = 86_400

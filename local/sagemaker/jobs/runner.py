@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from local.sagemaker import tags
 from local.sagemaker.errors import ResourceInUse, ResourceNotFound, ValidationException, WorkFailed
-from local.sagemaker.store import AlreadyThere, Document, StoreClosed, now
+from local.store import AlreadyThere, Document, StoreClosed, now
 
 if TYPE_CHECKING:
     from local.sagemaker.context import Context

@@ -17,7 +17,7 @@ from local.sagemaker.jobs.metrics import Metrics
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
 from local.sagemaker.logs import LogStream
 from local.sagemaker.processes import environment
-from local.sagemaker.store import Document, now
+from local.store import Document, now
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _TOOLKIT = Path(__file__).parents[1] / "toolkit" / "train.py"

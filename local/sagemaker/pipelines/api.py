@@ -10,7 +10,7 @@ from local.sagemaker.context import Context
 from local.sagemaker.errors import ConflictException, ResourceNotFound, ValidationException, WorkFailed
 from local.sagemaker.pipelines.definition import parse
 from local.sagemaker.pipelines.journal import EXECUTION, ExecutionStatus, Journal, StepStatus, tell_execution
-from local.sagemaker.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, Document, now
 
 KIND = "pipeline"
 _TOKEN = "execution-token"

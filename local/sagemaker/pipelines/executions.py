@@ -20,7 +20,7 @@ from local.sagemaker.pipelines.definition import Definition, Step, parse
 from local.sagemaker.pipelines.expressions import Scope
 from local.sagemaker.pipelines.journal import EXECUTION, ExecutionStatus, Journal, StepStatus
 from local.sagemaker.pipelines.steps import Result, Run, StepFailed
-from local.sagemaker.store import Document, now
+from local.store import Document, now
 
 logger = logging.getLogger(__name__)
 

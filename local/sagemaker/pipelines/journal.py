@@ -7,7 +7,7 @@ from local.sagemaker import events
 from local.sagemaker.context import Context
 from local.sagemaker.jobs.runner import shortened
 from local.sagemaker.pipelines.definition import Step
-from local.sagemaker.store import Document, now
+from local.store import Document, now
 
 EXECUTION, STEP = "pipeline-execution", "pipeline-execution-step"
 _MAX_REASON = 3072

@@ -18,7 +18,7 @@ from local.sagemaker.jobs.runner import JobKind, Status
 from local.sagemaker.pipelines import conditions
 from local.sagemaker.pipelines.definition import Step, StepType
 from local.sagemaker.pipelines.expressions import Scope, evaluate
-from local.sagemaker.store import Document
+from local.store import Document
 
 _MAX_NAME = 63
 _SUFFIX = string.ascii_letters + string.digits

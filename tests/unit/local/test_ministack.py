@@ -1,4 +1,4 @@
-"""The private names of MiniStack that local/ministack.py leans on: another version must fail here first."""
+"""The private names of MiniStack that local/ministack leans on: another version must fail here first."""
 
 import inspect
 from importlib.metadata import version
@@ -8,7 +8,7 @@ from ministack import app as ministack_app
 from ministack.core import lambda_runtime, persistence, router
 from ministack.services import eventbridge, lambda_svc, s3, stepfunctions
 
-from local import ministack
+from local.ministack import executions, functions
 
 
 def test_the_pinned_version_is_the_one_these_contracts_were_read_from() -> None:
@@ -40,7 +40,7 @@ def test_sagemaker_is_not_answered_by_ministack_itself() -> None:
 
 def test_the_interpreter_sleeps_a_known_time_before_the_first_state() -> None:
     source = inspect.getsource(stepfunctions._run_execution)
-    assert f"time.sleep({ministack.START_DELAY_SECONDS})" in source
+    assert f"time.sleep({executions.START_DELAY_SECONDS})" in source
 
 
 def test_the_interpreter_uses_only_the_clock_functions_that_we_hand_it() -> None:
@@ -128,4 +128,4 @@ def test_warm_functions_can_be_ended() -> None:
     ],
 )
 def test_the_class_of_an_exception_is_read_from_its_traceback(log: str, message: str, expected: str) -> None:
-    assert ministack.exception_class(log, message) == expected
+    assert functions.exception_class(log, message) == expected

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.sagemaker import environments
-from local.sagemaker.store import Store, StoreClosed
+from local.store import Store, StoreClosed
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.endpoints import asked, configure, create, serving_image
 from tests.unit.local.sagemaker.jobs import channel, start_training

@@ -1,4 +1,4 @@
-"""Everything this SageMaker must not forget: JSON documents by kind and name, in one SQLite file.
+"""What a service must not forget: JSON documents by kind and name, in one SQLite file.
 
 A change is one write transaction, committed before it is acknowledged. WAL with synchronous=NORMAL keeps every
 commit through a kill -9 of this process (a power cut may take the last ones; the file stays whole).
