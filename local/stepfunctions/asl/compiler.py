@@ -10,6 +10,7 @@ from typing import Any
 from local.stepfunctions.asl import steps
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.asl.fields import Fields
+from local.stepfunctions.asl.processors import EXPRESS_SECONDS
 from local.stepfunctions.asl.states import ChoiceState, Flow, Machine, RetryingState, State, StateType
 from local.stepfunctions.asl.validation import Code, InvalidDefinition, Problem, Report
 
@@ -65,14 +66,19 @@ class Compiler:
         self.jsonata = jsonata
         """The language of the machine; a state may leave JSONPath for JSONata, not the other way."""
         self.express = express
+        self.trail: list[str | int] = []
+        """The states around the one that is compiled, each but the last followed by the branch, where it has some."""
+        self._names: set[str] = set()
 
     def machine(self, definition: dict[str, Any]) -> Machine | None:
         fields = Fields(definition, "", self.report, self.jsonata)
         fields.only(_MACHINE_FIELDS)
         self._language(fields)
         timeout = fields.number("TimeoutSeconds", 0, least=1) if "TimeoutSeconds" in fields else None
+        if self.express:
+            timeout = min(timeout or EXPRESS_SECONDS, EXPRESS_SECONDS)
         flow = self.flow(definition, "")
-        return None if flow is None else Machine(flow, timeout)
+        return None if flow is None else Machine(flow, timeout, self.express)
 
     def flow(self, definition: dict[str, Any], location: str) -> Flow | None:
         fields = Fields(definition, location, self.report, self.jsonata)
@@ -91,8 +97,26 @@ class Compiler:
             self._reach(start, {name: state for name, state in states.items() if state is not None}, location)
         return Flow(start, {name: state for name, state in states.items() if state is not None})
 
+    def inner(self, definition: dict[str, Any], location: str, branch: int | None = None) -> Flow | None:
+        """The flow of a branch of a Parallel state, or of a Map's processor."""
+        if branch is None:
+            return self.flow(definition, location)
+        self.trail.append(branch)
+        flow = self.flow(definition, location)
+        self.trail.pop()
+        return flow
+
     def state(self, name: str, definition: Any, location: str) -> State | None:
         here = f"{location}/{name}"
+        if name in self._names:
+            self.report.add(f"Duplicate State name: {name}", here, Code.DUPLICATE_STATE_NAME)
+        self._names.add(name)
+        self.trail.append(name)
+        state = self._state(name, definition, here)
+        self.trail.pop()
+        return state
+
+    def _state(self, name: str, definition: Any, here: str) -> State | None:
         if not isinstance(definition, dict):
             self.report.add("Value is not an Object", here)
             return None

@@ -1,9 +1,10 @@
 """The fields Retry and Catch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from local.stepfunctions.asl.dataflow import Left, QueryFlow, ResultPath
+from local.stepfunctions.asl.errors import ALL
 from local.stepfunctions.asl.failures import Catcher, Retrier
 from local.stepfunctions.asl.fields import MOST_SECONDS, Fields
 from local.stepfunctions.asl.scope import Scope
@@ -12,7 +13,19 @@ from local.stepfunctions.asl.scope import Scope
 def faults(fields: Fields) -> tuple[tuple[Retrier, ...], tuple[Catcher, ...]]:
     retriers = [_retrier(fields, one, f"Retry[{index}]") for index, one in enumerate(fields.items("Retry"))]
     catchers = [_catcher(fields, one, f"Catch[{index}]") for index, one in enumerate(fields.items("Catch"))]
+    _catch_all_is_last(fields, "Retry", retriers)
+    _catch_all_is_last(fields, "Catch", catchers)
     return tuple(one for one in retriers if one is not None), tuple(one for one in catchers if one is not None)
+
+
+def _catch_all_is_last(fields: Fields, name: str, rules: Sequence[Retrier | Catcher | None]) -> None:
+    for index, rule in enumerate(rules):
+        if rule is None or ALL not in rule.errors:
+            continue
+        if len(rule.errors) > 1:
+            fields.problem(f"{ALL} must appear alone", f"{name}[{index}]/ErrorEquals")
+        if index + 1 < len(rules):
+            fields.problem(f"{ALL} must appear in the last element of {name}", f"{name}[{index}]/ErrorEquals")
 
 
 def _names(fields: Fields) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from local.stepfunctions.asl.templates import JsonataTemplate, NotAnExpression, 
 from local.stepfunctions.asl.validation import Report
 
 T = TypeVar("T")
+MAX_VARIABLE_NAME = 80
 MOST_SECONDS = 99_999_999
 """In any field that says how long."""
 
@@ -119,13 +120,26 @@ class Fields:
     def template(self, name: str, *, task: bool = False) -> Expression | None:
         if name not in self.values:
             return None
+        if name == "Assign":
+            self._variables()
         error = parameter_failure if task else runtime
         return self.attempt(name, lambda: compile_template(self.values[name], error))
 
     def jsonata_template(self, name: str) -> JsonataTemplate | None:
         if name not in self.values:
             return None
+        if name == "Assign":
+            self._variables()
         return self.attempt(name, lambda: compile_jsonata(self.values[name], name))
+
+    def _variables(self) -> None:
+        """The names that Assign gives."""
+        for given in self.mapping("Assign") or {}:
+            name = given if self.jsonata else given.removesuffix(".$")
+            if name == "states":
+                self.problem("The variable name 'states' is reserved", "Assign")
+            elif len(name) > MAX_VARIABLE_NAME or not name.isidentifier():
+                self.problem(f"'{name}' is not a valid variable name", "Assign")
 
     def query(self, name: str) -> Query | None:
         value = self.values.get(name)
@@ -143,6 +157,8 @@ class Fields:
 
     def _number(self, name: str, *, whole: bool, least: int) -> Evaluate | None:
         if f"{name}Path" in self.values:
+            if name in self.values:
+                self.problem(f"Only one of the fields [{name}, {name}Path] can be set")
             return self._number_path(f"{name}Path", whole=whole)
         if name not in self.values:
             return None

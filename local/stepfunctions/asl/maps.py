@@ -10,8 +10,9 @@ from local.stepfunctions.asl.errors import QueryEvaluationError, runtime
 from local.stepfunctions.asl.expressions import compile_path
 from local.stepfunctions.asl.failures import Catcher, Retrier
 from local.stepfunctions.asl.fields import Fields, shown
+from local.stepfunctions.asl.processors import place_of
 from local.stepfunctions.asl.scope import Scope
-from local.stepfunctions.asl.states import Batcher, Distribution, Evaluate, MapState
+from local.stepfunctions.asl.states import Batcher, Distribution, Evaluate, Flow, MapState
 from local.stepfunctions.asl.templates import compile_jsonata
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def compile_map(
     faults: tuple[tuple[Retrier, ...], tuple[Catcher, ...]],
 ) -> MapState | None:
     which = "Iterator" if "Iterator" in fields and "ItemProcessor" not in fields else "ItemProcessor"
+    if "Iterator" in fields and "ItemProcessor" in fields:
+        fields.problem("Only one of the fields [ItemProcessor, Iterator] can be set")
     if not fields.require(which):
         return None
     definition = fields.mapping(which)
@@ -41,8 +44,8 @@ def compile_map(
               fields.percentage("ToleratedFailurePercentage"))  # fmt: skip
     if definition is None:
         return None
-    processor = compiler.flow(definition, f"{fields.location}/{which}")
-    distribution = _distribution(fields, definition, which)
+    distribution = _distribution(compiler, fields, definition, which)
+    processor = _processor(compiler, definition, f"{fields.location}/{which}", distribution)
     if processor is None or items is None:
         return None
     return MapState(
@@ -50,6 +53,17 @@ def compile_map(
         processor=processor, items=items, selector=selector, max_concurrency=limits[0], tolerated_count=limits[1],
         tolerated_percentage=limits[2], distribution=distribution,
     )  # fmt: skip
+
+
+def _processor(
+    compiler: Compiler, definition: dict[str, Any], location: str, distribution: Distribution | None
+) -> Flow | None:
+    """Children of a map run may be Express while their parent is not, with all that Express does not support."""
+    outer = compiler.express
+    compiler.express = outer or (distribution is not None and distribution.express)
+    flow = compiler.inner(definition, location)
+    compiler.express = outer
+    return flow
 
 
 def _items(fields: Fields) -> Evaluate | None:
@@ -103,7 +117,7 @@ def _selector(fields: Fields) -> Evaluate | None:
     return None if compiled is None else lambda scope, root: compiled(root, scope)
 
 
-def _distribution(fields: Fields, processor: dict[str, Any], which: str) -> Distribution | None:
+def _distribution(compiler: Compiler, fields: Fields, processor: dict[str, Any], which: str) -> Distribution | None:
     config = processor.get("ProcessorConfig", {})
     here = fields.below(processor, which)
     if not isinstance(config, dict):
@@ -122,16 +136,20 @@ def _distribution(fields: Fields, processor: dict[str, Any], which: str) -> Dist
             if name in fields:
                 fields.problem(f"The field '{name}' is only supported in a distributed Map", name)
         return None
-    reader, reader_arguments = _storage(fields, "ItemReader")
-    writer, writer_arguments = _storage(fields, "ResultWriter")
+    if compiler.express:
+        below.problem("Express state machine does not support Distributed Map", "Mode")
+    reader, reader_arguments = _storage(fields, "ItemReader", "ReaderConfig")
+    writer, writer_arguments = _storage(fields, "ResultWriter", "WriterConfig")
     return Distribution(
         express=kind == "EXPRESS",
         label=label,
         reader=reader,
         reader_arguments=reader_arguments,
+        reader_config=None if reader is None else _reader_config(fields.below(reader, "ItemReader")),
         writer=writer,
         writer_arguments=writer_arguments,
         batcher=_batcher(fields),
+        place=place_of(compiler.trail),
     )
 
 
@@ -146,12 +164,15 @@ def _label(fields: Fields) -> str | None:
     return label
 
 
-def _storage(fields: Fields, name: str) -> tuple[dict[str, Any] | None, Evaluate | None]:
+def _storage(fields: Fields, name: str, config: str) -> tuple[dict[str, Any] | None, Evaluate | None]:
     """ItemReader or ResultWriter: as it stands, and what it passes to its Resource."""
     given = fields.mapping(name)
     if given is None:
         return None, None
     below = fields.below(given, name)
+    below.only(("Resource", config, "Arguments" if fields.jsonata else "Parameters"))
+    if (config == "ReaderConfig" or config not in given) and below.require("Resource"):
+        _s3(below, name)
     if fields.jsonata:
         template = below.jsonata_template("Arguments")
         return given, None if template is None else lambda scope, _root: template(scope)
@@ -159,11 +180,41 @@ def _storage(fields: Fields, name: str) -> tuple[dict[str, Any] | None, Evaluate
     return given, None if compiled is None else lambda scope, root: compiled(root, scope)
 
 
+_ACTIONS = {"ItemReader": ("getObject", "listObjectsV2"), "ResultWriter": ("putObject",)}
+
+
+def _s3(fields: Fields, name: str) -> None:
+    resource = fields.text("Resource")
+    if resource is not None and resource.rpartition(":states:::s3:")[2] not in _ACTIONS[name]:
+        fields.problem(f"The resource provided {resource} is not recognized in {name}", "Resource")
+
+
+_READER_CONFIG = ("InputType", "CSVHeaderLocation", "CSVHeaders", "CSVDelimiter", "MaxItems", "MaxItemsPath",
+                  "ItemsPointer", "ManifestType", "Transformation")  # fmt: skip
+
+
+def _reader_config(fields: Fields) -> Evaluate | None:
+    given = fields.mapping("ReaderConfig")
+    if given is None:
+        return None
+    below = fields.below(given, "ReaderConfig")
+    below.only(_READER_CONFIG)
+    most = below.count("MaxItems")
+    rest = {name: value for name, value in given.items() if name not in ("MaxItems", "MaxItemsPath")}
+    if most is None:
+        return lambda _scope, _root: rest
+    return lambda scope, root: {**rest, "MaxItems": most(scope, root)}
+
+
 def _batcher(fields: Fields) -> Batcher | None:
     given = fields.mapping("ItemBatcher")
     if given is None:
         return None
     below = fields.below(given, "ItemBatcher")
+    limits = ("MaxItemsPerBatch", "MaxInputBytesPerBatch")
+    below.only((*limits, *(f"{name}Path" for name in limits if not fields.jsonata), "BatchInput"))
+    if not any(name in given or f"{name}Path" in given for name in limits):
+        below.problem(f"These fields are required: [{' or '.join(limits)}]")
     return Batcher(below.count("MaxItemsPerBatch"), below.count("MaxInputBytesPerBatch"), _batch_input(below))
 
 

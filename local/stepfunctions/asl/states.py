@@ -123,9 +123,13 @@ class Distribution:
     reader: Mapping[str, Any] | None
     """ItemReader as it stands in the definition."""
     reader_arguments: Evaluate | None
+    reader_config: Evaluate | None
+    """ReaderConfig, its MaxItems a number."""
     writer: Mapping[str, Any] | None
     writer_arguments: Evaluate | None
     batcher: Batcher | None
+    place: str
+    """Where the Map state stands in the definition; `processors.py` finds it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,3 +163,4 @@ class Machine:
     flow: Flow
     timeout: float | None = None
     """Seconds for a whole execution."""
+    express: bool = False

@@ -85,7 +85,7 @@ def _parallel(compiler: Compiler, name: str, fields: Fields) -> State:
         if not isinstance(branch, dict):
             fields.report.add("Value is not an Object", here)
             continue
-        flow = compiler.flow(branch, here)
+        flow = compiler.inner(branch, here, index)
         if flow is not None:
             branches.append(flow)
     retriers, catchers = faults(fields)

@@ -5,12 +5,15 @@ committed as a whole: a line of states that has left one state and not entered t
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from local.stepfunctions.asl.documents import Document, decode
 from local.stepfunctions.asl.states import Machine, MapState, ParallelState
 from local.stepfunctions.interpreter.commands import Status
 from local.stepfunctions.interpreter.events import Event, EventType, MarkType
-from local.stepfunctions.interpreter.execution import Execution, Identity, Plan, Task
+from local.stepfunctions.interpreter.execution import Execution, Frame, Identity, MapRunTried, Plan, Task
+
+_NO_VARIABLES: Mapping[str, Any] = {}
 
 
 def replay(machine: Machine, identity: Identity, records: Iterable[Event]) -> Execution:
@@ -33,6 +36,8 @@ def apply(execution: Execution, event: Event, document: Document | None = None) 
         _state_entered(execution, event, document)
     elif kind.endswith("StateExited"):
         _state_exited(execution, event, document)
+    elif kind.endswith("StateAborted"):
+        _state_aborted(execution, event)
 
 
 def _document(text: str, document: Document | None) -> Document:
@@ -42,7 +47,7 @@ def _document(text: str, document: Document | None) -> Document:
 def _execution_started(execution: Execution, event: Event, document: Document | None) -> None:
     execution.started_at = event.time
     execution.input = _document(event.details["input"], document)
-    root = execution.frame_made(None, 0, execution.machine.flow, {}, 0)
+    root = execution.frame_made(None, 0, execution.machine.flow, _NO_VARIABLES, 0)
     root.input = execution.input
 
 
@@ -50,22 +55,29 @@ def _state_entered(execution: Execution, event: Event, document: Document | None
     frame = execution.frames[event.frame]
     details = event.details
     frame.state = details["name"]
-    frame.input = document if document is not None else Document(decode(details["input"]), details["input"])
+    frame.input = document if document is not None else _handed_on(frame, details["input"])
     frame.output = None
     frame.entered = event.id
     frame.entered_at = event.time
     frame.before = frame.previous
     frame.previous = event.id
     if frame.retries:
-        frame.retries = {}
+        frame.retries = None
+
+
+def _handed_on(frame: Frame, text: str) -> Document:
+    """A state's input is most often what the state before it put out: a replay need not decode it again."""
+    given = frame.input if frame.output is None else frame.output
+    return given if given.text == text else Document(decode(text), text)
 
 
 def _state_exited(execution: Execution, event: Event, document: Document | None) -> None:
     frame = execution.frames[event.frame]
     details = event.details
     frame.output = document if document is not None else Document(decode(details["output"]), details["output"])
-    frame.state = frame.due = frame.task = frame.plan = None
+    frame.state = frame.due = frame.task = frame.plan = frame.map_run = None
     frame.previous = event.id
+    frame.failed = False
     if frame.children:
         execution.drop_children(frame)
     if "assignedVariables" in details:
@@ -73,11 +85,31 @@ def _state_exited(execution: Execution, event: Event, document: Document | None)
         frame.variables = {**frame.variables, **{name: decode(text) for name, text in assigned.items()}}
 
 
+def _state_aborted(execution: Execution, event: Event) -> None:
+    frame = execution.frames[event.frame]
+    frame.task = frame.due = None
+
+
 def _task_scheduled(execution: Execution, event: Event, _document: Document | None) -> None:
     frame = execution.frames[event.frame]
-    timeout, heartbeat = event.details.get("timeoutInSeconds"), event.details.get("heartbeatInSeconds")
-    map_run = event.details.get("mapRunArn")
-    frame.task = Task(event.id, event.time, timeout=timeout, heartbeat=heartbeat, map_run=map_run)
+    details = event.details
+    frame.task = Task(
+        event.id,
+        event.time,
+        arguments=details["parameters"] if "parameters" in details else details["input"],
+        credentials=details["taskCredentials"]["roleArn"] if "taskCredentials" in details else None,
+        timeout=details.get("timeoutInSeconds"),
+        heartbeat=details.get("heartbeatInSeconds"),
+    )
+    frame.due = None
+    frame.previous = event.id
+
+
+def _map_run_started(execution: Execution, event: Event, _document: Document | None) -> None:
+    frame = execution.frames[event.frame]
+    arn = event.details["mapRunArn"]
+    frame.task = Task(event.id, event.time, map_run=arn)
+    frame.map_run = MapRunTried(arn, event.details.get("redriveCount", 0))
     frame.due = None
     frame.previous = event.id
 
@@ -92,7 +124,7 @@ def _task_started(execution: Execution, event: Event, _document: Document | None
 def _task_submitted(execution: Execution, event: Event, _document: Document | None) -> None:
     frame = execution.frames[event.frame]
     if frame.task is not None:
-        frame.task.submitted = True
+        frame.task.submission = event.details["output"]
     frame.previous = event.id
 
 
@@ -115,9 +147,10 @@ def _parallel_started(execution: Execution, event: Event, _document: Document | 
     frame = execution.frames[event.frame]
     frame.previous, frame.due = event.id, None
     state = frame.definition
+    execution.drop_children(frame)
     if isinstance(state, ParallelState):
         frame.children = [
-            execution.frame_made(frame.number, index, flow, dict(frame.variables), event.id).number
+            execution.frame_made(frame.number, index, flow, frame.variables, event.id).number
             for index, flow in enumerate(state.branches)
         ]
 
@@ -126,6 +159,7 @@ def _map_planned(execution: Execution, event: Event, document: Document | None) 
     frame = execution.frames[event.frame]
     details = event.details
     effective = decode(details["input"]) if "input" in details else frame.input.value
+    execution.drop_children(frame)
     frame.plan = Plan(_document(details["items"], document).value, effective, details["concurrency"])
     frame.due = None
 
@@ -135,15 +169,15 @@ def _iteration_started(execution: Execution, event: Event, _document: Document |
     state = frame.definition
     if isinstance(state, MapState) and frame.plan is not None:
         index = event.details["index"]
-        child = execution.frame_made(frame.number, index, state.processor, dict(frame.variables), event.id)
-        frame.children.append(child.number)
+        child = execution.frame_made(frame.number, index, state.processor, frame.variables, event.id)
+        frame.children = [*frame.children, child.number]
         frame.plan.started = index + 1
 
 
 def _iteration_succeeded(execution: Execution, event: Event, _document: Document | None) -> None:
     child = execution.frames.pop(event.frame)
     parent = execution.frames[child.parent or 0]
-    parent.children.remove(child.number)
+    parent.children = [number for number in parent.children if number != child.number]
     parent.previous = event.id
     if parent.plan is not None and child.output is not None:
         parent.plan.results[child.index] = child.output
@@ -156,8 +190,11 @@ def _iteration_failed(execution: Execution, event: Event, _document: Document | 
 def _children_failed(execution: Execution, event: Event, _document: Document | None) -> None:
     frame = execution.frames[event.frame]
     frame.previous = event.id
-    frame.plan = None
-    execution.drop_children(frame)
+    frame.failed = True
+
+
+def _next_cannot_begin(execution: Execution, event: Event, _document: Document | None) -> None:
+    execution.frames[event.frame].failed = True
 
 
 def _due(execution: Execution, event: Event, _document: Document | None) -> None:
@@ -167,22 +204,37 @@ def _due(execution: Execution, event: Event, _document: Document | None) -> None
 def _retried(execution: Execution, event: Event, _document: Document | None) -> None:
     frame = execution.frames[event.frame]
     retrier = event.details["retrier"]
-    frame.retries[retrier] = frame.retries.get(retrier, 0) + 1
+    done = frame.retries or {}
+    frame.retries = {**done, retrier: done.get(retrier, 0) + 1}
     frame.due = event.details["due"]
     frame.previous = event.previous
-    frame.plan = frame.task = None
+    frame.failed = False
+    frame.plan = frame.task = frame.map_run = None
     execution.drop_children(frame)
 
 
 def _over(status: Status) -> Callable[[Execution, Event, Document | None], None]:
     def change(execution: Execution, event: Event, document: Document | None) -> None:
         execution.status = status
+        execution.stopped_at = event.time
         execution.error, execution.cause = event.details.get("error"), event.details.get("cause")
         if "output" in event.details:
             execution.output = _document(event.details["output"], document)
-        execution.frames = {}
+            execution.frames = {}
 
     return change
+
+
+def _redriven(execution: Execution, event: Event, _document: Document | None) -> None:
+    execution.status = Status.RUNNING
+    execution.error = execution.cause = execution.stopped_at = None
+    execution.redrives, execution.redriven_at = event.details["redriveCount"], event.time
+    execution.began = event.id
+    for frame in execution.frames.values():
+        if frame.state is not None:
+            frame.task = frame.due = frame.retries = None
+            frame.failed = False
+            frame.previous = frame.entered
 
 
 _CHANGES: Mapping[str, Callable[[Execution, Event, Document | None], None]] = {
@@ -191,11 +243,13 @@ _CHANGES: Mapping[str, Callable[[Execution, Event, Document | None], None]] = {
     EventType.EXECUTION_FAILED: _over(Status.FAILED),
     EventType.EXECUTION_ABORTED: _over(Status.ABORTED),
     EventType.EXECUTION_TIMED_OUT: _over(Status.TIMED_OUT),
+    EventType.EXECUTION_REDRIVEN: _redriven,
     EventType.EVALUATION_FAILED: _goes_on,
     EventType.LAMBDA_FUNCTION_SCHEDULED: _task_scheduled,
     EventType.ACTIVITY_SCHEDULED: _task_scheduled,
     EventType.TASK_SCHEDULED: _task_scheduled,
-    EventType.MAP_RUN_STARTED: _task_scheduled,
+    EventType.MAP_RUN_STARTED: _map_run_started,
+    EventType.MAP_RUN_REDRIVEN: _map_run_started,
     EventType.LAMBDA_FUNCTION_STARTED: _task_started,
     EventType.ACTIVITY_STARTED: _task_started,
     EventType.TASK_STARTED: _task_started,
@@ -220,5 +274,6 @@ _CHANGES: Mapping[str, Callable[[Execution, Event, Document | None], None]] = {
     EventType.MAP_ITERATION_FAILED: _iteration_failed,
     MarkType.DUE: _due,
     MarkType.RETRY: _retried,
+    MarkType.FAILED: _next_cannot_begin,
     MarkType.PLAN: _map_planned,
 }  # fmt: skip

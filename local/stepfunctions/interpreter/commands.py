@@ -1,6 +1,6 @@
 """What the world must do for an execution, once the events beside them are committed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -34,8 +34,8 @@ class ScheduleTask:
     """Seconds; the timers are commands of their own."""
     started: bool = False
     """Of a task asked for once more after a crash: it had started."""
-    submitted: bool = False
-    """And the service had taken it: it is only to be waited for."""
+    submission: str | None = None
+    """And the service had taken it, answering this, as JSON: it is only to be waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,18 @@ class CancelTimer:
     timer: Timer
 
 
+class Part(list[Any]):
+    """Some of the items that a reader found, in order."""
+
+    def __init__(self, items: Iterable[Any], first: int, tail: Sequence[Any] = (), *, is_last: bool = False) -> None:
+        super().__init__(items)
+        self.first = first
+        """The index of the first one."""
+        self.tail = tail
+        """Going in: what the part before left over. Coming out: what does not fill a batch yet."""
+        self.is_last = is_last
+
+
 @dataclass(frozen=True, slots=True)
 class StartMapRun:
     """Run the processor once for each input, as executions of their own; answered as a task is."""
@@ -72,6 +84,10 @@ class StartMapRun:
     """0: as many as AWS would."""
     tolerated_count: int | None
     tolerated_percentage: float | None
+    reader_config: Mapping[str, Any] | None = None
+    """The reader's ReaderConfig."""
+    redrives: int = 0
+    """More than the map run has had: what was not successful in it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

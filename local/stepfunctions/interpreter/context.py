@@ -18,10 +18,12 @@ def context_of(execution: Execution, frame: Frame, token: str | None, item: tupl
         "StartTime": timestamps.write(execution.started_at),
     }
     if identity.redrives is not None:
-        told["RedriveCount"] = identity.redrives
+        told["RedriveCount"] = execution.redrives
+        if execution.redriven_at is not None:
+            told["RedriveTime"] = timestamps.write(execution.redriven_at)
     state: dict[str, Any] = {"EnteredTime": timestamps.write(frame.entered_at), "Name": frame.state}
     if isinstance(frame.definition, RetryingState):
-        state["RetryCount"] = sum(frame.retries.values())
+        state["RetryCount"] = sum((frame.retries or {}).values())
     context: dict[str, Any] = {
         "Execution": told,
         "StateMachine": {"Id": identity.machine_arn, "Name": identity.machine_name},

@@ -8,9 +8,9 @@ from local.stepfunctions.asl.documents import decode, encode, size
 from local.stepfunctions.asl.errors import StatesError, runtime
 from local.stepfunctions.asl.scope import Scope
 from local.stepfunctions.asl.states import Batcher, Distribution, MapState
-from local.stepfunctions.interpreter.commands import StartMapRun
+from local.stepfunctions.interpreter.commands import Part, StartMapRun
 from local.stepfunctions.interpreter.events import EventType
-from local.stepfunctions.interpreter.execution import Frame, Task
+from local.stepfunctions.interpreter.execution import Frame, MapRunTried, Task
 from local.stepfunctions.interpreter.failing import evaluation_failed, fail
 from local.stepfunctions.interpreter.run import Run
 
@@ -25,21 +25,35 @@ def run_distributed(run: Run, frame: Frame, state: MapState, effective: Any) -> 
     # A wrong MaxConcurrency is told before the state starts, a wrong toleration after.
     _concurrency(state, scope, effective)
     run.emit(frame, EventType.MAP_STATE_STARTED, {"length": 0 if items is None else len(items)})
-    command = _command(run, frame, state, distribution, effective, run.execution.last + 1, _arn(run, distribution))
+    tried = MapRunTried(_arn(run, distribution), 0)
+    command = _command(run, frame, state, distribution, effective, run.execution.last + 1, tried)
     run.emit(frame, EventType.MAP_RUN_STARTED, {"mapRunArn": command.arn})
+    run.commands.append(command)
+
+
+def redriven(run: Run, frame: Frame, state: MapState, tried: MapRunTried) -> None:
+    """The same map run goes on with what was not successful in it. Raises StatesError."""
+    if state.distribution is None:
+        raise TypeError(f"{state.name} is inline")
+    effective = state.flow.enter(run.scope(frame))
+    redrives = tried.redrives + 1
+    command = _command(
+        run, frame, state, state.distribution, effective, run.execution.last + 1, MapRunTried(tried.arn, redrives)
+    )
+    run.emit(frame, EventType.MAP_RUN_REDRIVEN, {"mapRunArn": tried.arn, "redriveCount": redrives})
     run.commands.append(command)
 
 
 def resumed(run: Run, frame: Frame, state: MapState, task: Task) -> StartMapRun:
     """The command once more; the executor knows by its ARN whether the map run is there already."""
-    if state.distribution is None or task.map_run is None:
+    if state.distribution is None or frame.map_run is None:
         raise TypeError(f"{state.name} has no map run")
     effective = state.flow.enter(run.scope(frame))
-    return _command(run, frame, state, state.distribution, effective, task.id, task.map_run)
+    return _command(run, frame, state, state.distribution, effective, task.id, frame.map_run)
 
 
 def _command(
-    run: Run, frame: Frame, state: MapState, distribution: Distribution, effective: Any, task: int, arn: str
+    run: Run, frame: Frame, state: MapState, distribution: Distribution, effective: Any, task: int, tried: MapRunTried
 ) -> StartMapRun:
     scope = run.scope(frame)
     items = None if distribution.reader is not None else state.items(scope, effective)
@@ -48,11 +62,13 @@ def _command(
     writer = distribution.writer_arguments
     return StartMapRun(
         task=task,
-        arn=arn,
+        arn=tried.arn,
+        redrives=tried.redrives,
         state=state,
         processor=state.processor,
         inputs=None if items is None else item_inputs(run, frame, state, effective, items),
         reader_arguments=None if reader is None else reader(scope, effective),
+        reader_config=None if distribution.reader_config is None else distribution.reader_config(scope, effective),
         writer_arguments=None if writer is None else writer(scope, effective),
         max_concurrency=_concurrency(state, scope, effective),
         tolerated_count=count,
@@ -84,12 +100,16 @@ def item_inputs(run: Run, frame: Frame, state: MapState, effective: Any, items: 
     """The child executions' inputs. Raises StatesError."""
     chosen = items
     if state.selector is not None:
-        selector = state.selector
-        chosen = [selector(run.scope(frame, item=(index, item)), effective) for index, item in enumerate(items)]
+        selector, first = state.selector, items.first if isinstance(items, Part) else 0
+        chosen = [selector(run.scope(frame, item=(index, item)), effective) for index, item in enumerate(items, first)]
     batcher = None if state.distribution is None else state.distribution.batcher
     if batcher is None:
         return chosen
-    return list(_batches(run.scope(frame), batcher, effective, chosen))
+    if not isinstance(items, Part):
+        return list(_batches(run.scope(frame), batcher, effective, chosen))
+    inputs = list(_batches(run.scope(frame), batcher, effective, [*items.tail, *chosen]))
+    items.tail = () if items.is_last or not inputs else inputs.pop()["Items"]
+    return inputs
 
 
 def _batches(scope: Scope, batcher: Batcher, effective: Any, items: list[Any]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 MAX_EVENTS = 25_000
+MAX_EXPRESS_EVENTS = 200_000
+"""AWS has none for Express, which ends after five minutes; a loop that never waits would not end before that here."""
 WHOLE: Mapping[str, bool] = {"truncated": False}
 """The `inputDetails` and `outputDetails` of a text that is not cut."""
 
@@ -27,6 +29,7 @@ class EventType(StrEnum):
     EVALUATION_FAILED = "EvaluationFailed"
     EXECUTION_ABORTED = "ExecutionAborted"
     EXECUTION_FAILED = "ExecutionFailed"
+    EXECUTION_REDRIVEN = "ExecutionRedriven"
     EXECUTION_STARTED = "ExecutionStarted"
     EXECUTION_SUCCEEDED = "ExecutionSucceeded"
     EXECUTION_TIMED_OUT = "ExecutionTimedOut"
@@ -41,6 +44,7 @@ class EventType(StrEnum):
     MAP_ITERATION_SUCCEEDED = "MapIterationSucceeded"
     MAP_RUN_ABORTED = "MapRunAborted"
     MAP_RUN_FAILED = "MapRunFailed"
+    MAP_RUN_REDRIVEN = "MapRunRedriven"
     MAP_RUN_STARTED = "MapRunStarted"
     MAP_RUN_SUCCEEDED = "MapRunSucceeded"
     MAP_STATE_FAILED = "MapStateFailed"
@@ -62,6 +66,8 @@ class MarkType(StrEnum):
     """A Wait: {due}."""
     RETRY = "Mark.Retry"
     """A failed state is tried again: {retrier, due}."""
+    FAILED = "Mark.Failed"
+    """A Map whose next iteration cannot begin: those that ran are aborted."""
     PLAN = "Mark.Plan"
     """A Map's items as JSON, its effective input as JSON unless it is the state's, and its concurrency."""
 

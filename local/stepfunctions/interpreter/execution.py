@@ -1,10 +1,12 @@
 """An execution's state: what its records make of it, one after the other.
 
-`changes.py` says what each record does to it.
+`changes.py` says what each record does to it. Many executions wait at a time: what most do not have is None or shared,
+never changed in place.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from local.stepfunctions.asl.documents import EMPTY, Document
 from local.stepfunctions.asl.states import Flow, Machine, State
@@ -22,7 +24,7 @@ class Identity:
     role_arn: str
     region: str = "us-east-1"
     redrives: int | None = 0
-    """None: the context object does not say."""
+    """None: the context object does not say how often. The history knows the number."""
 
 
 @dataclass(slots=True)
@@ -32,11 +34,20 @@ class Task:
     id: int
     time: float
     started: bool = False
-    submitted: bool = False
+    submission: str | None = None
+    """What the service answered, as JSON, once it had taken the task."""
+    arguments: str = ""
+    """As JSON."""
+    credentials: str | None = None
     timeout: float | None = None
     heartbeat: float | None = None
     map_run: str | None = None
     """The ARN, where the task is a map run."""
+
+
+class MapRunTried(NamedTuple):
+    arn: str
+    redrives: int
 
 
 @dataclass(slots=True)
@@ -60,7 +71,7 @@ class Frame:
     index: int
     """Among the parent's branches or items."""
     flow: Flow = field(compare=False)
-    variables: dict[str, Any]
+    variables: Mapping[str, Any]
     previous: int
     """The event that the next one names as its previous."""
     input: Document = EMPTY
@@ -71,13 +82,17 @@ class Frame:
     entered_at: float = 0.0
     before: int = 0
     """`previous`, as it was before the state was entered."""
-    retries: dict[int, int] = field(default_factory=dict)
+    retries: Mapping[int, int] | None = None
     """Of each Retry rule."""
     due: float | None = None
     """A Wait or a retry waits until then."""
     task: Task | None = None
-    children: list[int] = field(default_factory=list)
+    children: Sequence[int] = ()
+    failed: bool = False
+    """The lines below have come to an end with the state; they are kept for a redrive."""
     plan: Plan | None = None
+    map_run: MapRunTried | None = None
+    """Of a distributed Map, also when it has failed."""
 
     @property
     def definition(self) -> State:
@@ -90,6 +105,11 @@ class Execution:
     identity: Identity
     status: Status = Status.RUNNING
     started_at: float = 0.0
+    stopped_at: float | None = None
+    redrives: int = 0
+    redriven_at: float | None = None
+    began: int = 1
+    """The event that started or redrove it last."""
     input: Document = EMPTY
     output: Document | None = None
     error: str | None = None
@@ -100,7 +120,9 @@ class Execution:
     made: int = 0
     """How many frames there have been."""
 
-    def frame_made(self, parent: int | None, index: int, flow: Flow, variables: dict[str, Any], previous: int) -> Frame:
+    def frame_made(
+        self, parent: int | None, index: int, flow: Flow, variables: Mapping[str, Any], previous: int
+    ) -> Frame:
         frame = Frame(self.made, parent, index, flow, variables, previous)
         self.made += 1
         self.frames[frame.number] = frame
@@ -111,7 +133,7 @@ class Execution:
             child = self.frames.pop(number, None)
             if child is not None:
                 self.drop_children(child)
-        frame.children = []
+        frame.children = ()
 
     def task_frame(self, task: int) -> Frame | None:
         """The frame that waits for this task."""

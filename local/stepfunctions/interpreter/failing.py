@@ -40,7 +40,7 @@ def _retry(run: Run, frame: Frame, state: RetryingState, error: str | None, *, h
     for index, retrier in enumerate(state.retriers):
         if not retrier.takes(error, heartbeat=heartbeat):
             continue
-        done = frame.retries.get(index, 0)
+        done = 0 if frame.retries is None else frame.retries.get(index, 0)
         if done >= retrier.attempts:
             return False
         due = run.now + retrier.delay(done, run.effects.random() if retrier.full_jitter else 0.0)
@@ -101,27 +101,24 @@ def abort_lines(run: Run, parent: Frame, previous: int, but: int | None = None) 
 
 def abort(run: Run, frame: Frame, previous: int) -> None:
     """Events for the states of a line that will not be finished, the innermost first."""
+    if frame.failed:
+        # The history has the end of it and of what was below.
+        return
     run.cancel(frame)
     for number in frame.children:
         child = run.execution.frames.get(number)
         if child is not None:
             abort(run, child, previous)
-    if frame.state is not None and isinstance(frame.definition, _ABORTABLE) and not _failed(run, frame):
+    if frame.task is not None and frame.task.map_run is not None:
+        run.emit(frame, EventType.MAP_RUN_ABORTED, previous=previous)
+    if frame.state is not None and isinstance(frame.definition, _ABORTABLE):
         run.emit(frame, f"{TYPES[type(frame.definition)]}StateAborted", previous=previous)
-
-
-def _failed(run: Run, frame: Frame) -> bool:
-    """A Map or Parallel whose end the history has already."""
-    if not isinstance(frame.definition, MapState | ParallelState):
-        return False
-    kinds = (EventType.MAP_STATE_FAILED, EventType.PARALLEL_STATE_FAILED)
-    return any(record.type in kinds and record.frame == frame.number for record in reversed(run.records))
 
 
 def _forget(run: Run, execution: Execution, parent: Frame) -> None:
     """The lines below `parent` do not move any more."""
     gone = set(_below(execution, parent))
-    if any(frame.number in gone for frame, _ in run.ready):
+    if any(frame.number in gone for frame, _, _ in run.ready):
         kept = [entry for entry in run.ready if entry[0].number not in gone]
         run.ready.clear()
         run.ready.extend(kept)

@@ -5,7 +5,7 @@ and replayed from the journal; the commands must not be carried out before.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from local.stepfunctions.asl import errors
@@ -24,14 +24,15 @@ from local.stepfunctions.asl.states import (
     TaskState,
     WaitState,
 )
-from local.stepfunctions.interpreter import distributed, nested, tasks
-from local.stepfunctions.interpreter.changes import apply
+from local.stepfunctions.interpreter import distributed, nested, redriving, tasks
+from local.stepfunctions.interpreter.changes import apply, replay
 from local.stepfunctions.interpreter.commands import Command, StartTimer, Status
 from local.stepfunctions.interpreter.events import WHOLE, Event, EventType, MarkType
 from local.stepfunctions.interpreter.execution import Execution, Frame, Identity
 from local.stepfunctions.interpreter.failing import evaluation_failed, fail
 from local.stepfunctions.interpreter.run import HistoryFull, Run
 from local.stepfunctions.interpreter.stimuli import (
+    Broken,
     Stimulus,
     Stopped,
     TaskFailed,
@@ -65,7 +66,20 @@ def start(machine: Machine, identity: Identity, text: str, now: float, effects: 
     if machine.timeout is not None:
         due = now + machine.timeout
         run.commands.append(StartTimer(Timer(TimerKind.EXECUTION, 0, 1), due))
-    run.ready.append((execution.frames[0], machine.flow.start))
+    run.ready.append((execution.frames[0], machine.flow.start, document))
+    _drain(run)
+    return execution, Advance(run.records, run.commands)
+
+
+def redrive(
+    machine: Machine, identity: Identity, records: Iterable[Event], now: float, effects: Effects
+) -> tuple[Execution, Advance]:
+    """RedriveExecution: an execution that did not succeed goes on from each step that did not. Raises NotRedrivable."""
+    execution = replay(machine, identity, records)
+    run = Run(execution, now, effects)
+    redriving.begin(run)
+    if machine.timeout is not None:
+        run.commands.append(StartTimer(Timer(TimerKind.EXECUTION, 0, execution.began), now + machine.timeout))
     _drain(run)
     return execution, Advance(run.records, run.commands)
 
@@ -90,8 +104,9 @@ def resume(execution: Execution, now: float, effects: Effects) -> list[Command]:
     if execution.status is not Status.RUNNING:
         return []
     if execution.machine.timeout is not None:
-        due = execution.started_at + execution.machine.timeout
-        run.commands.append(StartTimer(Timer(TimerKind.EXECUTION, 0, 1), due))
+        begun = execution.started_at if execution.redriven_at is None else execution.redriven_at
+        due = begun + execution.machine.timeout
+        run.commands.append(StartTimer(Timer(TimerKind.EXECUTION, 0, execution.began), due))
     for frame in list(execution.frames.values()):
         _resume(run, frame)
     return run.commands
@@ -103,8 +118,7 @@ def _resume(run: Run, frame: Frame) -> None:
     if task is not None and isinstance(state, MapState):
         run.commands.append(distributed.resumed(run, frame, state, task))
     elif task is not None and isinstance(state, TaskState):
-        again = replace(tasks.scheduled(run, frame, state, task.id), started=task.started, submitted=task.submitted)
-        run.commands.append(again)
+        run.commands.append(tasks.again(run, state, task))
         if task.timeout is not None:
             run.start_timer(TimerKind.TIMEOUT, frame, task.id, task.time + task.timeout)
         if task.heartbeat is not None:
@@ -133,6 +147,8 @@ def _take(run: Run, stimulus: Stimulus) -> None:
             _fired(run, timer)
         case Stopped(error, cause):
             run.complete(Status.ABORTED, error=error, cause=cause)
+        case Broken(cause):
+            run.complete(Status.FAILED, error=errors.RUNTIME, cause=cause)
         case _:
             frame = run.execution.task_frame(stimulus.task)
             if frame is not None:
@@ -157,7 +173,8 @@ def _task_told(
 
 def _fired(run: Run, timer: Timer) -> None:
     if timer.kind is TimerKind.EXECUTION:
-        run.complete(Status.TIMED_OUT)
+        if timer.event == run.execution.began:
+            run.complete(Status.TIMED_OUT)
         return
     frame = run.execution.frames.get(timer.frame)
     if frame is None or frame.state is None:
@@ -182,8 +199,11 @@ def _drain(run: Run) -> None:
             if run.ended:
                 _end_line(run, run.ended.popleft())
                 continue
-            frame, name = run.ready.popleft()
-            run.enter(frame, name, frame.input if frame.output is None else frame.output)
+            frame, name, document = run.ready.popleft()
+            if name is not None:
+                run.enter(frame, name, document)
+            elif not redriving.revive(run, frame):
+                continue
             _execute(run, frame, frame.definition)
     except HistoryFull:
         _history_full(run)
@@ -197,6 +217,10 @@ def _end_line(run: Run, frame: Frame) -> None:
 
 
 def _history_full(run: Run) -> None:
+    if run.execution.machine.express:
+        # What AWS makes of an Express loop without end, five minutes later.
+        run.complete(Status.TIMED_OUT)
+        return
     cause = "The execution reached the maximum number of history events (25000)."
     run.complete(Status.FAILED, error=errors.RUNTIME, cause=cause)
 

@@ -7,7 +7,7 @@ from local.stepfunctions.asl.errors import StatesError
 from local.stepfunctions.asl.states import MapState, ParallelState
 from local.stepfunctions.interpreter import distributed
 from local.stepfunctions.interpreter.events import EventType, MarkType
-from local.stepfunctions.interpreter.execution import Frame
+from local.stepfunctions.interpreter.execution import Frame, Plan
 from local.stepfunctions.interpreter.failing import abort_lines, evaluation_failed
 from local.stepfunctions.interpreter.run import Run
 
@@ -22,8 +22,7 @@ def run_parallel(run: Run, frame: Frame, state: ParallelState) -> None:
     run.emit(frame, EventType.PARALLEL_STATE_STARTED)
     for number in frame.children:
         child = run.execution.frames[number]
-        child.input = document
-        run.ready.append((child, child.flow.start))
+        run.ready.append((child, child.flow.start, document))
 
 
 def run_map(run: Run, frame: Frame, state: MapState) -> None:
@@ -46,8 +45,16 @@ def run_map(run: Run, frame: Frame, state: MapState) -> None:
     if not items:
         _map_succeeded(run, frame, state)
         return
-    wide = concurrency if 0 < concurrency < INLINE_CONCURRENCY else INLINE_CONCURRENCY
-    for _ in range(min(wide, len(items))):
+    fill(run, frame, state)
+
+
+def fill(run: Run, frame: Frame, state: MapState) -> None:
+    """Start iterations until as many run as may."""
+    plan = frame.plan
+    if plan is None:
+        return
+    wide = plan.concurrency if 0 < plan.concurrency < INLINE_CONCURRENCY else INLINE_CONCURRENCY
+    while len(frame.children) < wide and plan.started < len(plan.items):
         if not _start_iteration(run, frame, state, frame.previous):
             return
 
@@ -58,20 +65,25 @@ def _start_iteration(run: Run, frame: Frame, state: MapState, previous: int) -> 
     if plan is None:
         return False
     index = plan.started
-    item = plan.items[index]
-    if state.selector is not None:
-        scope = run.scope(frame, item=(index, item))
-        try:
-            item = state.selector(scope, plan.effective)
-        except StatesError as error:
-            abort_lines(run, frame, previous)
-            evaluation_failed(run, frame, error)
-            return False
+    try:
+        document = item_input(run, frame, state, plan, index)
+    except StatesError as error:
+        abort_lines(run, frame, previous)
+        run.mark(frame, MarkType.FAILED, {})
+        evaluation_failed(run, frame, error)
+        return False
     run.emit(frame, EventType.MAP_ITERATION_STARTED, {"name": state.name, "index": index}, previous=previous)
     child = run.execution.frames[frame.children[-1]]
-    child.input = Document.of(item)
-    run.ready.append((child, child.flow.start))
+    run.ready.append((child, child.flow.start, document))
     return True
+
+
+def item_input(run: Run, frame: Frame, state: MapState, plan: Plan, index: int) -> Document:
+    """Of one iteration. Raises StatesError."""
+    item = plan.items[index]
+    if state.selector is not None:
+        item = state.selector(run.scope(frame, item=(index, item)), plan.effective)
+    return Document.of(item)
 
 
 def line_succeeded(run: Run, frame: Frame) -> None:
@@ -87,9 +99,12 @@ def line_succeeded(run: Run, frame: Frame) -> None:
 
 
 def _parallel_succeeded(run: Run, last: Frame, frame: Frame, state: ParallelState, children: list[Frame]) -> None:
-    result = [(child.output or EMPTY).value for child in children]
     run.emit(frame, EventType.PARALLEL_STATE_SUCCEEDED, previous=last.previous)
-    _leave(run, frame, state, result)
+    leave(run, frame, state, outputs_of(children))
+
+
+def outputs_of(branches: list[Frame]) -> list[Any]:
+    return [(branch.output or EMPTY).value for branch in branches]
 
 
 def _iteration_succeeded(run: Run, frame: Frame, parent: Frame, state: MapState) -> None:
@@ -105,13 +120,17 @@ def _iteration_succeeded(run: Run, frame: Frame, parent: Frame, state: MapState)
 
 
 def _map_succeeded(run: Run, frame: Frame, state: MapState) -> None:
-    plan = frame.plan
-    results = [] if plan is None else [plan.results[index].value for index in range(len(plan.items))]
     run.emit(frame, EventType.MAP_STATE_SUCCEEDED)
-    _leave(run, frame, state, results)
+    leave(run, frame, state, results_of(frame))
 
 
-def _leave(run: Run, frame: Frame, state: ParallelState | MapState, result: Any) -> None:
+def results_of(frame: Frame) -> list[Any]:
+    """Of a Map whose iterations are all through."""
+    plan = frame.plan
+    return [] if plan is None else [plan.results[index].value for index in range(len(plan.items))]
+
+
+def leave(run: Run, frame: Frame, state: ParallelState | MapState, result: Any) -> None:
     scope = run.scope(frame)
     scope.result, scope.has_result = result, True
     try:

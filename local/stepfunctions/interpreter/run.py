@@ -12,7 +12,14 @@ from local.stepfunctions.asl.states import TYPES, BaseState, WaitState
 from local.stepfunctions.interpreter.changes import apply
 from local.stepfunctions.interpreter.commands import CancelTask, CancelTimer, Command, Complete, StartTimer, Status
 from local.stepfunctions.interpreter.context import context_of
-from local.stepfunctions.interpreter.events import MAX_EVENTS, WHOLE, Event, EventType, MarkType
+from local.stepfunctions.interpreter.events import (
+    MAX_EVENTS,
+    MAX_EXPRESS_EVENTS,
+    WHOLE,
+    Event,
+    EventType,
+    MarkType,
+)
 from local.stepfunctions.interpreter.execution import Execution, Frame
 from local.stepfunctions.interpreter.stimuli import Timer, TimerKind
 
@@ -31,10 +38,13 @@ class Run:
         self.effects = effects
         self.records: list[Event] = []
         self.commands: list[Command] = []
-        self.ready: deque[tuple[Frame, str]] = deque()
-        """Frames, and the state that each enters next."""
+        self.most = MAX_EXPRESS_EVENTS if execution.machine.express else MAX_EVENTS
+        self.ready: deque[tuple[Frame, str | None, Document]] = deque()
+        """Frames, the state that each enters next, and its input. None: the state it is in is done once more."""
         self.ended: deque[Frame] = deque()
         """Frames that are through."""
+        self.rerun = False
+        """Of a redrive: a state whose lines were all successful runs them again."""
 
     # Records.
 
@@ -49,7 +59,7 @@ class Run:
     ) -> int:
         """Its id. `document` is the input or output in the details."""
         number = self.execution.last + 1
-        if number >= MAX_EVENTS:
+        if number >= self.most:
             raise HistoryFull
         event = _NEW_EVENT(
             (number, frame.previous if previous is None else previous, kind, self.now, frame.number, details)
@@ -106,13 +116,13 @@ class Run:
             self.ended.append(frame)
         else:
             # Before other lines: this one goes on until it waits.
-            self.ready.appendleft((frame, target))
+            self.ready.appendleft((frame, target, document))
 
     def start_timer(self, kind: TimerKind, frame: Frame, event: int, due: float) -> None:
         self.commands.append(StartTimer(Timer(kind, frame.number, event), due))
 
     def cancel(self, frame: Frame) -> None:
-        """What the frame, and those below it, wait for."""
+        """What the frame, and those below it that still run, wait for."""
         task = frame.task
         if task is not None:
             self.commands.append(CancelTask(task.id))
@@ -120,6 +130,8 @@ class Run:
         elif frame.due is not None:
             kind = TimerKind.WAIT if isinstance(frame.definition, WaitState) else TimerKind.RETRY
             self.commands.append(CancelTimer(Timer(kind, frame.number, frame.entered)))
+        if frame.failed:
+            return
         for number in frame.children:
             child = self.execution.frames.get(number)
             if child is not None:

@@ -72,4 +72,11 @@ class Stopped:
     cause: str | None = None
 
 
-Stimulus = TimerFired | TaskStarted | TaskSubmitted | TaskHeartbeat | TaskSucceeded | TaskFailed | Stopped
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The engine itself failed where this execution went on."""
+
+    cause: str
+
+
+Stimulus = TimerFired | TaskStarted | TaskSubmitted | TaskHeartbeat | TaskSucceeded | TaskFailed | Stopped | Broken

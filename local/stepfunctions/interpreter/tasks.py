@@ -11,7 +11,7 @@ from local.stepfunctions.asl.states import MapState, TaskState
 from local.stepfunctions.interpreter import distributed
 from local.stepfunctions.interpreter.commands import ScheduleTask
 from local.stepfunctions.interpreter.events import WHOLE, EventType
-from local.stepfunctions.interpreter.execution import Frame
+from local.stepfunctions.interpreter.execution import Frame, Task
 from local.stepfunctions.interpreter.failing import evaluation_failed, fail
 from local.stepfunctions.interpreter.run import Run, too_large
 from local.stepfunctions.interpreter.stimuli import TimerKind
@@ -45,6 +45,14 @@ def scheduled(run: Run, frame: Frame, state: TaskState, task: int) -> ScheduleTa
     heartbeat = None if state.heartbeat is None else state.heartbeat(scope, raw)
     role = None if state.credentials is None else state.credentials(scope, raw)
     return ScheduleTask(task, state.name, state.resource, arguments, token, role, timeout, heartbeat)
+
+
+def again(run: Run, state: TaskState, task: Task) -> ScheduleTask:
+    """The command once more, as it was recorded: evaluated anew, States.UUID() would give it another identity."""
+    return ScheduleTask(
+        task.id, state.name, state.resource, decode(task.arguments), run.effects.token(task.id), task.credentials,
+        task.timeout, task.heartbeat, started=task.started, submission=task.submission,
+    )  # fmt: skip
 
 
 def _details(run: Run, state: TaskState, command: ScheduleTask) -> dict[str, Any]:

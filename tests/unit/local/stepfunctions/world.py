@@ -39,8 +39,8 @@ class World:
     timers: dict[Timer, float] = field(default_factory=dict)
 
     @classmethod
-    def starting(cls, definition: dict[str, Any], value: Any = None) -> "World":
-        machine = compile_machine(json.dumps(definition))
+    def starting(cls, definition: dict[str, Any], value: Any = None, *, express: bool = False) -> "World":
+        machine = compile_machine(json.dumps(definition), express=express)
         text = json.dumps({} if value is None else value)
         execution, step = interpreter.start(machine, IDENTITY, text, 1000.0, FixedEffects())
         world = cls(machine, execution)
@@ -58,6 +58,14 @@ class World:
 
     def happens(self, *stimuli: Stimulus) -> list[Event]:
         step = interpreter.advance(self.execution, stimuli, self.now, FixedEffects())
+        self.took(step)
+        return step.records
+
+    def redriven(self) -> list[Event]:
+        """From its records alone, as a journal has them."""
+        self.timers.clear()
+        self.commands.clear()
+        self.execution, step = interpreter.redrive(self.machine, IDENTITY, self.records, self.now, FixedEffects())
         self.took(step)
         return step.records
 
@@ -90,13 +98,49 @@ class World:
 
 
 def machine_of(*states: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """States S0, S1 ... one after the other; a state that says where it leads is left as it is."""
+    """States S0, S1 ... one after the other; a state that says where it leads is left as it is.
+
+    The states of flows inside are renamed: no two states of a machine have the same name.
+    """
     named: dict[str, Any] = {}
-    for index, state in enumerate(states):
+    for index, given in enumerate(states):
+        state = _inner_renamed(given, f"S{index}")
         ends = state["Type"] in ("Choice", "Fail", "Succeed") or "Next" in state or "End" in state
         last = index + 1 == len(states)
         named[f"S{index}"] = state if ends else {**state, **({"End": True} if last else {"Next": f"S{index + 1}"})}
     return {"StartAt": "S0", "States": named, **more}
+
+
+def _inner_renamed(state: dict[str, Any], outer: str) -> dict[str, Any]:
+    changed = dict(state)
+    for name in ("ItemProcessor", "Iterator"):
+        if name in state:
+            changed[name] = _renamed(state[name], outer)
+    if "Branches" in state:
+        changed["Branches"] = [_renamed(flow, f"{outer}.{index}") for index, flow in enumerate(state["Branches"])]
+    return changed
+
+
+def _renamed(flow: dict[str, Any], outer: str) -> dict[str, Any]:
+    """With `outer` before each name, however deep."""
+
+    def target(value: dict[str, Any]) -> dict[str, Any]:
+        return {name: f"{outer}.{to}" if name in ("Next", "Default") else to for name, to in value.items()}
+
+    def moved(state: dict[str, Any]) -> dict[str, Any]:
+        changed = target(state)
+        for rules in ("Catch", "Choices"):
+            if rules in changed:
+                changed[rules] = [target(rule) for rule in changed[rules]]
+        for inner in ("ItemProcessor", "Iterator"):
+            if inner in changed:
+                changed[inner] = _renamed(changed[inner], outer)
+        if "Branches" in changed:
+            changed["Branches"] = [_renamed(branch, outer) for branch in changed["Branches"]]
+        return changed
+
+    states = {f"{outer}.{name}": moved(state) for name, state in flow["States"].items()}
+    return {**flow, "StartAt": f"{outer}.{flow['StartAt']}", "States": states}
 
 
 def task(**more: Any) -> dict[str, Any]:

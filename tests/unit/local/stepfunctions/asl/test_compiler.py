@@ -7,6 +7,9 @@ from local.stepfunctions.asl.compiler import compile_machine, validate
 from local.stepfunctions.asl.documents import MAX_DEPTH
 from local.stepfunctions.asl.validation import InvalidDefinition
 
+LAMBDA = "arn:aws:states:::lambda:invoke"
+INNER = {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": True}}}
+SPREAD = {**INNER, "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
 _TYPES = "[Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]"
 _NOT_AN_EXPRESSION = "The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call at {}"
 _NOT_RECOGNIZED = (
@@ -77,6 +80,23 @@ def test_targets_must_be_there_and_states_must_be_reached() -> None:
         {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "TimeoutSeconds": 0, "End": True},
         {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Retry": [{"MaxAttempts": 1}], "End": True},
         {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Catch": [{"ErrorEquals": []}], "End": True},
+        {"Type": "Task", "Resource": LAMBDA, "Retry": [{"ErrorEquals": ["States.ALL", "E"]}], "End": True},
+        {
+            "Type": "Task",
+            "Resource": LAMBDA,
+            "Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["E"]}],
+            "End": True,
+        },
+        {"Type": "Task", "Resource": LAMBDA, "TimeoutSeconds": 1, "TimeoutSecondsPath": "$.a", "End": True},
+        {"Type": "Pass", "Assign": {"states": 1}, "End": True},
+        {"Type": "Pass", "Assign": {"1a": 1}, "End": True},
+        {"Type": "Pass", "Assign": {"a" * 81: 1}, "End": True},
+        {"Type": "Map", "MaxConcurrency": 1, "MaxConcurrencyPath": "$.a", "ItemProcessor": INNER, "End": True},
+        {"Type": "Map", "ItemProcessor": INNER, "Iterator": INNER, "End": True},
+        {"Type": "Map", "ItemProcessor": SPREAD, "ItemReader": {"Parameters": {}}, "End": True},
+        {"Type": "Map", "ItemProcessor": SPREAD, "ItemReader": {"Resource": LAMBDA}, "End": True},
+        {"Type": "Map", "ItemProcessor": SPREAD, "ItemBatcher": {"BatchInput": {}}, "End": True},
+        {"Type": "Map", "ItemProcessor": SPREAD, "ResultWriter": {}, "End": True},
     ],
 )
 def test_wrong_state_is_refused(state: dict[str, Any]) -> None:
@@ -88,6 +108,22 @@ def test_express_machines_do_not_wait_for_callbacks() -> None:
     definition = {"StartAt": "S", "States": {"S": state}}
     assert not problems(definition)
     assert problems(definition, express=True)
+
+
+def test_express_children_of_a_map_run_do_not_either() -> None:
+    waiting = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "End": True}
+    inner = {"StartAt": "I", "States": {"I": waiting}}
+    for kind, refused in (("STANDARD", False), ("EXPRESS", True)):
+        processor = {**inner, "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": kind}}
+        spread = {"StartAt": "S", "States": {"S": {"Type": "Map", "ItemProcessor": processor, "End": True}}}
+        assert bool(problems(spread)) is refused
+        assert problems(spread, express=True)
+
+
+def test_no_two_states_of_a_machine_have_one_name() -> None:
+    inner = {"StartAt": "S", "States": {"S": {"Type": "Pass", "End": True}}}
+    found = problems({"StartAt": "S", "States": {"S": {"Type": "Parallel", "Branches": [inner], "End": True}}})
+    assert found == ["DUPLICATE_STATE_NAME: Duplicate State name: S at /States/S/Branches[0]/States/S"]
 
 
 def test_text_that_is_no_json_is_a_problem_of_the_whole() -> None:

@@ -48,7 +48,7 @@ def test_token_stands_in_the_context_object_and_in_the_command() -> None:
     assert command.arguments["MessageBody"] == {"token": command.token}
     world.happens(TaskStarted(command.task), TaskSubmitted(command.task, "{}"))
     assert world.execution.frames[0].task is not None
-    assert world.execution.frames[0].task.submitted
+    assert world.execution.frames[0].task.submission
 
 
 def test_retries_wait_longer_each_time_and_then_the_catcher_takes_over() -> None:
