@@ -1,0 +1,161 @@
+"""What the engine does between two commits: everything in it is written down together, or did not happen."""
+
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from local.stepfunctions.executor.errors import AlreadyExists, NoSuchExecution, NotRedrivable
+from local.stepfunctions.executor.live import Live, identity_of, machine_of
+from local.stepfunctions.executor.requests import NewExecution, Over
+from local.stepfunctions.interpreter import interpreter, redriving
+from local.stepfunctions.interpreter.commands import Command, Complete, Status
+from local.stepfunctions.interpreter.events import Event
+from local.stepfunctions.interpreter.interpreter import Advance
+from local.stepfunctions.interpreter.stimuli import Stimulus, Stopped, TaskFailed, TaskSucceeded
+from local.stepfunctions.journal.journal import Journal
+from local.stepfunctions.journal.rows import ExecutionRow, execution_arn
+
+if TYPE_CHECKING:
+    from local.stepfunctions.executor.executor import Executor
+
+
+class Turn:
+    def __init__(self, executor: "Executor", journal: Journal, now: float) -> None:
+        self.now = now
+        self.commands: list[tuple[Live, Command]] = []
+        """To be carried out after the commit."""
+        self.committed: list[Callable[[], None]] = []
+        """To be called after the commit."""
+        self.observed: list[tuple[ExecutionRow, Sequence[Event]]] = []
+        self.over: list[Over] = []
+        self.ended: list[Live] = []
+        self._children_over: deque[Over] = deque()
+        self._executor = executor
+        self._journal = journal
+        self._live = executor.live
+        self.touched: set[int] = set()
+        self.resumed: set[int] = set()
+        self._broken: set[int] = set()
+
+    # What can be asked of it, here and in `local.stepfunctions.mapruns`.
+
+    def start(self, new: NewExecution) -> ExecutionRow:
+        """Begin an execution. Raises AlreadyExists, or ValueError where the input is not JSON."""
+        revision = self._journal.revision(
+            new.machine_arn, new.definition, new.role_arn, new.express, new.version_arn, new.alias_arn, new.logging,
+            new.processor,
+        )  # fmt: skip
+        name = str(uuid.uuid4()) if new.name is None else new.name
+        if new.express and new.map_run is None:
+            name = f"{name}:{uuid.uuid4()}"
+        elif new.name is not None and self._journal.is_taken(revision, name) is not None:
+            raise AlreadyExists(execution_arn(new.machine_arn, name))
+        row = ExecutionRow(
+            self._journal.next_id(), revision, name, Status.RUNNING.value, self.now,
+            trace_header=new.trace_header, map_run=new.map_run, item=new.item,
+        )  # fmt: skip
+        effects = self._live.effects(row.id)
+        execution, step = interpreter.start(machine_of(revision), identity_of(row), new.input, self.now, effects)
+        live = self._live.add(row, execution, effects, 0)
+        if not (row.express and row.map_run is None and execution.status is not Status.RUNNING):
+            # Nobody can ask for an Express execution that is over.
+            self._journal.insert(row)
+        self._take(live, step)
+        return row
+
+    def tell(self, execution: int, *stimuli: Stimulus) -> bool:
+        """Something has happened to an execution. False where it does not run any more."""
+        live = None if execution in self._broken else self._live.get(execution)
+        if live is None or live.execution.status is not Status.RUNNING:
+            return False
+        # Before it moves: what it waits for besides is asked for once more, and what it begins now only once.
+        self.commands.extend((live, command) for command in self._executor.pending(self, live))
+        self.advance(live, stimuli)
+        for stimulus in stimuli:
+            if isinstance(stimulus, TaskSucceeded | TaskFailed):
+                self.committed.append(partial(self._executor.forget_map_run, execution, stimulus.task))
+        return True
+
+    def stop(self, execution: int, error: str | None = None, cause: str | None = None) -> bool:
+        """False where it does not run any more."""
+        return self.tell(execution, Stopped(error, cause))
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
+        """In the journal, committed with the turn. Raises JournalFull."""
+        return self._journal.execute(statement, parameters)
+
+    # What the executor does with it.
+
+    def advance(self, live: Live, stimuli: Sequence[Stimulus]) -> None:
+        try:
+            step = interpreter.advance(live.execution, stimuli, self.now, live.effects)
+        except Exception as error:  # noqa: BLE001 - an execution's edge: it alone ends, with what went wrong
+            self._break(live, error)
+            return
+        self._take(live, step)
+
+    def redrive(self, arn: str) -> ExecutionRow:
+        """Raises NoSuchExecution or NotRedrivable."""
+        row = self._executor.reader.execution(arn)
+        if row is None:
+            raise NoSuchExecution(arn)
+        if row.status == Status.RUNNING.value or row.id in self.touched:
+            raise NotRedrivable("the execution is running")
+        effects = self._live.effects(row.id)
+        records, batches = self._executor.reader.history(row.id)
+        try:
+            execution, step = interpreter.redrive(
+                machine_of(row.revision), identity_of(row), records, self.now, effects
+            )
+        except redriving.NotRedrivable as error:
+            raise NotRedrivable(str(error)) from error
+        row.redrives += 1
+        row.redriven, row.status, row.stopped = self.now, Status.RUNNING.value, None
+        live = self._live.add(row, execution, effects, batches)
+        self._journal.update(row)
+        self._take(live, step)
+        return row
+
+    def settle(self) -> None:
+        """Tell map runs of their children, which may begin others, until all is said."""
+        while self._children_over:
+            self._executor.map_runs.child_over(self, self._children_over.popleft())
+
+    def _take(self, live: Live, step: Advance) -> None:
+        row = live.row
+        self.touched.add(row.id)
+        ended = False
+        for command in step.commands:
+            if type(command) is Complete:
+                ended = True
+                self._end(live, command)
+            else:
+                self.commands.append((live, command))
+        if step.records:
+            gone = ended and row.express and row.map_run is None
+            if not gone:
+                self._journal.append(row.id, live.batches, step.records)
+                live.batches += 1
+            self.observed.append((row, step.records))
+
+    def _end(self, live: Live, end: Complete) -> None:
+        row = live.row
+        row.status, row.stopped = end.status.value, self.now
+        over = Over(row, end.output, end.error, end.cause)
+        self.over.append(over)
+        self.ended.append(live)
+        if row.map_run is not None:
+            self._children_over.append(over)
+        if row.express and row.map_run is None:
+            self._journal.delete(row.id)
+        else:
+            self._journal.update(row)
+
+    def _break(self, live: Live, error: Exception) -> None:
+        """Its state in memory is half moved: it is read from the journal, and ended, in a turn of its own."""
+        self._broken.add(live.row.id)
+        self.touched.add(live.row.id)
+        cause = f"The engine failed: {type(error).__name__}: {error}"
+        self.committed.append(lambda: self._executor.end_broken(live.row.id, cause))
