@@ -1,0 +1,68 @@
+"""The optimized integrations: those with rules of their own, and the others, which are one call each."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local.stepfunctions.asl import errors
+from local.stepfunctions.asl.documents import encode
+from local.stepfunctions.integrations import (
+    apigateway,
+    dialects,
+    emr,
+    events,
+    http,
+    lambdas,
+    messaging,
+    metadata,
+    naming,
+    sagemaker,
+    states,
+)
+from local.stepfunctions.integrations.call import Arguments, Call, action
+from local.stepfunctions.integrations.task import TaskError
+
+_OWN: Mapping[tuple[str, str], Callable[[Call], str]] = {
+    ("apigateway", "invoke"): apigateway.invoke,
+    ("events", "putEvents"): events.put_events,
+    ("http", "invoke"): http.invoke,
+    ("lambda", "invoke"): lambdas.invoke,
+    ("sns", "publish"): messaging.publish,
+    ("sqs", "sendMessage"): messaging.send_message,
+    ("states", "startExecution"): states.start_execution,
+}
+
+
+def perform(call: Call) -> str:
+    """The result, as JSON. Raises TaskError."""
+    own = _OWN.get((call.resource.service, call.resource.action))
+    if own is not None:
+        return own(call)
+    if call.resource.service == "sagemaker":
+        return encode(start(call, sagemaker.perform))
+    return encode(start(call))
+
+
+Send = Callable[[Call, Arguments], dict[str, Any]]
+"""Carries out the call's action; answers the result in Step Functions' spelling, with botocore's metadata."""
+
+
+def start(call: Call, send: Send | None = None) -> dict[str, Any]:
+    """The result of one call of a service, with its HTTP metadata. Raises TaskError."""
+    service = call.resource.service
+    told = (send or _send)(call, call.fields)
+    answer = {"ResponseMetadata": told.pop("ResponseMetadata", {})}
+    return dict(sorted((told | metadata.of(service, answer, encode(told).encode())).items()))
+
+
+def _send(call: Call, arguments: Arguments) -> dict[str, Any]:
+    service, name = call.resource.service, call.resource.action
+    spelled = naming.botocore_service(service)
+    dialect = dialects.OPTIMIZED.get(service)
+    name, arguments = emr.translated(name, arguments) if service == "elasticmapreduce" else (name, arguments)
+    found = None
+    if spelled is not None and dialect is not None:
+        found = action(call.client(spelled), name, dialect)
+    if found is None:
+        raise TaskError(errors.RUNTIME, f"The local cloud does not carry out '{call.resource.arn}'")
+    answer = found.perform(call, arguments)
+    return found.result(answer) | {"ResponseMetadata": answer.get("ResponseMetadata", {})}
