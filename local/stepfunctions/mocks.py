@@ -5,23 +5,12 @@ from functools import lru_cache
 from typing import Any
 
 import botocore.loaders
-from botocore.exceptions import UnknownServiceError
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from local.stepfunctions.asl.documents import is_number
 from local.stepfunctions.asl.resources import Pattern, Resource, ResourceKind
+from local.stepfunctions.integrations import naming
 
-_SERVICES: Mapping[str, str] = {
-    "states": "stepfunctions",
-    "sfn": "stepfunctions",
-    "elasticmapreduce": "emr",
-    "cloudwatchlogs": "logs",
-    "eventbridge": "events",
-    "cognitoidentityprovider": "cognito-idp",
-    "elasticloadbalancingv2": "elbv2",
-    "secretsmanager": "secretsmanager",
-}
-"""Services that are called otherwise in a Resource than in botocore."""
 _SAID: Mapping[str, str] = {"structure": "an object", "map": "an object", "list": "an array", "boolean": "a boolean"}
 _NUMBERS = frozenset({"integer", "long", "float", "double"})
 _OWN_RESULT = frozenset({("lambda", "invoke", "Payload")})
@@ -37,7 +26,8 @@ def check(resource: Resource, result: Any, *, strict: bool) -> None:
     if resource.kind is not ResourceKind.SERVICE or resource.pattern is not Pattern.REQUEST_RESPONSE:
         return
     service = resource.service.removeprefix("aws-sdk:")
-    operation = _operation(_SERVICES.get(service, service), resource.action[:1].upper() + resource.action[1:])
+    known = naming.botocore_service(service)
+    operation = None if known is None else _operation(known, naming.capitalized(resource.action))
     if operation is None or operation.output_shape is None:
         return
     own = {member for name, action, member in _OWN_RESULT if (name, action) == (service, resource.action)}
@@ -46,10 +36,7 @@ def check(resource: Resource, result: Any, *, strict: bool) -> None:
 
 @lru_cache(maxsize=256)
 def _operation(service: str, name: str) -> OperationModel | None:
-    try:
-        model = ServiceModel(botocore.loaders.create_loader().load_service_model(service, "service-2"), service)
-    except UnknownServiceError:
-        return None
+    model = ServiceModel(botocore.loaders.create_loader().load_service_model(service, "service-2"), service)
     return model.operation_model(name) if name in model.operation_names else None
 
 
@@ -58,18 +45,14 @@ def _structure(
 ) -> None:
     if not isinstance(value, dict):
         raise Mismatch(f"Field '{name}' must be an object")
-    members = {_pascal(member): (member, inner) for member, inner in shape.members.items()}
+    members = {naming.capitalized(member): (member, inner) for member, inner in shape.members.items()}
     if strict:
         for member in shape.required_members:
-            if _pascal(member) not in value:
-                raise Mismatch(f"Required field '{_pascal(member)}' is missing")
+            if naming.capitalized(member) not in value:
+                raise Mismatch(f"Required field '{naming.capitalized(member)}' is missing")
     for given, item in value.items():
         if given in members and given not in skip:
             _value(members[given][1], item, given, strict=strict)
-
-
-def _pascal(member: str) -> str:
-    return member[:1].upper() + member[1:]
 
 
 def _value(shape: Shape, value: Any, name: str, *, strict: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from local.stepfunctions import mocks
 from local.stepfunctions.asl import compiler, timestamps
 from local.stepfunctions.asl.documents import decode
+from local.stepfunctions.asl.resources import Pattern, ResourceKind
 from local.stepfunctions.asl.scope import Effects
 from local.stepfunctions.asl.states import TYPES, Flow, MapState, ParallelState, State, StateType, TaskState
 from local.stepfunctions.asl.validation import InvalidDefinition
@@ -34,6 +35,8 @@ def tested_state(request: Mapping[str, Any]) -> State:
     if "result" in mock and "errorOutput" in mock:
         raise Refused("A test mock should have only one of the following fields: [result, errorOutput].")
     state = _state(request)
+    if not mock and isinstance(state, TaskState) and "roleArn" not in request:
+        raise Refused("RoleArn must be specified when testing a Task state")
     _check_mock(state, TYPES[type(state)], mock)
     return state
 
@@ -42,6 +45,8 @@ def json_of(text: str, name: str) -> Any:
     try:
         return decode(text)
     except ValueError as error:
+        if name == "input":
+            raise Refused(f"Invalid State Machine Execution Input: '{error}'", "InvalidExecutionInput") from error
         raise Refused(f"Invalid {name}: it is not JSON: {error}") from error
 
 
@@ -79,11 +84,22 @@ def _check_mock(state: State, kind: StateType, mock: Mapping[str, Any]) -> None:
                 "[Task, Wait, Pass, Succeed, Fail, Choice]",
                 "InvalidDefinition",
             )
+        if isinstance(state, TaskState) and _lasts(state):
+            raise Refused(
+                f"TestState API does not support '{state.resource.arn}' without a mock: one request does not answer it",
+                "InvalidDefinition",
+            )
         return
     if kind not in _MOCKED:
         raise Refused(f"State type '{kind}' is not supported when a mock is specified")
     if "result" in mock:
         _check_result(state, json_of(mock["result"], "mock result"), mock.get("fieldValidationMode", "STRICT"))
+
+
+def _lasts(state: TaskState) -> bool:
+    """It ends by a worker, a token or a job."""
+    resource = state.resource
+    return resource.kind is ResourceKind.ACTIVITY or resource.pattern is not Pattern.REQUEST_RESPONSE
 
 
 def _check_result(state: State, result: Any, mode: str) -> None:

@@ -82,6 +82,10 @@ class Turn:
         """False where it does not run any more."""
         return self.tell(execution, Stopped(error, cause))
 
+    def forget_machine(self, arn: str) -> None:
+        """The state machine was deleted, and its executions with it."""
+        self._journal.forget_machine(arn)
+
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         """In the journal, committed with the turn. Raises JournalFull."""
         return self._journal.execute(statement, parameters)

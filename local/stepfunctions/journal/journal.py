@@ -98,6 +98,14 @@ class Journal:
             "DELETE FROM records WHERE id >= ? AND id < ?", (execution << BATCH_BITS, (execution + 1) << BATCH_BITS)
         )
 
+    def forget_machine(self, arn: str) -> None:
+        """Its executions are nobody's from now on: their names are free, and pruning finds them in time."""
+        self.execute(
+            "UPDATE machines SET arn = 'deleted ' || id || ' ' || arn WHERE arn = ? OR (arn > ? AND arn < ?)",
+            (arn, f"{arn}/", f"{arn}0"),
+        )
+        self._revisions.clear()
+
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """In the turn's transaction, at once. Raises JournalFull."""
         try:

@@ -49,9 +49,11 @@ def test_retry_and_catch_are_told_not_carried_out() -> None:
     ("state", "request_", "says"),
     [
         ({"Type": "Pass", "End": True}, {"mock": {"result": "1"}}, "State type 'Pass' is not supported"),
-        ({"Type": "Pass", "End": True}, {"input": "{"}, "Invalid input"),
+        ({"Type": "Pass", "End": True}, {"input": "{"}, "Invalid State Machine Execution Input"),
         (task(End=True), {"mock": {"result": '{"StatusCode":"200"}'}}, "Field 'StatusCode' must be a number"),
-        ({"Type": "Task", "Resource": LAMBDA, "End": True}, {}, "without a mock"),
+        ({"Type": "Task", "Resource": LAMBDA, "End": True}, {}, "RoleArn must be specified"),
+        ({"Type": "Task", "Resource": LAMBDA, "End": True}, {"roleArn": "r"}, "without a mock"),
+        ({"Type": "Task", "Resource": f"{LAMBDA}.waitForTaskToken", "End": True}, {"roleArn": "r"}, "does not support"),
     ],
 )
 def test_wrong_request_is_refused(state: dict[str, Any], request_: dict[str, Any], says: str) -> None:

@@ -197,6 +197,23 @@ def test_names_are_taken_from_the_moment_they_are_given(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_names_of_a_machine_that_was_deleted_are_free(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    old = kept(journal, "one")
+    journal.forget_machine(MACHINE)
+    journal.commit()
+    new = row(journal, "one")
+    assert journal.is_taken(new.revision, "one") is None
+    journal.insert(new)
+    journal.commit()
+    reader = Reader(journal.path)
+    found = reader.execution(old.arn)
+    assert found is not None
+    assert found.id == new.id
+    reader.close()
+    journal.close()
+
+
 def test_executions_are_listed_newest_first_page_by_page(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     made = [kept(journal, f"e{number}", ("SUCCEEDED", "FAILED", "RUNNING")[number % 3]).id for number in range(9)]

@@ -1,0 +1,67 @@
+"""Definitions that are only looked at: ValidateStateMachineDefinition and TestState."""
+
+import random
+import time
+import uuid
+from typing import Any
+
+from local.stepfunctions import testrequest, teststate
+from local.stepfunctions.api.context import Context
+from local.stepfunctions.api.errors import ApiError
+from local.stepfunctions.asl import compiler
+from local.stepfunctions.asl.documents import decode
+from local.stepfunctions.asl.states import TaskState
+from local.stepfunctions.asl.validation import InvalidDefinition, Severity
+from local.stepfunctions.integrations.task import TaskError
+from local.stepfunctions.interpreter.commands import ScheduleTask
+from local.store import Document
+
+_DEFAULT_RESULTS = 100
+
+
+def check(text: str, *, express: bool) -> None:
+    """Raises ApiError with every problem."""
+    problems = [one for one in compiler.validate(text, express=express) if one.severity is Severity.ERROR]
+    if problems:
+        raise ApiError("InvalidDefinition", str(InvalidDefinition(problems)))
+
+
+def validate(_context: Context, request: Document) -> Document:
+    problems = compiler.validate(request["definition"], express=request.get("type") == "EXPRESS")
+    wrong = any(problem.severity is Severity.ERROR for problem in problems)
+    if request.get("severity", "ERROR") == "ERROR":
+        problems = [problem for problem in problems if problem.severity is Severity.ERROR]
+    most = request.get("maxResults") or _DEFAULT_RESULTS
+    return {
+        "result": "FAIL" if wrong else "OK",
+        "diagnostics": [problem.as_diagnostic() for problem in problems[:most]],
+        "truncated": len(problems) > most,
+    }
+
+
+class _Effects:
+    def random(self) -> float:
+        return random.random()
+
+    def uuid(self) -> str:
+        return str(uuid.uuid4())
+
+    def token(self, task: int) -> str:
+        del task
+        return str(uuid.uuid4())
+
+
+def test_state(context: Context, request: Document) -> Document:
+    """A Task without a mock is really carried out."""
+
+    def perform(state: TaskState, arguments: Any) -> Any:
+        command = ScheduleTask(0, state.name, state.resource, arguments, str(uuid.uuid4()), None, None, None)
+        try:
+            return decode(context.call(command))
+        except TaskError as failure:
+            raise teststate.WorkFailed(failure.error, failure.cause) from failure
+
+    try:
+        return teststate.answer(request, time.time(), _Effects(), perform)
+    except testrequest.Refused as refused:
+        raise ApiError(refused.code, str(refused)) from refused

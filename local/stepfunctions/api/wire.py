@@ -1,0 +1,40 @@
+"""Step Functions' requests and answers, by botocore's model of it (`local/wire.py`)."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.model import Shape
+
+from local import wire
+from local.stepfunctions.api.errors import ApiError, validation
+from local.store import Document
+
+_SERVICE = "stepfunctions"
+
+
+@functools.cache
+def _shapes(operation: str) -> tuple[Shape | None, Shape | None]:
+    model = wire.model(_SERVICE)
+    if operation not in model.operation_names:
+        raise ApiError("UnknownOperationException", f"The operation {operation} is not one of Step Functions'.")
+    found = model.operation_model(operation)
+    return found.input_shape, found.output_shape
+
+
+def check(operation: str, request: object) -> Document:
+    """The request, cut to the operation's input. Raises ApiError naming everything that does not fit."""
+    shape = _shapes(operation)[0]
+    if not isinstance(request, dict):
+        raise ApiError("SerializationException", "The request is not a JSON object.")
+    found = wire.problems(shape, request, unknown_members=True)
+    if found:
+        raise validation(wire.detected(found))
+    cut: Document = wire.shaped(shape, request)
+    return cut
+
+
+def answer(operation: str, document: Mapping[str, Any]) -> Document:
+    """Only what the operation's output shape has, all the way down."""
+    shaped: Document = wire.shaped(_shapes(operation)[1], document)
+    return shaped
