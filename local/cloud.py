@@ -1,7 +1,7 @@
 """The local cloud as a whole: take the state directory, serve, bring the stack up, stop cleanly.
 
-The walk through it: `server.py` (the port) -> `ministack/` (every service but ours) -> `sagemaker/` (ours) ->
-`stack.py` (the template, as CloudFormation brings it up).
+The walk through it: `server.py` (the port) -> `ministack/` (every service but ours) -> `stepfunctions/` and
+`sagemaker/` (ours) -> `stack.py` (the template, as CloudFormation brings it up).
 """
 
 import asyncio
@@ -15,19 +15,24 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any
 
+import uvloop
+
 from local import ministack, stack
 from local.clients import LocalClients
 from local.errors import LocalCloudError, PortInUse, StateInUse
+from local.ministack.starting import Starts
 from local.sagemaker.service import SageMaker
 from local.sagemaker.settings import Settings as SageMakerSettings
 from local.server import front
 from local.settings import ACCOUNT, REGION, LocalSettings
+from local.stepfunctions.journal.errors import JournalError
+from local.stepfunctions.service import Settings as StepFunctionsSettings
+from local.stepfunctions.service import StepFunctions
 
 Progress = Callable[[str], None]
 """Told in a few words what is being done now."""
 
 _START_SECONDS = 30.0
-_SAVE_SECONDS = 2.0
 _END_SECONDS = 0.2
 
 
@@ -57,18 +62,22 @@ class LocalCloud:
                 isolation=settings.isolation,
             ),
         )
+        self.stepfunctions = StepFunctions(
+            self,
+            StepFunctionsSettings(settings.state_dir / "stepfunctions", ACCOUNT, REGION),
+            lambda: ministack.wants("aws.states"),
+        )
+        self._starts: Starts | None = None
         self._progress = progress
         self._ready = False
         self._lock_file: IO[str] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._server: threading.Thread | None = None
-        self._saver: threading.Thread | None = None
-        self._stopping = threading.Event()
         self._listening = threading.Event()
         self._broken: BaseException | None = None
 
-    # What `local.sagemaker` asks of the cloud it stands in.
+    # What `local.sagemaker` and `local.stepfunctions` ask of the cloud they stand in.
 
     def client(self, service: str) -> Any:
         return self.clients.client(service)
@@ -88,8 +97,10 @@ class LocalCloud:
             self._progress("bringing the stack up")
             self.stack = stack.deploy(self.settings, self.clients)
             self.sagemaker.start()
-            if resumed := ministack.resume_executions():
+            # Only now: what they do next asks functions and services of this stack.
+            if resumed := self.stepfunctions.resume():
                 self._progress(f"going on with {resumed} executions")
+            ministack.deliver()
         except BaseException:
             self.stop()
             raise
@@ -101,8 +112,13 @@ class LocalCloud:
     def stop(self) -> None:
         """Stop jobs, endpoints, functions and the server; write the state. Safe to call twice."""
         self._ready = False
-        self._stopping.set()
+        # Functions first: none may take the end of another service for a failure of its own and write that down.
+        # Those that are interrupted are answered after the engine has stopped listening.
         ministack.close()
+        self.stepfunctions.stop()
+        if self._starts is not None:
+            self._starts.close()
+            self._starts = None
         self.sagemaker.stop()
         if self._loop is not None and self._stop is not None and self._server is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
@@ -112,9 +128,6 @@ class LocalCloud:
                 ministack.stop_workers()
                 self._server.join(_END_SECONDS)
             self._server = None
-        if self._saver is not None:
-            self._saver.join()
-            self._saver = None
         ministack.stop_workers()
         if self._lock_file is not None:
             self._lock_file.close()
@@ -183,11 +196,21 @@ class LocalCloud:
     def _serve(self) -> None:
         app = ministack.load(self.settings)
         ministack.mount("sagemaker", self.sagemaker.handle)
-        application = front(app, self.health, lambda: self.stack.api_id if self.stack else None)
+        self._starts = ministack.install_states(self.stepfunctions, self.clients.client)
+        try:
+            self.stepfunctions.start()
+        except JournalError as error:
+            raise LocalCloudError(str(error)) from error
+        application = front(
+            app,
+            self.health,
+            lambda: self.stack.api_id if self.stack else None,
+            {b"AWSStepFunctions": self.stepfunctions.handle, b"SageMaker": self.sagemaker.handle},
+        )
 
         def run() -> None:
             try:
-                asyncio.run(self._serve_until_stopped(application))
+                uvloop.run(self._serve_until_stopped(application))
             except BaseException as error:  # noqa: BLE001 - the thread's edge: start() reports it
                 self._broken = error
             finally:
@@ -197,14 +220,7 @@ class LocalCloud:
         self._server.start()
         if not self._listening.wait(_START_SECONDS) or self._broken is not None:
             raise LocalCloudError(f"the local cloud did not start: {self._broken or 'no answer in 30 s'}")
-        self._saver = threading.Thread(target=self._save_from_time_to_time, name="state", daemon=True)
-        self._saver.start()
 
     async def _serve_until_stopped(self, application: ministack.AsgiApp) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         await ministack.serve(application, self.settings, self._stop, self._listening)
-
-    def _save_from_time_to_time(self) -> None:
-        # MiniStack writes its state on a clean stop only; this bounds what a kill -9 can take to two seconds.
-        while not self._stopping.wait(_SAVE_SECONDS):
-            ministack.save()

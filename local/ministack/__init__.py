@@ -4,9 +4,21 @@ tests/unit/local/ministack holds a contract test for each name, so that another 
 user's.
 """
 
-from local.ministack.executions import resume as resume_executions
 from local.ministack.functions import stop_workers
-from local.ministack.persistence import save
-from local.ministack.serving import AsgiApp, Handler, close, emit, load, mount, serve
+from local.ministack.persistence import deliver
+from local.ministack.serving import AsgiApp, Handler, close, emit, load, mount, serve, wants
+from local.ministack.states import install as install_states
 
-__all__ = ["AsgiApp", "Handler", "close", "emit", "load", "mount", "resume_executions", "save", "serve", "stop_workers"]
+__all__ = [
+    "AsgiApp",
+    "Handler",
+    "close",
+    "deliver",
+    "emit",
+    "install_states",
+    "load",
+    "mount",
+    "serve",
+    "stop_workers",
+    "wants",
+]

@@ -1,28 +1,53 @@
-"""What MiniStack's services hold, written to the state directory."""
+"""The state of this process's MiniStack: opened before it is served, closed after.
 
-from collections.abc import Callable
-from typing import Any
+MiniStack keeps its state in module globals, so there is one.
+"""
 
-_READS = 5
+from pathlib import Path
+
+from local.ministack.durability import Durability
+
+_open: list[Durability] = []
+
+
+def open_state(folder: Path) -> None:
+    """Read from, and write to, `folder` what MiniStack holds. Raises LocalCloudError where it cannot be read."""
+    state = Durability(folder / "state.db")
+    state.install()
+    _open.append(state)
+
+
+def check() -> None:
+    """Raises LocalCloudError where what was read could not be restored."""
+    if _open and _open[0].broken is not None:
+        raise _open[0].broken
+
+
+def deliver() -> int:
+    """Deliver the events that were on their way when an earlier cloud ended, and all that come. Returns how many."""
+    return _open[0].deliver() if _open else 0
+
+
+def settle() -> None:
+    """Write what was changed beside a request, as far as that can be done."""
+    for state in _open:
+        state.settle_quietly()
 
 
 def save() -> None:
-    """Write the state of every service to the state directory; MiniStack itself does so on a clean stop only."""
-    from ministack import app as ministack_app
-    from ministack.core import persistence
-
-    for name, read in ministack_app._build_persistence_save_dict().items():
-        state = _consistent(read)
-        if state is not None:
-            persistence.save_state(name, state)
+    """Write everything that is not on disk yet. Raises NotWritten where that cannot be done."""
+    for state in _open:
+        state.settle()
+        state.save()
 
 
-def _consistent(read: Callable[[], Any]) -> Any:
-    """A service's state, read anew when a request changed it meanwhile; None when it never held still."""
-    for _ in range(_READS):
-        try:
-            return read()
-        except RuntimeError:
-            # "dictionary changed size during iteration": MiniStack takes no lock around its copies.
-            continue
-    return None
+def interrupt() -> None:
+    """Deliver nothing more."""
+    for state in _open:
+        state.interrupt()
+
+
+def close_state() -> None:
+    """Write everything and let go of the file."""
+    while _open:
+        _open.pop().close()

@@ -5,10 +5,12 @@ state in module globals, so there is one per process.
 """
 
 import asyncio
+import functools
 import json
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+import uvicorn
 
-from local.ministack import executions, functions, objects
+from local.ministack import functions, objects, persistence
 from local.settings import ACCOUNT, REGION, LocalSettings
 
 Handler = Callable[
@@ -30,20 +33,17 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 def load(settings: LocalSettings) -> AsgiApp:
     """Import MiniStack with our settings and mend what stands between a template and a faithful run."""
     _set_environment(settings)
+    folder = settings.state_dir / "ministack"
+    objects.finish_writes(folder / "s3")
     from ministack import app as ministack_app
 
     logging.getLogger("ministack").setLevel(logging.WARNING)
     for name in ("s3", "states", "lambda", "events", "cloudformation", "dynamodb", "persistence"):
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger().setLevel(logging.ERROR)
-    executions.start_at_once()
-    functions.report_exceptions_by_class()
-    functions.run_in_turns()
-    executions.fail_waits_whose_function_failed()
+    functions.install()
     objects.put_version_ids_in_events()
-    objects.keep_versions_on_disk()
-    executions.keep_running()
-    functions.closing.clear()
+    persistence.open_state(folder)
     return ministack_app.app  # type: ignore[no-any-return]
 
 
@@ -108,29 +108,75 @@ def emit(source: str, detail_type: str, detail: Mapping[str, object], resources:
         "Resources": list(resources),
     }
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+    persistence.settle()
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_match(pattern: str, source: str) -> bool:
+    """Whether a rule with this pattern could want an event of a source; True where that is not plain to see."""
+    try:
+        sources = json.loads(pattern).get("source")
+    except (ValueError, AttributeError):
+        return True
+    return not isinstance(sources, list) or any(one == source or not isinstance(one, str) for one in sources)
+
+
+def wants(source: str) -> bool:
+    """Whether an event of this source could reach anything now: a rule or an archive."""
+    from ministack.services import eventbridge
+
+    if any(True for _ in list(eventbridge._archives.all_values())):
+        return True
+    rules = list(eventbridge._rules.all_values())
+    return any(rule.get("EventPattern") and _may_match(rule["EventPattern"], source) for rule in rules)
 
 
 async def serve(app: AsgiApp, settings: LocalSettings, stop: asyncio.Event, listening: threading.Event) -> None:
     """Serve on loopback until `stop` is set; `listening` is set once the port accepts connections."""
-    from hypercorn.asyncio import serve as hypercorn_serve
-    from hypercorn.config import Config
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=settings.port,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        # MiniStack gives each answer its own Date, and AWS's Server or none.
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config, listening)
+    waiting = asyncio.create_task(_end_when(stop, server))
+    try:
+        await server.serve()
+    finally:
+        waiting.cancel()
+        persistence.close_state()
 
-    config = Config()
-    config.bind = [f"127.0.0.1:{settings.port}"]
-    config.keep_alive_timeout = 75
-    config.graceful_timeout = 1
-    config.errorlog = None
-    config.accesslog = None
 
-    async def trigger() -> None:
-        # Hypercorn awaits the trigger only after its sockets listen.
-        listening.set()
-        await stop.wait()
+class _Server(uvicorn.Server):
+    """Tells when it listens."""
 
-    await hypercorn_serve(app, config, shutdown_trigger=trigger)
+    def __init__(self, config: uvicorn.Config, listening: threading.Event) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # A failure in MiniStack's own start is only logged there.
+        persistence.check()
+        self._listening.set()
+
+
+async def _end_when(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    await stop.wait()
+    server.should_exit = True
 
 
 def close() -> None:
     """Start no function any more: what runs is interrupted as by a crash, and resumed by the next start."""
-    functions.closing.set()
-    functions.stop_workers()
+    persistence.interrupt()
+    functions.close()

@@ -34,8 +34,6 @@ def test_what_was_under_way_ends_after_the_restart(tmp_path: Path, how: signal.S
         for number, key in enumerate(PHOTOS):
             cloud.put(key, photo + bytes([number]))
         under_way(cloud)
-        if how is signal.SIGKILL:
-            saved(tmp_path)
         os.kill(cloud.process.pid, how)
         cloud.process.wait(30)
     with running_cloud(ROOT, tmp_path) as cloud:
@@ -55,13 +53,3 @@ def under_way(cloud: Cloud) -> None:
     until(seen, "jobs under way")
     assert cloud.jobs_of(DATASET)[0]["status"] == "INPROGRESS"
 
-
-def saved(folder: Path) -> None:
-    """Until the executions are on disk: what a kill takes is what happened in the last two seconds."""
-    state = folder / "state" / "ministack" / "state" / "stepfunctions.json"
-
-    def written() -> bool | None:
-        text = state.read_text("utf-8") if state.is_file() else ""
-        return True if all(key in text for key in [DATASET, *PHOTOS]) else None
-
-    until(written, "the executions on disk")
