@@ -39,11 +39,11 @@ check: setup-dev $(VENV)-tools/.done  ## format, lint, types, import contracts, 
 		$(VENV)-tools/bin/sam validate --lint
 	$(BIN)/headrace compile --check
 
-bench: setup-dev  ## measure, side by side with the peers
+bench: setup-dev $(VENV)-bench/.done  ## measure, side by side with the peers
 	$(BIN)/python -m bench
 
 lock: setup  ## resolve requirements/*.in anew
-	for set in main dev tools; do \
+	for set in main dev tools bench; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			--upgrade requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -51,7 +51,7 @@ deploy: setup $(VENV)-tools/.done  ## the stack and the catalogue to AWS: make d
 	$(BIN)/headrace deploy --stage $(STAGE)
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(VENV)-tools .headrace .aws-sam
+	rm -rf $(VENV) $(VENV)-tools $(VENV)-bench .headrace .aws-sam
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "headrace needs Python 3.11 or newer, this is " + sys.version)'
@@ -74,6 +74,12 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.main
 $(VENV)-tools/.done: requirements/tools.txt $(VENV)/bin/uv
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-tools
 	$(BIN)/uv pip install --quiet --python $(VENV)-tools/bin/python --require-hashes -r requirements/tools.txt
+	@touch $@
+
+# The peers that `make bench` measures pin theirs, too.
+$(VENV)-bench/.done: requirements/bench.txt $(VENV)/bin/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)-bench
+	$(BIN)/uv pip install --quiet --python $(VENV)-bench/bin/python --require-hashes -r requirements/bench.txt
 	@touch $@
 
 # What `sam build` calls for every function: the package functions/ and the libraries that this one needs besides.

@@ -1,5 +1,6 @@
 """`python -m bench [NAME...]`: run the measurements and print a row each as they come."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from bench.measure import Row
 
-NAMES = ("imports", "split", "uploads", "training")
+NAMES = ("imports", "split", "uploads", "training", "engine", "http", "maps", "waiting", "growth", "functions")
 
 
 def main(names: list[str]) -> int:
@@ -21,7 +22,11 @@ def main(names: list[str]) -> int:
         run: Callable[[], Iterator[Row]] = import_module(f"bench.{name}").run
         for row in run():
             ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
-            console.print(f"{row.what}\n    ours {row.ours}   peer {row.peer}   ratio {ratio}   aim {row.aim}")
+            said = {"ours": row.ours, "peer": row.peer, "ratio": ratio, "aim": row.aim}
+            figures = [f"{name} {value}" for name, value in said.items() if value]
+            # On a busy machine both sides are slower, and what waits for the processor much more so.
+            figures.append(f"load {os.getloadavg()[0]:.1f}")
+            console.print(f"{row.what}\n    {'   '.join(figures)}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The clouds that are measured, each a process of its own: ours, and MiniStack as it is shipped."""
+"""The clouds that are measured, each a process of its own: ours, and its peers as they are shipped."""
 
 import contextlib
 import os
@@ -7,58 +7,95 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import urllib3
 
+from bench.measure import ROOT, folder
+from bench.programs import peers_python
 from local.clients import LocalClients
 from local.settings import free_port
 
 _BOOT_SECONDS = 240.0
-_ROOT = Path(__file__).resolve().parent.parent
+_STOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One that answers."""
+
+    endpoint: str
+    pid: int
+    _clients: LocalClients
+
+    def client(self, service: str) -> Any:
+        return self._clients.client(service)
 
 
 @contextlib.contextmanager
-def headrace() -> Iterator[LocalClients]:
-    """`headrace up` on a free port with an empty state directory."""
+def headrace(state_dir: Path | None = None) -> Iterator[Cloud]:
+    """`headrace up` on a free port; without a state directory with an empty one."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as state_dir:
-        command = [str(Path(sys.executable).parent / "headrace"), "up", "--port", str(port), "--state-dir", state_dir]
-        with _process(command, {}, f"http://127.0.0.1:{port}", "/_headrace/health") as clients:
-            yield clients
+    with contextlib.ExitStack() as stack:
+        place = state_dir if state_dir is not None else Path(stack.enter_context(folder()))
+        command = [str(Path(sys.executable).parent / "headrace"), "up", "--port", str(port), "--state-dir", str(place)]
+        yield stack.enter_context(_process(command, {}, port, "/_headrace/health"))
 
 
 @contextlib.contextmanager
-def ministack() -> Iterator[LocalClients]:
-    """MiniStack alone, nothing of it changed."""
+def ministack(*, sleeps: bool = True) -> Iterator[Cloud]:
+    """MiniStack alone, nothing of it changed; or without its two fixed sleeps."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as place:
         settings = {
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LOG_LEVEL": "ERROR",
-            "TMPDIR": folder,
+            "TMPDIR": place,
         }
-        command = [sys.executable, "-m", "ministack"]
-        with _process(command, settings, f"http://127.0.0.1:{port}", "/_ministack/health") as clients:
-            yield clients
+        module = "ministack" if sleeps else "bench.programs.ministack_awake"
+        with _process([sys.executable, "-m", module], settings, port, "/_ministack/health") as cloud:
+            yield cloud
 
 
 @contextlib.contextmanager
-def _process(command: Sequence[str], settings: dict[str, str], endpoint: str, health: str) -> Iterator[LocalClients]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | settings
-    process = subprocess.Popen(
-        command, cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def moto() -> Iterator[Cloud]:
+    """moto's server, told to run state machines and not only to keep them."""
+    port = free_port()
+    with _process([peers_python(), "-m", "moto.server", "-p", str(port)], {}, port, "/moto-api/") as cloud:
+        config = {"stepfunctions": {"execute_state_machine": True}}
+        urllib3.PoolManager().request("POST", f"{cloud.endpoint}/moto-api/config", json=config, timeout=5)
+        yield cloud
+
+
+@contextlib.contextmanager
+def nothing() -> Iterator[Cloud]:
+    """A server that answers every request with the same few bytes: what the client alone can do."""
+    port = free_port()
+    with _process([sys.executable, "-m", "bench.programs.nothing", str(port)], {}, port, "/") as cloud:
+        yield cloud
+
+
+@contextlib.contextmanager
+def _process(command: Sequence[str], settings: Mapping[str, str], port: int, health: str) -> Iterator[Cloud]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | dict(settings)
+    endpoint = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(process, endpoint + health)
-        yield LocalClients(endpoint)
+        yield Cloud(endpoint, process.pid, LocalClients(endpoint))
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import clouds
+from bench.clouds import Cloud
 from bench.measure import Row, compare
-from local.clients import LocalClients
 
 _SAMPLES = Path(__file__).resolve().parent.parent / "algorithms"
 _DATASETS = {"decision_trees": "iris.csv", "gradient_boosting": "breast_cancer.csv"}
@@ -34,7 +34,7 @@ def run() -> Iterator[Row]:
             )
 
 
-def _round(clients: LocalClients, algorithm: str, number: int) -> tuple[float, float, float]:
+def _round(clients: Cloud, algorithm: str, number: int) -> tuple[float, float, float]:
     """Milliseconds from the PUT to SUCCESS, inside the jobs' scripts, and waiting for the endpoint's."""
     key = f"datasets/{algorithm}/bench/{number}.csv"
     body = (_SAMPLES / algorithm / "samples" / _DATASETS[algorithm]).read_bytes()
@@ -49,7 +49,7 @@ def _round(clients: LocalClients, algorithm: str, number: int) -> tuple[float, f
     return (ended - start) * 1000, inside, _waiting(clients, links["execution"]["S"])
 
 
-def _finished(clients: LocalClients, key: str) -> dict[str, Any]:
+def _finished(clients: Cloud, key: str) -> dict[str, Any]:
     query = {
         "TableName": "headrace-dev-jobs",
         "IndexName": "by_object",
@@ -64,7 +64,7 @@ def _finished(clients: LocalClients, key: str) -> dict[str, Any]:
         time.sleep(0.02)
 
 
-def _inside(clients: LocalClients, execution: str) -> float:
+def _inside(clients: Cloud, execution: str) -> float:
     sagemaker = clients.client("sagemaker")
     steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution)["PipelineExecutionSteps"]
     total = 0.0
@@ -80,7 +80,7 @@ def _inside(clients: LocalClients, execution: str) -> float:
     return total * 1000
 
 
-def _waiting(clients: LocalClients, execution: str) -> float:
+def _waiting(clients: Cloud, execution: str) -> float:
     """How long the state machine stood in AwaitEndpoint."""
     history = clients.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)["events"]
     times = {

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench import clouds
+from bench.clouds import Cloud
 from bench.measure import Row, ms, pairs, percentile
-from local.clients import LocalClients
 
 _ROUNDS = 60
 _DEFINITION = {"StartAt": "First", "States": {"First": {"Type": "Pass", "End": True}}}
@@ -17,7 +17,7 @@ _ROLE = "arn:aws:iam::000000000000:role/bench"
 class Upload:
     """A bucket whose uploads start a state machine of one Pass state."""
 
-    def __init__(self, clients: LocalClients) -> None:
+    def __init__(self, clients: Cloud) -> None:
         self._s3, self._states = clients.client("s3"), clients.client("stepfunctions")
         self._machine = self._states.create_state_machine(
             name="bench", definition=json.dumps(_DEFINITION), roleArn=_ROLE

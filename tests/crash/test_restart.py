@@ -52,4 +52,3 @@ def under_way(cloud: Cloud) -> None:
 
     until(seen, "jobs under way")
     assert cloud.jobs_of(DATASET)[0]["status"] == "INPROGRESS"
-

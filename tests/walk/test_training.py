@@ -142,7 +142,7 @@ def test_a_model_that_is_not_good_enough_is_not_deployed(cloud: Cloud) -> None:
 
 def test_the_same_event_five_times_at_once_gives_one_run_and_four_visible_duplicates(cloud: Cloud) -> None:
     key = "datasets/decision_trees/five/times.csv"
-    with rules_disabled(cloud):
+    with rules_disabled(cloud), announced(cloud, key):
         # Nobody announces this upload but the five deliveries below.
         put = cloud.clients.client("s3").put_object(Bucket=cloud.uploads, Key=key, Body=flowers(8))
     event = json.dumps(object_created(cloud, key, put["ETag"].strip('"'), put["VersionId"], "0055AED6DCD90281E5"))
@@ -221,6 +221,22 @@ def rules_disabled(cloud: Cloud) -> Iterator[None]:
     finally:
         for rule in rules:
             events.enable_rule(Name=rule)
+
+
+@contextmanager
+def announced(cloud: Cloud, key: str) -> Iterator[None]:
+    """Go on when the upload of `key` has been told to whoever listens then."""
+    events, sqs = cloud.clients.client("events"), cloud.clients.client("sqs")
+    url = sqs.create_queue(QueueName="announced")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {"source": ["aws.s3"], "detail": {"object": {"key": [key]}}}
+    events.put_rule(Name="announced", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="announced", Targets=[{"Id": "1", "Arn": arn}])
+    yield
+    assert sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+    events.remove_targets(Rule="announced", Ids=["1"])
+    events.delete_rule(Name="announced")
+    sqs.delete_queue(QueueUrl=url)
 
 
 def test_an_execution_that_is_stopped_by_hand_ends_its_job_with_the_reason(cloud: Cloud) -> None:
