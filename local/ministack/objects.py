@@ -19,6 +19,23 @@ _DESCRIPTION = ".meta.json"
 _NEW = ".tmp"
 
 _log = logging.getLogger(__name__)
+_DEFAULT_TYPE = {"content-type": "binary/octet-stream"}
+
+
+def name_types_as_s3() -> None:
+    """An object that is put without a Content-Type has S3's `binary/octet-stream`; MiniStack gives it another."""
+    from ministack.services import s3
+
+    build, begin = s3._build_object_record, s3._create_multipart_upload
+
+    def build_record(body: bytes, headers: dict[str, str], *args: Any, **options: Any) -> Any:
+        return build(body, {**_DEFAULT_TYPE, **headers}, *args, **options)
+
+    def begin_upload(bucket: str, key: str, headers: dict[str, str]) -> Any:
+        return begin(bucket, key, {**_DEFAULT_TYPE, **headers})
+
+    s3._build_object_record = build_record
+    s3._create_multipart_upload = begin_upload
 
 
 def put_version_ids_in_events() -> None:

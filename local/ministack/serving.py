@@ -42,6 +42,7 @@ def load(settings: LocalSettings) -> AsgiApp:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger().setLevel(logging.ERROR)
     functions.install()
+    objects.name_types_as_s3()
     objects.put_version_ids_in_events()
     persistence.open_state(folder)
     return ministack_app.app  # type: ignore[no-any-return]

@@ -40,6 +40,13 @@ def test_internal_emitters_may_put_events_of_aws_services() -> None:
     assert list(inspect.signature(eventbridge._dispatch_event).parameters) == ["event", "view"]
 
 
+def test_an_object_without_a_type_is_given_one_in_two_places() -> None:
+    assert list(inspect.signature(s3._build_object_record).parameters)[:2] == ["body", "headers"]
+    assert list(inspect.signature(s3._create_multipart_upload).parameters) == ["bucket_name", "key", "headers"]
+    for function in (s3._build_object_record, s3._create_multipart_upload):
+        assert 'headers.get("content-type", "application/octet-stream")' in inspect.getsource(function)
+
+
 def test_an_object_event_is_fired_with_its_version_id() -> None:
     assert "version_id" in inspect.signature(s3._fire_s3_event).parameters
     assert "_eb._dispatch_event(eb_event)" in inspect.getsource(s3._fire_s3_event)
