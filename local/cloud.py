@@ -59,13 +59,15 @@ class LocalCloud:
                 region=REGION,
                 partition="aws",
                 images=settings.images,
+                image_map=settings.template.parent / "images.yaml",
+                steps_file=settings.template.parent / "steps.yaml",
                 isolation=settings.isolation,
             ),
         )
         self.stepfunctions = StepFunctions(
             self,
             StepFunctionsSettings(settings.state_dir / "stepfunctions", ACCOUNT, REGION),
-            lambda: ministack.wants("aws.states"),
+            lambda status: ministack.wants("aws.states", status),
         )
         self._starts: Starts | None = None
         self._progress = progress

@@ -112,24 +112,29 @@ def emit(source: str, detail_type: str, detail: Mapping[str, object], resources:
     persistence.settle()
 
 
-@functools.lru_cache(maxsize=1024)
-def _may_match(pattern: str, source: str) -> bool:
-    """Whether a rule with this pattern could want an event of a source; True where that is not plain to see."""
+@functools.lru_cache(maxsize=4096)
+def _may_match(pattern: str, source: str, status: str | None) -> bool:
+    """Whether a rule with this pattern could want an event; True where that is not plain to see."""
     try:
-        sources = json.loads(pattern).get("source")
+        wanted = json.loads(pattern)
+        sources, statuses = wanted.get("source"), wanted.get("detail", {}).get("status")
     except (ValueError, AttributeError):
         return True
-    return not isinstance(sources, list) or any(one == source or not isinstance(one, str) for one in sources)
+    return _may_be(sources, source) and (status is None or _may_be(statuses, status))
 
 
-def wants(source: str) -> bool:
-    """Whether an event of this source could reach anything now: a rule or an archive."""
+def _may_be(values: object, value: str) -> bool:
+    return not isinstance(values, list) or any(one == value or not isinstance(one, str) for one in values)
+
+
+def wants(source: str, status: str | None = None) -> bool:
+    """Whether an event of this source, and with this `status` in its detail, could reach a rule or an archive now."""
     from ministack.services import eventbridge
 
     if any(True for _ in list(eventbridge._archives.all_values())):
         return True
     rules = list(eventbridge._rules.all_values())
-    return any(rule.get("EventPattern") and _may_match(rule["EventPattern"], source) for rule in rules)
+    return any(rule.get("EventPattern") and _may_match(rule["EventPattern"], source, status) for rule in rules)
 
 
 async def serve(app: AsgiApp, settings: LocalSettings, stop: asyncio.Event, listening: threading.Event) -> None:

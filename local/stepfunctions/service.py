@@ -35,7 +35,7 @@ from local.stepfunctions.journal.errors import JournalError
 from local.stepfunctions.journal.journal import Journal
 from local.stepfunctions.journal.rows import ExecutionRow
 from local.stepfunctions.mapruns.runs import MapRuns
-from local.stepfunctions.statusevents import StatusEvents
+from local.stepfunctions.statusevents import StatusEvents, Wanted
 from local.store import Document, Store, StoreClosed
 
 logger = logging.getLogger(__name__)
@@ -62,8 +62,8 @@ class Settings:
 class StepFunctions:
     """Step Functions of one account and region. Answers 503 before `start` and after `stop`."""
 
-    def __init__(self, cloud: Cloud, settings: Settings, event_wanted: Callable[[], bool] = lambda: True) -> None:
-        """`event_wanted`: whether a rule could want an event of `aws.states` now; asked often, so it must be cheap."""
+    def __init__(self, cloud: Cloud, settings: Settings, event_wanted: Wanted = lambda _: True) -> None:
+        """`event_wanted` is asked often, so it must be cheap."""
         self._cloud = cloud
         self._settings = settings
         self._event_wanted = event_wanted

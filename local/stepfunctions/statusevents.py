@@ -56,9 +56,12 @@ class _Change(NamedTuple):
     """None, here and above: it is read from the journal. So is what is large, to keep it out of memory."""
 
 
+Wanted = Callable[[str], bool]
+"""Whether any rule could match an event with this status; where it cannot be known, True."""
+
+
 class StatusEvents:
-    def __init__(self, context: Context, wanted: Callable[[], bool]) -> None:
-        """`wanted`: whether any rule could match; where it cannot be known, True."""
+    def __init__(self, context: Context, wanted: Wanted) -> None:
         self._context = context
         self._wanted = wanted
         self._changes: deque[_Change] = deque()
@@ -96,23 +99,28 @@ class StatusEvents:
         begins, ends = records[0].type in _BEGINS, records[-1].type in _ENDS
         if not (begins or ends) or row.express:
             return
-        if self._wanted():
-            if len(self._changes) >= _MOST:
-                if self._missed is None:
-                    self._missed = records[0].time
-            else:
-                first, last = records[0], records[-1]
-                kept = first if len(first.details.get("input", _LARGE)) < _KEPT else None
-                if begins:
-                    self._changes.append(_Change(row.id, "RUNNING", row, kept))
-                if ends:
-                    told = last if len(last.details.get("output", "")) < _KEPT else None
-                    self._changes.append(_Change(row.id, _ENDS[last.type], row, kept if begins else None, told))
-            self._something.set()
+        begins = begins and self._wanted("RUNNING")
+        ends = ends and self._wanted(_ENDS[records[-1].type])
+        if begins or ends:
+            self._note(row, records, begins=begins, ends=ends)
         # After the change was noted: whoever finds nothing noted has sent all up to here.
         self._seen = records[-1].time
-        if self._seen - self._marked > _MARK_SECONDS:
+        if (begins or ends or self._seen - self._marked > _MARK_SECONDS) and not self._something.is_set():
             self._something.set()
+
+    def _note(self, row: ExecutionRow, records: Sequence[Event], *, begins: bool, ends: bool) -> None:
+        if len(self._changes) >= _MOST:
+            if self._missed is None:
+                self._missed = records[0].time
+            return
+        first, last = records[0], records[-1]
+        kept = first if len(first.details.get("input", _LARGE)) < _KEPT else None
+        if begins:
+            self._changes.append(_Change(row.id, "RUNNING", row, kept))
+        if ends:
+            told = last if len(last.details.get("output", "")) < _KEPT else None
+            is_whole = first.type in _BEGINS
+            self._changes.append(_Change(row.id, _ENDS[last.type], row, kept if is_whole else None, told))
 
     # The thread.
 
@@ -124,6 +132,7 @@ class StatusEvents:
                 self._send_all()
             self._send_all()
             if not self._changes and self._missed is None:
+                self._marked = self._seen
                 self._put_mark(clean=True)
         except StoreClosed:
             # The stop took too long; the mark stays where it was.
@@ -146,7 +155,8 @@ class StatusEvents:
                 # Unless more were missed meanwhile, which are then read from the same moment on.
                 self._missed = None if len(self._changes) < _MOST else since
             else:
-                if seen != self._marked:
+                # What is between the mark and a kill is sent twice.
+                if seen - self._marked > _MARK_SECONDS:
                     self._marked = seen
                     self._put_mark(clean=False)
                 return
@@ -170,7 +180,7 @@ class StatusEvents:
 
     def _send(self, change: _Change) -> bool:
         """False where it could not be sent before the stop. What the bus will not take at all is left out."""
-        row = (change.row or self._context.reader.by_id(change.execution)) if self._wanted() else None
+        row = (change.row or self._context.reader.by_id(change.execution)) if self._wanted(change.status) else None
         if row is None or row.express:
             return True
         try:

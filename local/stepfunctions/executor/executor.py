@@ -48,7 +48,7 @@ from local.stepfunctions.interpreter.stimuli import (
     TimerFired,
     TimerKind,
 )
-from local.stepfunctions.journal.errors import JournalError
+from local.stepfunctions.journal.errors import JournalError, JournalFull, JournalRefused
 from local.stepfunctions.journal.journal import Journal
 from local.stepfunctions.journal.reading import Reader
 from local.stepfunctions.journal.rows import ExecutionRow
@@ -274,8 +274,13 @@ class Executor:
             for post in posts:
                 self._work(turn, post)
             self.journal.commit()
+        except JournalRefused as error:
+            self._undone(turn)
+            self._one_by_one(posts, error)
+            return
         except JournalError as error:
-            self._not_committed(turn, posts, error)
+            self._undone(turn)
+            self._not_committed(posts, error)
             return
         self._committed(turn)
         self.live.shrink()
@@ -284,7 +289,7 @@ class Executor:
         try:
             post.work(turn)
             turn.settle()
-        except JournalError:
+        except (JournalFull, JournalRefused):
             raise
         except Exception as error:  # noqa: BLE001 - the edge of a post: the others of its turn go on
             if post.refuse is not None:
@@ -293,19 +298,32 @@ class Executor:
             else:
                 _LOG.exception("a post failed")
 
-    def _not_committed(self, turn: Turn, posts: list[_Post], error: JournalError) -> None:
-        _LOG.error("%s", error)
+    def _undone(self, turn: Turn) -> None:
+        """What is in memory of it is not what the journal says."""
         self.journal.rollback()
         for execution in turn.touched:
             self.live.drop(execution)
         self.map_runs.forget()
         self._unresumed |= turn.resumed
+
+    def _not_committed(self, posts: list[_Post], error: JournalError) -> None:
+        _LOG.error("%s", error)
         again = self._clock() + _RETRY_SECONDS
         for post in posts:
             if post.refuse is not None:
                 post.refuse(error)
             else:
                 self._late.append((again, post))
+
+    def _one_by_one(self, posts: list[_Post], error: JournalRefused) -> None:
+        """One of them cannot be written, whenever it is tried; the others can."""
+        if len(posts) > 1:
+            for post in posts:
+                self._turn([post])
+        elif posts[0].refuse is not None:
+            posts[0].refuse(error)
+        else:
+            _LOG.error("given up: %s", error)
 
     def _committed(self, turn: Turn) -> None:
         for live, command in turn.commands:
@@ -419,14 +437,16 @@ class Executor:
         live = self.live.get(execution) if execution in self._unresumed else None
         if live is None:
             return
-        fell_due: list[Stimulus] = []
+        fell_due: list[StartTimer] = []
         for command in self.pending(turn, live):
             if isinstance(command, StartTimer) and command.due <= turn.now:
-                fell_due.append(TimerFired(command.timer))
+                fell_due.append(command)
             else:
                 turn.commands.append((live, command))
         if fell_due:
-            turn.advance(live, fell_due)
+            # In the order in which they would have fired.
+            fell_due.sort(key=lambda command: command.due)
+            turn.advance(live, [TimerFired(command.timer) for command in fell_due])
 
     def forget_map_run(self, execution: int, task: int) -> None:
         """It has answered."""

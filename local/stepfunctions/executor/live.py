@@ -11,7 +11,9 @@ from local.stepfunctions.asl.compiler import compile_machine
 from local.stepfunctions.asl.states import Machine
 from local.stepfunctions.executor import tokens
 from local.stepfunctions.interpreter import changes
+from local.stepfunctions.interpreter.commands import Status
 from local.stepfunctions.interpreter.execution import Execution, Identity
+from local.stepfunctions.journal.errors import JournalDamaged
 from local.stepfunctions.journal.reading import Reader
 from local.stepfunctions.journal.rows import ExecutionRow, Revision
 
@@ -88,6 +90,8 @@ class LiveExecutions:
     def _replayed(self, row: ExecutionRow) -> Live:
         records, batches = self._reader.history(row.id)
         execution = changes.replay(machine_of(row.revision), identity_of(row), records)
+        if execution.status is not Status.RUNNING:
+            raise JournalDamaged(f"execution {row.arn} runs, and by its records it is {execution.status}")
         return Live(row, execution, self.effects(row.id), batches)
 
 

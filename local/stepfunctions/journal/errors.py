@@ -4,6 +4,7 @@ JournalError
  +- JournalUnusable
  +- JournalDamaged
  +- JournalFull
+ +- JournalRefused
 """
 
 
@@ -21,3 +22,7 @@ class JournalDamaged(JournalError):
 
 class JournalFull(JournalError):
     """Nothing can be written now; what was written before is there."""
+
+
+class JournalRefused(JournalError):
+    """What is to be written cannot be written, now or later; anything else can."""

@@ -5,13 +5,16 @@ Only the engine's thread uses it.
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal import codec, schema
-from local.stepfunctions.journal.errors import JournalFull
+from local.stepfunctions.journal.errors import JournalFull, JournalRefused
 from local.stepfunctions.journal.rows import ExecutionRow, Revision
 from local.stepfunctions.journal.schema import BATCH_BITS
 
@@ -19,6 +22,7 @@ _INSERT = "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE executions SET status = ?, stopped = ?, redrives = ?, redriven = ? WHERE id = ?"
 _APPEND = "INSERT INTO records VALUES (?, ?)"
 _KEPT_REVISIONS = 4096
+_RESERVED_IDS = 10_000
 
 
 class Journal:
@@ -30,16 +34,21 @@ class Journal:
         self._last: int = self._one("SELECT coalesce(max(id), 0) FROM executions")[0]
         # Of an execution that was pruned, or that left no row, the number is not given again: its tokens live on.
         self._last = max(self._last, self._meta("last_execution"))
+        self._reserved = self._last
         self._revisions: dict[tuple[Any, ...], tuple[int, Revision]] = {}
         self._inserts: dict[int, tuple[Any, ...]] = {}
         self._updates: list[tuple[Any, ...]] = []
-        self._appends: list[tuple[int, bytes]] = []
+        self._appends: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
         self._names: set[tuple[int, str]] = set()
         self._begun = False
 
     # What a turn writes.
 
     def next_id(self) -> int:
+        """A number that no execution has had, not even one that a kill took. Raises JournalFull."""
+        if self._last >= self._reserved:
+            self._reserved = self._last + _RESERVED_IDS
+            self.execute("REPLACE INTO meta VALUES ('last_execution', ?)", (self._reserved,))
         self._last += 1
         return self._last
 
@@ -87,12 +96,12 @@ class Journal:
 
     def append(self, execution: int, batch: int, records: Sequence[Event]) -> None:
         """`batch` counts up from 0."""
-        self._appends.append((execution << BATCH_BITS | batch, codec.encode(records)))
+        self._appends[execution].append((execution << BATCH_BITS | batch, codec.encode(records)))
 
     def delete(self, execution: int) -> None:
         """With its records."""
-        if self._inserts.pop(execution, None) is not None:
-            self._appends = [row for row in self._appends if row[0] >> BATCH_BITS != execution]
+        self._inserts.pop(execution, None)
+        self._appends.pop(execution, None)
         self.execute("DELETE FROM executions WHERE id = ?", (execution,))
         self.execute(
             "DELETE FROM records WHERE id >= ? AND id < ?", (execution << BATCH_BITS, (execution + 1) << BATCH_BITS)
@@ -107,35 +116,32 @@ class Journal:
         self._revisions.clear()
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """In the turn's transaction, at once. Raises JournalFull."""
-        try:
+        """In the turn's transaction, at once. Raises JournalFull or JournalRefused."""
+        with self._told():
             self._begin()
             return self._connection.execute(statement, parameters)
-        except sqlite3.OperationalError as error:
-            raise JournalFull(self._why(error)) from error
 
     def commit(self) -> None:
-        """All of the turn, or nothing of it. Raises JournalFull."""
+        """All of the turn, or nothing of it. Raises JournalFull or JournalRefused."""
         if not (self._begun or self._inserts or self._appends or self._updates):
             return
-        try:
+        with self._told():
             self._begin()
             if self._inserts:
                 self._connection.executemany(_INSERT, self._inserts.values())
             if self._appends:
-                self._connection.executemany(_APPEND, self._appends)
+                self._connection.executemany(_APPEND, chain.from_iterable(self._appends.values()))
             if self._updates:
                 self._connection.executemany(_UPDATE, self._updates)
             self._connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise JournalFull(self._why(error)) from error
         self._done()
 
     def rollback(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-        # Revisions of the turn went with it.
+        # Revisions of the turn went with it, and what it reserved.
         self._revisions.clear()
+        self._reserved = self._last
         self._done()
 
     def close(self) -> None:
@@ -214,5 +220,13 @@ class Journal:
         row: tuple[Any, ...] = self._connection.execute(statement, parameters).fetchone()
         return row
 
-    def _why(self, error: sqlite3.Error) -> str:
-        return f"{self.path}: nothing can be written: {error}"
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError) as error:
+            raise JournalRefused(f"{self.path}: this cannot be written: {error}") from error
+        except (UnicodeError, OverflowError) as error:
+            raise JournalRefused(f"{self.path}: this cannot be written: {error}") from error
+        except sqlite3.Error as error:
+            raise JournalFull(f"{self.path}: nothing can be written: {error}") from error

@@ -97,8 +97,10 @@ class Reader:
 
     def history(self, execution: int) -> tuple[list[Event], int]:
         """The records, and in how many batches they were written. Raises JournalDamaged."""
-        rows = self.select("SELECT body FROM records WHERE id >= ? AND id < ? ORDER BY id", _range(execution))
-        return [record for (body,) in rows for record in self._decoded(body, execution)], len(rows)
+        rows = self.select("SELECT id, body FROM records WHERE id >= ? AND id < ? ORDER BY id", _range(execution))
+        if rows and rows[-1][0] != (execution << BATCH_BITS) + len(rows) - 1:
+            raise JournalDamaged(f"{self._path}: execution {execution}: some of its records are missing")
+        return [record for _, body in rows for record in self._decoded(body, execution)], len(rows)
 
     def first(self, execution: int) -> Event:
         """ExecutionStarted. Raises JournalDamaged."""

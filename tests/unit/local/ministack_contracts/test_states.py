@@ -415,13 +415,18 @@ def test_drift_detection_looks_a_machine_up_in_one_mapping() -> None:
         ({"source": ["aws.s3", {"prefix": "aws."}]}, True),
         ({"detail-type": ["anything"]}, True),
         ({"source": ["aws.s3"]}, False),
+        ({"source": ["aws.states"], "detail": {"status": ["FAILED", "ABORTED"]}}, True),
+        ({"source": ["aws.states"], "detail": {"status": [{"anything-but": "RUNNING"}]}}, True),
+        ({"source": ["aws.states"], "detail": {"status": ["RUNNING"]}}, False),
         (None, False),
     ],
 )
-def test_an_event_is_wanted_when_a_rule_may_match_its_source(pattern: Mapping[str, Any] | None, wanted: bool) -> None:
+def test_an_event_is_wanted_when_a_rule_may_match_its_source_and_status(
+    pattern: Mapping[str, Any] | None, wanted: bool
+) -> None:
     eventbridge._rules["default|wanted"] = {"EventPattern": json.dumps(pattern) if pattern else "", "Name": "wanted"}
     try:
-        assert serving.wants("aws.states") is wanted
+        assert serving.wants("aws.states", "FAILED") is wanted
         eventbridge._archives["all"] = {}
         assert serving.wants("aws.states")
     finally:

@@ -16,12 +16,12 @@ class World:
         self.loop = loop
         self.cloud = FakeCloud()
         self.wanted = True
-        self.service = StepFunctions(self.cloud, self.settings, lambda: self.wanted)
+        self.service = StepFunctions(self.cloud, self.settings, lambda _: self.wanted)
         self.client: Any = connect(self.service, loop)
 
     def restart(self) -> int:
         self.service.stop()
-        self.service = StepFunctions(self.cloud, self.settings, lambda: self.wanted)
+        self.service = StepFunctions(self.cloud, self.settings, lambda _: self.wanted)
         self.client = connect(self.service, self.loop)
         self.service.start()
         return self.service.resume()

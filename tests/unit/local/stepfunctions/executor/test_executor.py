@@ -1,6 +1,7 @@
 """Executions go on from what is on the disk, and the world hears of nothing that is not."""
 
 import json
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from local.stepfunctions.executor.executor import Retention
 from local.stepfunctions.executor.requests import NewExecution
 from local.stepfunctions.executor.timers import Timers
 from local.stepfunctions.interpreter import interpreter
-from local.stepfunctions.interpreter.stimuli import Timer, TimerKind
-from local.stepfunctions.journal.errors import JournalFull
+from local.stepfunctions.interpreter.stimuli import TaskStarted, TaskSucceeded, Timer, TimerKind
+from local.stepfunctions.journal.errors import JournalFull, JournalRefused
 from local.stepfunctions.journal.reading import Reader
 from tests.unit.local.stepfunctions.executor.world import (
     MACHINE,
@@ -256,6 +257,60 @@ def test_an_express_execution_leaves_nothing_behind(tmp_path: Path) -> None:
         assert one.executor.reader.executions(MACHINE) == []
     with engine(copy) as again:
         assert again.resumed == 1
+
+
+def test_an_express_execution_whose_last_steps_share_a_turn_leaves_no_records(tmp_path: Path) -> None:
+    with engine(tmp_path) as one:
+        one.begin(TASK, express=True)
+        work = one.tasks.next()
+
+        def both(turn: Any) -> None:
+            turn.tell(work.row.id, TaskStarted(work.command.task))
+            turn.tell(work.row.id, TaskSucceeded(work.command.task, "1"))
+
+        one.on_the_thread(both)
+        assert one.executor.reader.records(work.row.id) == []
+
+
+def test_a_token_of_an_express_execution_is_nobody_elses_after_a_kill(tmp_path: Path) -> None:
+    with engine(tmp_path) as one:
+        one.begin(TASK, express=True)
+        old = one.tasks.next()
+        old.succeeded("1")
+        one.settle()
+        copy = killed(tmp_path, tmp_path / "copy")
+    with engine(copy) as again:
+        again.begin(TOKEN)
+        again.tasks.next()
+        with pytest.raises(TaskOver):
+            again.executor.answer(old.command.token, '"stolen"').result(SECONDS)
+
+
+def test_what_cannot_be_written_is_refused_and_the_others_of_its_turn_are_not(tmp_path: Path) -> None:
+    bad = NewExecution(MACHINE, json.dumps(PASS), "role", "{}", trace_header="\ud800")
+    with engine(tmp_path) as one:
+        started = threading.Event()
+        one.executor.post(lambda _: started.wait(SECONDS))
+        refused = one.executor.start_execution(bad)
+        good = one.executor.start_execution(NewExecution(MACHINE, json.dumps(PASS), "role", "{}"))
+        started.set()
+        with pytest.raises(JournalRefused, match="cannot be written"):
+            refused.result(SECONDS)
+        assert one.over(good.result(SECONDS).arn).row.status == "SUCCEEDED"
+
+
+def test_what_fell_due_while_nothing_ran_happens_in_the_order_in_which_it_fell_due(tmp_path: Path) -> None:
+    def failing(seconds: int, error: str) -> dict[str, Any]:
+        waits = {"Type": "Wait", "Seconds": seconds, "Next": error}
+        return {"StartAt": f"W{seconds}", "States": {f"W{seconds}": waits, error: {"Type": "Fail", "Error": error}}}
+
+    race = {"Type": "Parallel", "End": True, "Branches": [failing(20, "Late"), failing(10, "Early")]}
+    with engine(tmp_path) as one:
+        in_time, raced = one.begin({**WAIT, "TimeoutSeconds": 90}), one.begin(one_state(race))
+        copy = killed(tmp_path, tmp_path / "copy")
+    with engine(copy, Clock(1_100.0)) as again:
+        assert again.over(raced).error == "Early"
+        assert again.over(in_time).row.status == "SUCCEEDED"
 
 
 def test_listeners_hear_of_what_is_committed(tmp_path: Path) -> None:

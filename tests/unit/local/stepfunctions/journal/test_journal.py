@@ -186,6 +186,28 @@ def test_a_full_disk_is_told_and_nothing_earlier_is_lost(tmp_path: Path) -> None
     journal.close()
 
 
+def test_a_record_in_the_middle_that_is_gone_is_noticed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    made = kept(journal, "one", "RUNNING")
+    journal.append(made.id, 2, [started()])
+    journal.commit()
+    reader = Reader(journal.path)
+    with pytest.raises(JournalDamaged, match="some of its records are missing"):
+        reader.records(made.id)
+    reader.close()
+    journal.close()
+
+
+def test_a_number_is_given_once_even_where_no_row_was_left(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    given = [journal.next_id() for _ in range(3)]
+    journal.commit()
+    again = Journal(cut_off(path, journal))
+    assert again.next_id() > max(given)
+    again.close()
+
+
 def test_names_are_taken_from_the_moment_they_are_given(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
     one = row(journal, "one")
