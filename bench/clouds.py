@@ -106,4 +106,5 @@ def _wait_for(process: "subprocess.Popen[bytes]", url: str) -> None:
             if http.request("GET", url).status == 200:
                 return
         time.sleep(0.05)
-    raise RuntimeError(f"{url} did not answer")
+    said = "does not answer" if process.poll() is None else f"ended with code {process.returncode}"
+    raise RuntimeError(f"what should answer at {url} {said}")
