@@ -159,7 +159,7 @@ def delete(context: Context, request: Document) -> Document:
 def drop_deleted(context: Context, name: str) -> None:
     """Where it is DELETING and none of its executions runs any more."""
     machine = context.machines.get(name)
-    if machine is None or machine["status"] != "DELETING" or context.reader.running(machine["stateMachineArn"]):
+    if machine is None or machine["status"] != "DELETING" or context.reader.count_running(machine["stateMachineArn"]):
         return
     with context.machines.changing():
         machine = context.machines.get(name)

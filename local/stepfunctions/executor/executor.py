@@ -249,10 +249,9 @@ class Executor:
         except Empty:
             pass
         now = self._clock()
-        gathered += [
-            _Post(partial(self._fire, execution, timer))
-            for execution, timer in self._timers.take_due(now, _TURN_POSTS - len(gathered))
-        ]
+        due = list(self._timers.take_due(now, _TURN_POSTS - len(gathered)))
+        self.live.preload([execution for execution, _ in due])
+        gathered += [_Post(partial(self._fire, execution, timer)) for execution, timer in due]
         while self._late and self._late[0][0] <= now:
             gathered.append(self._late.popleft()[1])
         if now >= self._next_prune:
@@ -425,7 +424,10 @@ class Executor:
 
     def _resume(self, running: list[int], index: int, turn: Turn) -> None:
         """Some at a time, so that others are heard in between."""
-        for execution in running[index : index + _RESUMED_AT_ONCE]:
+        some = running[index : index + _RESUMED_AT_ONCE]
+        # What this turn has changed already is in memory: nothing is read that the journal does not have yet.
+        self.live.preload(some)
+        for execution in some:
             try:
                 self._resume_one(turn, execution)
             except Exception:  # noqa: BLE001 - one that cannot be read must not keep the others

@@ -117,7 +117,7 @@ class Journal:
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """In the turn's transaction, at once. Raises JournalFull or JournalRefused."""
-        with self._told():
+        with self._errors():
             self._begin()
             return self._connection.execute(statement, parameters)
 
@@ -125,7 +125,7 @@ class Journal:
         """All of the turn, or nothing of it. Raises JournalFull or JournalRefused."""
         if not (self._begun or self._inserts or self._appends or self._updates):
             return
-        with self._told():
+        with self._errors():
             self._begin()
             if self._inserts:
                 self._connection.executemany(_INSERT, self._inserts.values())
@@ -221,7 +221,7 @@ class Journal:
         return row
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError) as error:

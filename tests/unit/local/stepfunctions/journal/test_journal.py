@@ -244,7 +244,7 @@ def test_executions_are_listed_newest_first_page_by_page(tmp_path: Path) -> None
     assert [one.id for one in page] == made[:4:-1]
     assert [one.id for one in reader.executions(MACHINE, before=page[-1].id)] == made[4::-1]
     assert [one.id for one in reader.executions(MACHINE, status="FAILED")] == [made[7], made[4], made[1]]
-    assert reader.running(MACHINE) == 3
+    assert reader.count_running(MACHINE) == 3
     assert reader.executions(f"{MACHINE}x") == []
     reader.close()
     journal.close()
