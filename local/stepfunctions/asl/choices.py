@@ -56,11 +56,30 @@ def _matches(value: Any, pattern: Any) -> bool:
     """`*` stands for any text; a backslash takes its meaning away."""
     if not isinstance(value, str) or not isinstance(pattern, str):
         return False
-    parts = re.findall(r"\\.|\*|[^\\*]+|\\", pattern, re.DOTALL)
-    expression = "".join(
-        ".*" if part == "*" else re.escape(part[1:] if part[0] == "\\" and part[1:] else part) for part in parts
-    )
-    return re.fullmatch(expression, value, re.DOTALL) is not None
+    first, *rest = _between_stars(pattern)
+    if not rest:
+        return value == first
+    *inner, last = rest
+    if len(value) < len(first) + len(last) or not value.startswith(first) or not value.endswith(last):
+        return False
+    # The leftmost place of each leaves the most to those after it: there is no need to go back, as `re` would.
+    position, end = len(first), len(value) - len(last)
+    for part in inner:
+        position = value.find(part, position, end)
+        if position < 0:
+            return False
+        position += len(part)
+    return True
+
+
+def _between_stars(pattern: str) -> list[str]:
+    parts = [""]
+    for found in re.findall(r"\\.|\*|[^\\*]+|\\", pattern, re.DOTALL):
+        if found == "*":
+            parts.append("")
+        else:
+            parts[-1] += found[1:] if found[0] == "\\" and found[1:] else found
+    return parts
 
 
 _COMPARISONS: Mapping[str, _Comparison] = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from local.stepfunctions.asl import steps
 from local.stepfunctions.asl.documents import decode
-from local.stepfunctions.asl.fields import Fields
+from local.stepfunctions.asl.fields import MOST_SECONDS, Fields
 from local.stepfunctions.asl.processors import EXPRESS_SECONDS
 from local.stepfunctions.asl.states import ChoiceState, Flow, Machine, RetryingState, State, StateType
 from local.stepfunctions.asl.validation import Code, InvalidDefinition, Problem, Report
@@ -74,7 +74,7 @@ class Compiler:
         fields = Fields(definition, "", self.report, self.jsonata)
         fields.only(_MACHINE_FIELDS)
         self._language(fields)
-        timeout = fields.number("TimeoutSeconds", 0, least=1) if "TimeoutSeconds" in fields else None
+        timeout = fields.number("TimeoutSeconds", 0, least=1, most=MOST_SECONDS) if "TimeoutSeconds" in fields else None
         if self.express:
             timeout = min(timeout or EXPRESS_SECONDS, EXPRESS_SECONDS)
         flow = self.flow(definition, "")

@@ -53,7 +53,7 @@ class ResultPath:
             return document
         try:
             return self.path.insert(document, result)
-        except NoSuchPath:
+        except (NoSuchPath, RecursionError):
             raise StatesError(
                 RESULT_PATH_MATCH_FAILURE, f"Unable to apply Reference Path {self.text} to input {encode(document)}"
             ) from None

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple, NoReturn
 
 MAX_BYTES = 262_144
@@ -104,3 +105,25 @@ def equal(left: Any, right: Any) -> bool:
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(equal(value, right[name]) for name, value in left.items())
     return bool(left == right)
+
+
+def distinct(items: Iterable[Any], *, alike: bool = False) -> list[Any]:
+    """The first of each that are `equal`. `alike`: 1 and 1.0 are, too.
+
+    By hashes: to compare each with each takes minutes for as many as an input may have.
+    """
+    kept: dict[Any, Any] = {}
+    for item in items:
+        kept.setdefault(_key(item, alike=alike), item)
+    return list(kept.values())
+
+
+def _key(value: Any, *, alike: bool) -> Any:
+    """Equal keys for equal values."""
+    if isinstance(value, dict):
+        return dict, frozenset((name, _key(item, alike=alike)) for name, item in value.items())
+    if isinstance(value, list):
+        return list, tuple(_key(item, alike=alike) for item in value)
+    if isinstance(value, int | float):
+        return (float if alike and not isinstance(value, bool) else type(value)), value
+    return value

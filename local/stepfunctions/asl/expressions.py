@@ -9,7 +9,8 @@ from local.stepfunctions.asl import paths
 from local.stepfunctions.asl.documents import decode, encode
 from local.stepfunctions.asl.errors import INTRINSIC_FAILURE, StatesError, SyntaxProblem, runtime
 from local.stepfunctions.asl.intrinsics import INTRINSICS, Intrinsic, IntrinsicError, format_pieces
-from local.stepfunctions.asl.paths import NoSuchPath, Path
+from local.stepfunctions.asl.paths import NoSuchPath, Path, TooManyPlaces
+from local.stepfunctions.asl.patterns import PatternTooSlow
 from local.stepfunctions.asl.scope import Expression, Scope
 
 _VARIABLE = re.compile(r"\$([^\W\d]\w*)")
@@ -60,11 +61,7 @@ def _rooted(text: str, path: Path, *, in_context: bool) -> Expression:
         return (lambda _root, scope: scope.context) if in_context else (lambda root, _scope: root)
 
     def read(root: Any, scope: Scope) -> Any:
-        where = scope.context if in_context else root
-        try:
-            return path.read(where)
-        except NoSuchPath as error:
-            raise UnknownPath(text, str(error), where) from None
+        return _found(text, path, scope.context if in_context else root)
 
     return read
 
@@ -73,13 +70,20 @@ def _variable(text: str, name: str, path: Path) -> Expression:
     def read(_root: Any, scope: Scope) -> Any:
         if name not in scope.variables:
             raise UnknownPath(text, f"The variable '{name}' is not defined", {})
-        value = scope.variables[name]
-        try:
-            return path.read(value)
-        except NoSuchPath as error:
-            raise UnknownPath(text, str(error), value) from None
+        return _found(text, path, scope.variables[name])
 
     return read
+
+
+def _found(text: str, path: Path, where: Any) -> Any:
+    try:
+        return path.read(where)
+    except NoSuchPath as error:
+        raise UnknownPath(text, str(error), where) from None
+    except (TooManyPlaces, PatternTooSlow) as error:
+        raise runtime(f"The path '{text}' cannot be read: {error}") from error
+    except RecursionError:
+        raise runtime(f"The path '{text[:100]}...' has too many steps") from None
 
 
 def compile_expression(text: str) -> Expression:
@@ -113,7 +117,7 @@ def _applied(intrinsic: Intrinsic, arguments: Sequence[Expression], text: str) -
         values = [argument(root, scope) for argument in arguments]
         try:
             return intrinsic.call(values, scope.effects)
-        except IntrinsicError as error:
+        except (IntrinsicError, ArithmeticError, ValueError, RecursionError) as error:
             raise StatesError(INTRINSIC_FAILURE, f"The function '{text}' had the following error: {error}") from error
 
     return apply
@@ -144,13 +148,20 @@ def _argument(text: str, position: int) -> tuple[Expression, int]:
         return compile_path(text[position:end].rstrip()), end
     number = _NUMBER.match(text, position)
     if number is not None:
-        value = decode(number[0])
+        value = _literal(number[0])
         return (lambda _root, _scope: value), number.end()
     word = _WORD.match(text, position)
     if word is not None:
         constant = _WORDS[word[0]]
         return (lambda _root, _scope: constant), word.end()
     return _call(text, position)
+
+
+def _literal(number: str) -> Any:
+    try:
+        return decode(number)
+    except ValueError as error:
+        raise SyntaxProblem(f"{number[:20]}... is no number of JSON: {error}") from error
 
 
 def _pieces(text: str, position: int) -> list[str]:

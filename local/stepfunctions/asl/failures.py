@@ -36,12 +36,16 @@ class Retrier:
 
     def delay(self, retries: int, random: float) -> float:
         """Seconds, after this many retries. `random` lies between 0 and 1."""
-        limit = self.max_delay if self.max_delay is not None else _LONGEST
-        delay = limit if retries > 1024 else min(self.interval * self.backoff**retries, limit)
+        limit = self.max_delay if self.max_delay is not None else max(self.interval, _YEAR)
+        try:
+            delay = min(self.interval * self.backoff**retries, limit)
+        except OverflowError:
+            delay = limit
         return delay * random if self.full_jitter else delay
 
 
-_LONGEST = 99_999_999.0
+_YEAR = 366 * 86_400.0
+"""AWS ends an execution after a year: nobody sees a retry after that, unless IntervalSeconds itself is longer."""
 
 
 @dataclass(frozen=True, slots=True)

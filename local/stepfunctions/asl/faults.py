@@ -9,6 +9,9 @@ from local.stepfunctions.asl.failures import Catcher, Retrier
 from local.stepfunctions.asl.fields import MOST_SECONDS, Fields
 from local.stepfunctions.asl.scope import Scope
 
+_MOST_DELAY = 31_622_399
+"""Seconds: AWS takes less than a leap year."""
+
 
 def faults(fields: Fields) -> tuple[tuple[Retrier, ...], tuple[Catcher, ...]]:
     retriers = [_retrier(fields, one, f"Retry[{index}]") for index, one in enumerate(fields.items("Retry"))]
@@ -42,6 +45,7 @@ def _retrier(state: Fields, value: Any, name: str) -> Retrier | None:
         return None
     fields = state.below(value, name)
     fields.only(("ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy"))
+    capped = "MaxDelaySeconds" in fields
     jitter = fields.text("JitterStrategy") or "NONE"
     if jitter not in ("NONE", "FULL"):
         fields.problem("The field 'JitterStrategy' should have one of these values: [NONE, FULL]", "JitterStrategy")
@@ -50,7 +54,7 @@ def _retrier(state: Fields, value: Any, name: str) -> Retrier | None:
         interval=fields.number("IntervalSeconds", 1, least=1, most=MOST_SECONDS),
         attempts=int(fields.number("MaxAttempts", 3, least=0, most=MOST_SECONDS)),
         backoff=fields.number("BackoffRate", 2.0, least=1, whole=False),
-        max_delay=fields.number("MaxDelaySeconds", 1, least=1) if "MaxDelaySeconds" in fields else None,
+        max_delay=fields.number("MaxDelaySeconds", 1, least=1, most=_MOST_DELAY) if capped else None,
         full_jitter=jitter == "FULL",
     )
 

@@ -1,6 +1,7 @@
 """The fields of one object of a definition, read with their rules. What is wrong goes into the report."""
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -46,6 +47,8 @@ class Fields:
             self.problem(str(problem), name + problem.place)
         except SyntaxProblem as problem:
             self.problem(str(problem), name)
+        except RecursionError:
+            self.problem("Value is nested too deep", name)
         return None
 
     def require(self, *names: str) -> bool:
@@ -86,7 +89,8 @@ class Fields:
         if not is_number(value) or (whole and not isinstance(value, int)):
             self.problem("Value is not a valid Integer" if whole else "Value is not a valid Number", name)
             return default
-        if not least <= value <= most:
+        # An integer of JSON may be larger than any float.
+        if not least <= value <= min(most, sys.float_info.max):
             self.problem(f"Value is out of range: it must be at least {least}", name)
             return default
         return float(value) if not whole else int(value)
@@ -147,33 +151,51 @@ class Fields:
 
     def seconds(self, name: str) -> Evaluate | None:
         """`<name>` as a positive integer or a query, or `<name>Path`."""
-        return self._number(name, whole=True, least=1)
+        return self._number(name, _Limits(True, 1, MOST_SECONDS))
 
     def count(self, name: str) -> Evaluate | None:
-        return self._number(name, whole=True, least=0)
+        return self._number(name, _Limits(True, 0))
 
-    def percentage(self, name: str) -> Evaluate | None:
-        return self._number(name, whole=False, least=0)
+    def toleration(self, name: str, *, percentage: bool = False) -> Evaluate | None:
+        """The interpreter says what is out of range, as it is the map run that AWS fails for it."""
+        return self._number(name, _Limits(not percentage, 0, 100 if percentage else math.inf, checked=False))
 
-    def _number(self, name: str, *, whole: bool, least: int) -> Evaluate | None:
+    def _number(self, name: str, limits: "_Limits") -> Evaluate | None:
         if f"{name}Path" in self.values:
             if name in self.values:
                 self.problem(f"Only one of the fields [{name}, {name}Path] can be set")
-            return self._number_path(f"{name}Path", whole=whole)
+            return self._number_path(f"{name}Path", limits)
         if name not in self.values:
             return None
         query = self.query(name)
         if query is not None and self.jsonata:
-            return _queried_number(query, whole=whole)
-        value = self.number(name, 0, least=least, most=100 if not whole else math.inf, whole=whole)
+            return _queried_number(query, limits)
+        value = self.number(name, 0, least=limits.least, most=limits.most, whole=limits.whole)
         return lambda _scope, _root: value
 
-    def _number_path(self, name: str, *, whole: bool) -> Evaluate | None:
+    def _number_path(self, name: str, limits: "_Limits") -> Evaluate | None:
         text = self.text(name)
         if text is None:
             return None
         expression = self.attempt(name, lambda: compile_path(text))
-        return None if expression is None else _read_number(expression, name, text, whole=whole)
+        return None if expression is None else _read_number(expression, name, text, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Of a number, which may be known only when the state runs."""
+
+    whole: bool
+    least: int
+    most: float = math.inf
+    checked: bool = True
+    """Also where it is known only then."""
+
+    def admit(self, value: float) -> bool:
+        return not self.checked or self.least <= value <= self.most
+
+    def __str__(self) -> str:
+        return f"between {self.least} and {self.most}" if math.isfinite(self.most) else f"of at least {self.least}"
 
 
 def parameter_failure(cause: str) -> StatesError:
@@ -190,25 +212,29 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else encode(value)
 
 
-def _read_number(expression: Expression, name: str, text: str, *, whole: bool) -> Evaluate:
-    kind = "integer" if whole else "float"
+def _read_number(expression: Expression, name: str, text: str, limits: _Limits) -> Evaluate:
+    kind = "integer" if limits.whole else "float"
 
     def evaluate(scope: Scope, root: Any) -> Any:
         value = read(expression, root, scope)
-        if not is_number(value) or (whole and not isinstance(value, int)):
+        if not is_number(value) or (limits.whole and not isinstance(value, int)):
             raise runtime(f'The {name} field refers to value "{shown(value)}" which is not a valid {kind}: {text}')
+        if not limits.admit(value):
+            raise runtime(f'The {name} field refers to value "{shown(value)}" which is not a {kind} {limits}: {text}')
         return value
 
     return evaluate
 
 
-def _queried_number(query: Query, *, whole: bool) -> Evaluate:
+def _queried_number(query: Query, limits: _Limits) -> Evaluate:
     def evaluate(scope: Scope, _root: Any) -> Any:
         value = query.evaluate(scope, scope.states())
-        if isinstance(value, float) and value.is_integer() and whole:
+        if isinstance(value, float) and value.is_integer() and limits.whole:
             value = int(value)
-        if not is_number(value) or (whole and not isinstance(value, int)):
-            raise query.expected("integer" if whole else "number", value)
+        if not is_number(value) or (limits.whole and not isinstance(value, int)):
+            raise query.expected("integer" if limits.whole else "number", value)
+        if not limits.admit(value):
+            raise query.out_of_range(str(limits), value)
         return value
 
     return evaluate

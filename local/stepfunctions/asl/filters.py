@@ -7,6 +7,7 @@ from typing import Any
 
 from local.stepfunctions.asl.documents import equal, is_number
 from local.stepfunctions.asl.errors import SyntaxProblem
+from local.stepfunctions.asl.patterns import Pattern, PatternProblem
 
 Predicate = Callable[[Any], bool]
 _Operand = Callable[[Any], Any]
@@ -106,13 +107,13 @@ class _Parser:
 
 def _literal(found: re.Match[str]) -> Any:
     if found["number"] is not None:
-        return float(found["number"]) if "." in found["number"] else int(found["number"])
+        return float(found["number"]) if "." in found["number"] else whole_number(found["number"])
     if found["word"] in _LITERALS:
         return _LITERALS[found["word"]]
     if found["regex"] is not None:
         try:
-            return re.compile(found["regex"], re.IGNORECASE if found["flags"] else 0)
-        except re.error as error:
+            return Pattern(found["regex"], ignore_case=bool(found["flags"]))
+        except PatternProblem as error:
             raise SyntaxProblem(f"not a regular expression: {error}") from error
     if found["list"] is not None:
         items = found["list"][1:-1].strip()
@@ -121,6 +122,14 @@ def _literal(found: re.Match[str]) -> Any:
     if text is None:
         raise SyntaxProblem(f"a value expected, not {found[0]!r}")
     return re.sub(r"\\(.)", r"\1", text)
+
+
+def whole_number(text: str) -> int:
+    """Raises SyntaxProblem where it has more digits than Python reads at once."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise SyntaxProblem(f"{text[:20]}... is too large a number") from error
 
 
 def _item(text: str) -> re.Match[str]:
@@ -132,7 +141,8 @@ def _item(text: str) -> re.Match[str]:
 
 def _relative(path: str) -> _Operand:
     steps: list[str | int] = [
-        int(index) if index else name or quoted for name, index, quoted in _STEP.findall(path.removeprefix("@"))
+        whole_number(index) if index else name or quoted
+        for name, index, quoted in _STEP.findall(path.removeprefix("@"))
     ]
 
     def read(node: Any) -> Any:
@@ -155,7 +165,7 @@ def _compare(sign: str, left: Any, right: Any) -> bool:
         case "!=":
             return not _same(left, right)
         case "=~":
-            return isinstance(right, re.Pattern) and isinstance(left, str) and right.fullmatch(left) is not None
+            return isinstance(right, Pattern) and isinstance(left, str) and right.fullmatch(left) is not None
         case "in":
             return isinstance(right, list) and any(_same(left, item) for item in right)
         case "nin":

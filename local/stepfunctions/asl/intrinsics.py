@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.stepfunctions.asl.documents import decode, encode, equal, is_number
+from local.stepfunctions.asl.documents import decode, distinct, encode, equal, is_number
 from local.stepfunctions.asl.scope import Effects
 
 MAX_TEXT = 10_000
@@ -55,7 +55,14 @@ def _integer(value: Any, index: int) -> int:
     """Rounded half up, as Java's Math.round."""
     if not is_number(value) or (isinstance(value, float) and not math.isfinite(value)):
         raise IntrinsicError(f"Argument at index {index} must be a number")
-    return value if isinstance(value, int) else math.floor(value + 0.5)
+    return _long(value if isinstance(value, int) else math.floor(value + 0.5))
+
+
+def _long(number: int) -> int:
+    """A number that Java's long holds, as all integers of AWS's functions are."""
+    if not -(2**63) <= number < 2**63:
+        raise IntrinsicError(f"{number} is out of the range of 64-bit integers")
+    return number
 
 
 def array_partition(items: list[Any], chunk: int) -> list[Any]:
@@ -115,11 +122,7 @@ def _string_to_json(arguments: Sequence[Any], _effects: Effects) -> Any:
 
 
 def _unique(arguments: Sequence[Any], _effects: Effects) -> list[Any]:
-    kept: list[Any] = []
-    for item in _array(arguments[0]):
-        if not any(equal(item, other) for other in kept):
-            kept.append(item)
-    return kept
+    return distinct(_array(arguments[0]))
 
 
 def _get_item(arguments: Sequence[Any], _effects: Effects) -> Any:
@@ -161,9 +164,8 @@ def _string_split(arguments: Sequence[Any], _effects: Effects) -> list[str]:
     text, delimiters = _text(arguments[0]), _text(arguments[1], 1)
     if not delimiters:
         return [text] if text else []
-    for delimiter in delimiters[1:]:
-        text = text.replace(delimiter, delimiters[0])
-    return [part for part in text.split(delimiters[0]) if part]
+    same = text.translate(dict.fromkeys(map(ord, delimiters), delimiters[0]))
+    return [part for part in same.split(delimiters[0]) if part]
 
 
 INTRINSICS: Mapping[str, Intrinsic] = {
@@ -180,7 +182,7 @@ INTRINSICS: Mapping[str, Intrinsic] = {
     "Hash": Intrinsic(lambda a, _: hash_text(a[0] if isinstance(a[0], str) else encode(a[0]), _text(a[1], 1)), 2, 2),
     "JsonMerge": Intrinsic(_merge, 3, 3),
     "JsonToString": Intrinsic(lambda a, _: encode(a[0]), 1, 1),
-    "MathAdd": Intrinsic(lambda a, _: _integer(a[0], 0) + _integer(a[1], 1), 2, 2),
+    "MathAdd": Intrinsic(lambda a, _: _long(_integer(a[0], 0) + _integer(a[1], 1)), 2, 2),
     "MathRandom": Intrinsic(_math_random, 2, 3),
     "StringSplit": Intrinsic(_string_split, 2, 2),
     "StringToJson": Intrinsic(_string_to_json, 1, 1),

@@ -40,8 +40,8 @@ def compile_map(
         return None
     definition = fields.mapping(which)
     items, selector = _items(fields), _selector(fields)
-    limits = (fields.count("MaxConcurrency"), fields.count("ToleratedFailureCount"),
-              fields.percentage("ToleratedFailurePercentage"))  # fmt: skip
+    limits = (fields.count("MaxConcurrency"), fields.toleration("ToleratedFailureCount"),
+              fields.toleration("ToleratedFailurePercentage", percentage=True))  # fmt: skip
     if definition is None:
         return None
     distribution = _distribution(compiler, fields, definition, which)

@@ -5,13 +5,14 @@ finds. `filters.py` is the language inside `[?( )]`.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from local.stepfunctions.asl.errors import SyntaxProblem
-from local.stepfunctions.asl.filters import Predicate, parse_filter
+from local.stepfunctions.asl.filters import Predicate, parse_filter, whole_number
 
 _NAME = re.compile(r"[^\s.\[\]()'\",]+")
 _QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
@@ -23,11 +24,43 @@ class NoSuchPath(Exception):
     """A definite path leads nowhere; the text is Jayway's."""
 
 
+class TooManyPlaces(Exception):
+    """A path would go on for too long."""
+
+
+class Walk:
+    """One reading of a path that may lead to many places, and how far it has come."""
+
+    __slots__ = ("_left", "_until")
+
+    def __init__(self) -> None:
+        self._left = MAX_PLACES
+        self._until = time.thread_time() + MAX_SECONDS
+
+    def passes(self) -> None:
+        """A place on the way. Raises TooManyPlaces."""
+        self._left -= 1
+        if self._left < 0:
+            raise TooManyPlaces(f"it leads to more than {MAX_PLACES} places")
+
+    def asks(self) -> None:
+        """A filter looks at a place, which may take as long as a regular expression may."""
+        self.passes()
+        if time.thread_time() > self._until:
+            raise TooManyPlaces(f"it takes more than {MAX_SECONDS} s")
+
+
+MAX_PLACES = 500_000
+"""That are passed: an input of 256 KiB has at most some 100,000, but each `..` passes those below each of them."""
+MAX_SECONDS = 0.75
+"""Of this thread's processor time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Many:
     """A step that may find any number of values."""
 
-    find: Callable[[Any], Iterator[Any]]
+    find: Callable[[Any, Walk], Iterator[Any]]
     text: str
 
 
@@ -40,9 +73,9 @@ class Path:
     definite: bool
 
     def read(self, document: Any) -> Any:
-        """Raises NoSuchPath."""
+        """Raises NoSuchPath, TooManyPlaces and PatternTooSlow."""
         if not self.definite:
-            return list(_walk(document, self.steps))
+            return list(_walk(document, self.steps, Walk()))
         value = document
         for position, step in enumerate(self.steps):
             value = _at(value, step)
@@ -116,7 +149,8 @@ def _descent(text: str, position: int) -> tuple[Step, int]:
         step, position = name[0], name.end()
     found = step
     return Many(
-        lambda value: (hit for node in _descendants(value) for hit in _apply(node, found)), ".." + str(found)
+        lambda value, walk: (hit for node in _descendants(value, walk) for hit in _apply(node, found, walk)),
+        ".." + str(found),
     ), position
 
 
@@ -125,19 +159,19 @@ def _bracket(text: str, position: int) -> tuple[Step, int]:
         return Many(_children, "[*]"), position + 2
     if text.startswith("?", position):
         predicate, end = parse_filter(text, position + 1)
-        return Many(lambda value: _filtered(value, predicate), "[?]"), _closing(text, end)
+        return Many(lambda value, walk: _filtered(value, predicate, walk), "[?]"), _closing(text, end)
     quoted = _QUOTED.match(text, position)
     if quoted is not None:
         return _names(text, position)
     cut = _SLICE.match(text, position)
     if cut is not None:
-        start, stop, stride = (int(part) if part else None for part in cut.groups())
+        start, stop, stride = (whole_number(part) if part else None for part in cut.groups())
         bounds = slice(start, stop, stride or None)
-        return Many(lambda value: _sliced(value, bounds), f"[{cut[0]}]"), _closing(text, cut.end())
+        return Many(lambda value, _walk: _sliced(value, bounds), f"[{cut[0]}]"), _closing(text, cut.end())
     numbers = _NUMBERS.match(text, position)
     if numbers is None:
         raise SyntaxProblem(f"cannot read {text[position - 1 :]!r}")
-    indexes = [int(part) for part in numbers[0].split(",")]
+    indexes = [whole_number(part) for part in numbers[0].split(",")]
     end = _closing(text, numbers.end())
     return (indexes[0] if len(indexes) == 1 else _union(indexes)), end
 
@@ -165,9 +199,9 @@ def _closing(text: str, position: int) -> int:
 
 
 def _union(parts: list[int] | list[str]) -> Many:
-    def find(value: Any) -> Iterator[Any]:
+    def find(value: Any, walk: Walk) -> Iterator[Any]:
         for part in parts:
-            yield from _apply(value, part)
+            yield from _apply(value, part, walk)
 
     return Many(find, f"{parts}")
 
@@ -177,7 +211,7 @@ def _function(name: str) -> Many:
     if function is None:
         raise SyntaxProblem(f"there is no function {name}()")
     call = function
-    return Many(lambda value: iter([call(value)]), f".{name}()")
+    return Many(lambda value, _walk: iter([call(value)]), f".{name}()")
 
 
 _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
@@ -198,17 +232,18 @@ def _at(value: Any, step: Step) -> Any:
     return _MISSING
 
 
-def _walk(value: Any, steps: tuple[Step, ...]) -> Iterator[Any]:
+def _walk(value: Any, steps: tuple[Step, ...], walk: Walk) -> Iterator[Any]:
     if not steps:
         yield value
         return
-    for found in _apply(value, steps[0]):
-        yield from _walk(found, steps[1:])
+    for found in _apply(value, steps[0], walk):
+        walk.passes()
+        yield from _walk(found, steps[1:], walk)
 
 
-def _apply(value: Any, step: Step) -> Iterator[Any]:
+def _apply(value: Any, step: Step, walk: Walk) -> Iterator[Any]:
     if isinstance(step, Many):
-        yield from step.find(value)
+        yield from step.find(value, walk)
     elif isinstance(step, str):
         if isinstance(value, dict) and step in value:
             yield value[step]
@@ -216,17 +251,24 @@ def _apply(value: Any, step: Step) -> Iterator[Any]:
         yield value[step]
 
 
-def _children(value: Any) -> Iterator[Any]:
+def _children(value: Any, _: Walk | None = None) -> Iterator[Any]:
     if isinstance(value, dict):
         yield from value.values()
     elif isinstance(value, list):
         yield from value
 
 
-def _descendants(value: Any) -> Iterator[Any]:
-    yield value
-    for child in _children(value):
-        yield from _descendants(child)
+def _descendants(value: Any, walk: Walk) -> Iterator[Any]:
+    """As they stand, each before those below it."""
+    ahead = [iter((value,))]
+    while ahead:
+        for found in ahead[-1]:
+            walk.passes()
+            yield found
+            ahead.append(_children(found))
+            break
+        else:
+            ahead.pop()
 
 
 def _sliced(value: Any, bounds: slice) -> Iterator[Any]:
@@ -234,9 +276,12 @@ def _sliced(value: Any, bounds: slice) -> Iterator[Any]:
         yield from value[bounds]
 
 
-def _filtered(value: Any, predicate: Predicate) -> Iterator[Any]:
+def _filtered(value: Any, predicate: Predicate, walk: Walk) -> Iterator[Any]:
     candidates = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
-    yield from (item for item in candidates if predicate(item))
+    for item in candidates:
+        walk.asks()
+        if predicate(item):
+            yield item
 
 
 def _insert(document: Any, steps: tuple[Step, ...], value: Any) -> Any:

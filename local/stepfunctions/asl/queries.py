@@ -1,12 +1,11 @@
-"""JSONata: the one module that knows the `jsonata` package (jsonata-python, Apache-2.0).
+"""JSONata: queries, evaluated by the `jsonata` package (jsonata-python, Apache-2.0).
 
-Adds AWS's functions, takes `$eval` away, and turns what goes wrong into States.QueryEvaluationError. An expression is
-bounded by the number of its steps, not by time, so that the same expression always ends the same way.
+Adds AWS's functions and turns what goes wrong into States.QueryEvaluationError. `evaluation.py` bounds what an
+expression may do.
 """
 
 import math
 import random
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,12 +14,10 @@ import jsonata  # type: ignore[import-untyped]
 from local.stepfunctions.asl import intrinsics, timestamps
 from local.stepfunctions.asl.documents import decode, encode, type_name
 from local.stepfunctions.asl.errors import QueryEvaluationError, SyntaxProblem
+from local.stepfunctions.asl.evaluation import Expression
 from local.stepfunctions.asl.scope import Scope
 
-MAX_STEPS = 2_000_000
 _NULL = jsonata.Utils.NULL_VALUE
-_ERRORS = (RuntimeError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, re.error, StopIteration)
-"""The package raises its own JException (a RuntimeError) and, here and there, whatever Python raises."""
 
 
 class Unsupported(Exception):
@@ -41,16 +38,13 @@ class Query:
         self.text = text[2:-2].strip()
         self.field = field
         try:
-            self._compiled = jsonata.Jsonata(self.text)
-        except _ERRORS as error:
+            self._compiled = Expression(self.text)
+        except Exception as error:
             raise SyntaxProblem(str(error)) from error
         if self._compiled.errors:
             raise SyntaxProblem(str(self._compiled.errors[0]))
-        self._compiled.set_output_convert_nulls(False)
-        self._compiled.set_validate_input(False)
         for name, function in _FUNCTIONS.items():
             self._compiled.register_lambda(name, function)
-        self._compiled.assign("eval", None)
         self._dynamic = [name for name in _DYNAMIC if f"${name}" in self.text]
 
     def evaluate(self, scope: Scope, states: Mapping[str, Any]) -> Any:
@@ -59,10 +53,11 @@ class Query:
         bindings["states"] = _inward(states)
         for name in self._dynamic:
             bindings[name] = jsonata.Jsonata.JLambda(_DYNAMIC[name](scope))
-        bindings["__evaluate_entry"] = _counter()
         try:
-            found = self._compiled.evaluate(None, bindings)
-        except _ERRORS as error:
+            found = self._compiled.run(bindings)
+        # The package raises its own JException and, here and there, whatever Python raises: an expression that makes it
+        # fail is a wrong expression, and no failure of the engine.
+        except Exception as error:
             raise self._failed(f"threw an error during evaluation. {_reason(error)}") from error
         if found is None:
             raise self._failed("returned nothing (undefined).")
@@ -70,7 +65,7 @@ class Query:
             return _outward(found)
         except Unsupported as error:
             raise self._failed("returned an unsupported result type.") from error
-        except _ERRORS as error:
+        except (jsonata.JException, RecursionError) as error:
             raise self._failed(f"threw an error during evaluation. {_reason(error)}") from error
 
     def expected(self, kind: str, value: Any) -> QueryEvaluationError:
@@ -79,6 +74,10 @@ class Query:
             f"returned an unexpected result type. Expected '{kind}', but was '{type_name(value)}' for value: "
             f"{encode(value)}"
         )
+
+    def out_of_range(self, range_text: str, value: Any) -> QueryEvaluationError:
+        """The error for a number that the field cannot take."""
+        return self._failed(f"returned a number out of range. Expected a number {range_text}, but was {encode(value)}.")
 
     def _failed(self, what: str) -> QueryEvaluationError:
         return QueryEvaluationError(
@@ -94,18 +93,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "D1011: Stack overflow error"
     return f"{type(error).__name__}: {error}"
-
-
-def _counter() -> Callable[[Any, Any, Any], None]:
-    left = MAX_STEPS
-
-    def count(_expression: Any, _input: Any, _frame: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise jsonata.JException("D1012", -1, "the permitted number of")
-
-    return count
 
 
 def _inward(value: Any) -> Any:

@@ -65,7 +65,7 @@ def _seconds(fields: Fields) -> Evaluate | None:
 
     def evaluate(scope: Scope, _root: Any) -> float:
         value = query.evaluate(scope, scope.states())
-        if not is_number(value) or not float(value).is_integer():
+        if not is_number(value) or (isinstance(value, float) and not value.is_integer()):
             raise query.expected("integer", value)
         if not 0 <= value <= MOST_SECONDS:
             raise QueryEvaluationError(f"The Seconds field must be between 0 and {MOST_SECONDS}: {value}", "Seconds")

@@ -104,7 +104,7 @@ def abort(run: Run, frame: Frame, previous: int) -> None:
     if frame.failed:
         # The history has the end of it and of what was below.
         return
-    run.cancel(frame)
+    run.cancel_own(frame)
     for number in frame.children:
         child = run.execution.frames.get(number)
         if child is not None:

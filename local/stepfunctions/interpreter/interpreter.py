@@ -230,6 +230,9 @@ def _execute(run: Run, frame: Frame, state: BaseState) -> None:
         _EXECUTORS[type(state)](run, frame, state)
     except StatesError as error:
         evaluation_failed(run, frame, error, began=isinstance(state, WaitState) or frame.previous != frame.entered)
+    except (ArithmeticError, ValueError, RecursionError) as error:
+        # No value of the input may take the engine down, also where nobody has thought of it.
+        evaluation_failed(run, frame, errors.runtime(f"The state cannot be executed: {type(error).__name__}: {error}"))
 
 
 def _pass(run: Run, frame: Frame, state: PassState) -> None:

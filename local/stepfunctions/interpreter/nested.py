@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from local.stepfunctions.asl.documents import EMPTY, Document, encode
+from local.stepfunctions.asl.documents import EMPTY, Document, encode, too_deep
 from local.stepfunctions.asl.errors import StatesError
 from local.stepfunctions.asl.states import MapState, ParallelState
 from local.stepfunctions.interpreter import distributed
 from local.stepfunctions.interpreter.events import EventType, MarkType
 from local.stepfunctions.interpreter.execution import Frame, Plan
 from local.stepfunctions.interpreter.failing import abort_lines, evaluation_failed
-from local.stepfunctions.interpreter.run import Run
+from local.stepfunctions.interpreter.run import Run, too_large, written
 
 INLINE_CONCURRENCY = 40
 """Iterations of an inline Map at a time, where the state does not say."""
@@ -37,7 +37,10 @@ def run_map(run: Run, frame: Frame, state: MapState) -> None:
     for limit in (state.tolerated_count, state.tolerated_percentage):
         if limit is not None:
             limit(scope, effective)
-    details: dict[str, Any] = {"items": encode(items), "concurrency": concurrency}
+    text = encode(items)
+    if too_deep(items, text):
+        raise too_large(state.name)
+    details: dict[str, Any] = {"items": text, "concurrency": concurrency}
     if effective is not scope.input:
         details["input"] = encode(effective)
     run.mark(frame, MarkType.PLAN, details, document=Document(items, ""))
@@ -83,7 +86,7 @@ def item_input(run: Run, frame: Frame, state: MapState, plan: Plan, index: int) 
     item = plan.items[index]
     if state.selector is not None:
         item = state.selector(run.scope(frame, item=(index, item)), plan.effective)
-    return Document.of(item)
+    return Document(item, written(item, state.name))
 
 
 def line_succeeded(run: Run, frame: Frame) -> None:

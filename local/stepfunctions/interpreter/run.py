@@ -123,6 +123,15 @@ class Run:
 
     def cancel(self, frame: Frame) -> None:
         """What the frame, and those below it that still run, wait for."""
+        self.cancel_own(frame)
+        if frame.failed:
+            return
+        for number in frame.children:
+            child = self.execution.frames.get(number)
+            if child is not None:
+                self.cancel(child)
+
+    def cancel_own(self, frame: Frame) -> None:
         task = frame.task
         if task is not None:
             self.commands.append(CancelTask(task.id))
@@ -130,12 +139,6 @@ class Run:
         elif frame.due is not None:
             kind = TimerKind.WAIT if isinstance(frame.definition, WaitState) else TimerKind.RETRY
             self.commands.append(CancelTimer(Timer(kind, frame.number, frame.entered)))
-        if frame.failed:
-            return
-        for number in frame.children:
-            child = self.execution.frames.get(number)
-            if child is not None:
-                self.cancel(child)
 
     def cancel_task_timers(self, frame: Frame) -> None:
         task = frame.task
@@ -198,7 +201,8 @@ def written(value: Any, what: str) -> str:
     """The JSON of what a state puts out. Raises StatesError where it is too large or nested too deep."""
     try:
         text = encode(value)
-    except RecursionError:
+    except (RecursionError, ValueError):
+        # ValueError: an integer of more digits than Python writes, or reads.
         raise too_large(what) from None
     if (len(text) * 4 > MAX_BYTES and size(text) > MAX_BYTES) or too_deep(value, text):
         raise too_large(what)

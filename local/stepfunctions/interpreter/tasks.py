@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.stepfunctions.asl import errors
-from local.stepfunctions.asl.documents import MAX_BYTES, decode, encode, size
+from local.stepfunctions.asl.documents import MAX_BYTES, decode, size
 from local.stepfunctions.asl.errors import StatesError
 from local.stepfunctions.asl.resources import ResourceKind
 from local.stepfunctions.asl.states import MapState, TaskState
@@ -13,7 +13,7 @@ from local.stepfunctions.interpreter.commands import ScheduleTask
 from local.stepfunctions.interpreter.events import WHOLE, EventType
 from local.stepfunctions.interpreter.execution import Frame, Task
 from local.stepfunctions.interpreter.failing import evaluation_failed, fail
-from local.stepfunctions.interpreter.run import Run, too_large
+from local.stepfunctions.interpreter.run import Run, too_large, written
 from local.stepfunctions.interpreter.stimuli import TimerKind
 
 _WORDS: Mapping[ResourceKind, str] = {
@@ -24,7 +24,7 @@ _WORDS: Mapping[ResourceKind, str] = {
 
 
 def run_task(run: Run, frame: Frame, state: TaskState) -> None:
-    """Schedule it, for the first time or again."""
+    """Schedule it, for the first time or again. Raises StatesError."""
     command = scheduled(run, frame, state, run.execution.last + 1)
     details = _details(run, state, command)
     task = run.emit(frame, f"{_WORDS[state.resource.kind]}Scheduled", details)
@@ -56,7 +56,7 @@ def again(run: Run, state: TaskState, task: Task) -> ScheduleTask:
 
 
 def _details(run: Run, state: TaskState, command: ScheduleTask) -> dict[str, Any]:
-    text = encode(command.arguments)
+    text = written(command.arguments, state.name)
     resource = state.resource
     if resource.kind is ResourceKind.SERVICE:
         details: dict[str, Any] = {

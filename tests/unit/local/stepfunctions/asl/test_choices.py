@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -55,3 +56,28 @@ def test_value_that_is_not_there_fails_the_state() -> None:
 def test_what_is_no_rule_is_refused(rule: Any) -> None:
     with pytest.raises(SyntaxProblem):
         compile_rule(rule)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [("*", "", True), ("a*", "a", True), ("*a*b*", "xxaxxb", True), ("*b*a*", "ab", False), ("ab*ba", "aba", False),
+     ("a\\*b", "a*b", True), ("**a**", "ba", True), ("\\\\*", "\\x", True), ("a*b", "acbd", False)],
+)  # fmt: skip
+def test_star_stands_for_any_text(pattern: str, text: str, expected: bool) -> None:
+    rule = compile_rule({"Variable": "$", "StringMatches": pattern})
+    assert rule(text, Scope(text, dict, {}, FixedEffects(), 0.0)) is expected
+
+
+def test_many_stars_are_matched_at_once() -> None:
+    text = "a" * 250_000
+    rule = compile_rule({"Variable": "$", "StringMatches": "*a" * 20 + "*b"})
+    began = time.thread_time()
+    assert not rule(text, Scope(text, dict, {}, FixedEffects(), 0.0))
+    assert time.thread_time() - began < 0.5
+
+
+@pytest.mark.parametrize("operator", ["NumericEquals", "NumericLessThan", "NumericGreaterThanEquals"])
+def test_an_integer_that_no_float_holds_is_compared(operator: str) -> None:
+    data = {"a": 10**400}
+    rule = compile_rule({"Variable": "$.a", operator: 1.5})
+    assert rule(data, Scope(data, dict, {}, FixedEffects(), 0.0)) is (operator == "NumericGreaterThanEquals")

@@ -1,8 +1,10 @@
 import re
+import time
 from typing import Any
 
 import pytest
 
+from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.asl.errors import StatesError, SyntaxProblem
 from local.stepfunctions.asl.expressions import UnknownPath, compile_expression
 from local.stepfunctions.asl.scope import Scope
@@ -64,6 +66,9 @@ def test_expression_gives(text: str, value: Any) -> None:
         "States.MathRandom(2, 1)",
         "States.StringToJson('{')",
         "States.Format('{}')",
+        "States.MathAdd(9223372036854775807, 1)",
+        "States.MathRandom(1, 1" + "0" * 400 + ")",
+        "States.ArrayGetItem($.numbers, 1" + "0" * 400 + ")",
     ],
 )
 def test_function_that_cannot_answer_fails_with_its_text(text: str) -> None:
@@ -76,7 +81,8 @@ def test_function_that_cannot_answer_fails_with_its_text(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["name", "States.Nothing()", "States.UUID(1)", "States.Format(", "States.Format('a'", "States.Array(1) 2",
-     "States.Array(,)", "States.Format('a{}", "States.Format('\\",
+     "States.Array(1e999)", "States.Array(" + "9" * 5_000 + ")", "States.Array(,)", "States.Format('a{}",
+     "States.Format('\\",
      r"States.Format('\n')", "States.Array('a)", "$.a[", "States.Array(truee)"],
 )  # fmt: skip
 def test_what_is_no_expression_is_refused(text: str) -> None:
@@ -91,3 +97,23 @@ def test_unknown_path_names_field_and_input() -> None:
         r"The JSONPath '\$\.b\.none' specified for the field 'f\.\$' could not be found in the input '\{.*\}'",
         raised.value.for_field("f.$"),
     )
+
+
+def test_array_of_as_many_as_an_input_may_have_is_made_unique_at_once() -> None:
+    numbers = [*range(36_000), *range(36_000), 1.0, True]
+    scope = Scope(numbers, dict, {}, FixedEffects(), 0.0)
+    assert compile_expression("States.ArrayUnique($)")(numbers, scope) == [*range(36_000), 1.0, True]
+
+
+def test_string_is_split_at_as_many_signs_as_an_input_may_have() -> None:
+    data = {"t": "ab" * 60_000, "d": "".join(map(chr, range(0x100, 0xD000)))}
+    scope = Scope(data, dict, {}, FixedEffects(), 0.0)
+    began = time.thread_time()
+    assert compile_expression("States.StringSplit($.t, $.d)")(data, scope) == [data["t"]]
+    assert time.thread_time() - began < 0.5
+
+
+def test_path_that_leads_to_too_many_places_fails_the_state() -> None:
+    data = decode("[" * 140 + "1" + "]" * 140)
+    with pytest.raises(StatesError, match=r"States\.Runtime"):
+        compile_expression("$..*..*..*..*")(data, Scope(data, dict, {}, FixedEffects(), 0.0))

@@ -1,9 +1,12 @@
+import json
+import time
 from typing import Any
 
 import pytest
 
 from local.stepfunctions.asl.errors import SyntaxProblem
-from local.stepfunctions.asl.paths import NoSuchPath, parse
+from local.stepfunctions.asl.paths import NoSuchPath, TooManyPlaces, parse
+from local.stepfunctions.asl.patterns import PatternTooSlow
 
 _STORE: Any = {
     "books": [
@@ -74,3 +77,28 @@ def test_inserting_copies_and_makes_the_way() -> None:
         parse(".kept.b").insert(before, 2)
     assert not parse(".a[*]").is_reference
     assert not parse(".a[-1]").is_reference
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("..*..*..*..*", json.loads("[" * 140 + "1" + "]" * 140)),
+        ("..*..none", json.loads("[" * 140 + ",".join(["1"] * 50_000) + "]" * 140)),
+    ],
+)
+def test_path_that_leads_to_too_many_places_is_given_up(path: str, document: Any) -> None:
+    with pytest.raises(TooManyPlaces):
+        parse(path).read(document)
+
+
+def test_regular_expression_of_a_filter_is_given_up() -> None:
+    began = time.thread_time()
+    with pytest.raises(PatternTooSlow):
+        parse("[?(@.t =~ /(a|aa)+/)]").read([{"t": "a" * 50 + "!"}] * 50)
+    assert time.thread_time() - began < 1.5
+
+
+@pytest.mark.parametrize("path", ["[" + "9" * 5_000 + "]", ".a[?(@.b == " + "9" * 5_000 + ")]"])
+def test_number_too_large_to_be_read_is_refused(path: str) -> None:
+    with pytest.raises(SyntaxProblem):
+        parse(path)

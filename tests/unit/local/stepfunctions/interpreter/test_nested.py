@@ -1,6 +1,8 @@
 from typing import Any
 
-from local.stepfunctions.interpreter.commands import CancelTask, Status
+import pytest
+
+from local.stepfunctions.interpreter.commands import CancelTask, CancelTimer, Status
 from local.stepfunctions.interpreter.stimuli import TaskFailed, TaskSucceeded
 from tests.unit.local.stepfunctions.world import World, machine_of, task
 
@@ -121,3 +123,25 @@ def test_item_whose_input_cannot_be_made_takes_the_running_iterations_down() -> 
     assert world.types[-4:] == ["MapIterationSucceeded", "MapIterationAborted", "TaskStateAborted", "ExecutionFailed"]
     assert world.end is not None
     assert world.end.error == "States.IntrinsicFailure"
+
+
+def test_what_waits_deep_inside_is_cancelled_once() -> None:
+    deep = both(machine_of(both(machine_of(task(TimeoutSeconds=9)), machine_of({"Type": "Wait", "Seconds": 9}))))
+    world = World.starting(machine_of(both(machine_of(task()), machine_of(deep))))
+    failing, inner = world.tasks
+    world.commands.clear()
+    world.happens(TaskFailed(failing.task, "E"))
+    cancelled = [command for command in world.commands if isinstance(command, CancelTask | CancelTimer)]
+    assert len(cancelled) == len(set(cancelled)) == 3
+    assert CancelTask(inner.task) in cancelled
+
+
+@pytest.mark.parametrize("name", ["MaxConcurrency", "MaxItemsPerBatch", "MaxInputBytesPerBatch"])
+def test_a_negative_limit_fails_a_distributed_map(name: str) -> None:
+    config = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
+    limit = {f"{name}Path": "$.a"}
+    more = limit if name == "MaxConcurrency" else {"ItemBatcher": limit}
+    state = each({"Type": "Pass"}, ItemsPath="$.l", **more)
+    state["ItemProcessor"] = {**state["ItemProcessor"], **config}
+    world = World.starting(machine_of(state), {"a": -1, "l": [1]})
+    assert world.execution.error == "States.Runtime"

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from local.stepfunctions.asl.dataflow import PathFlow
 from local.stepfunctions.interpreter.commands import CancelTask, Status
 from local.stepfunctions.interpreter.stimuli import (
     Stopped,
@@ -13,7 +14,9 @@ from local.stepfunctions.interpreter.stimuli import (
     TimerFired,
     TimerKind,
 )
-from tests.unit.local.stepfunctions.world import World, machine_of, task
+from tests.unit.local.stepfunctions.world import LAMBDA, World, machine_of, task
+
+_QUERY = {"QueryLanguage": "JSONata"}
 
 
 def test_task_goes_through_its_events() -> None:
@@ -163,3 +166,60 @@ def test_output_that_is_no_json_fails_the_task() -> None:
     world.happens(TaskSucceeded(world.tasks[0].task, "{"))
     assert world.end is not None
     assert world.end.status is Status.FAILED
+
+
+@pytest.mark.parametrize(("rate", "most"), [(1e308, {}), (10, {}), (1e9, {"MaxDelaySeconds": 50})])
+def test_any_backoff_rate_may_be_retried_with(rate: float, most: dict[str, int]) -> None:
+    retry = {"ErrorEquals": ["E"], "BackoffRate": rate, "MaxAttempts": 400, **most}
+    world = World.starting(machine_of(task(Retry=[retry])))
+    before = world.now
+    for _ in range(350):
+        before = world.now
+        world.happens(TaskFailed(world.tasks[-1].task, "E"))
+        world.next_timer()
+    assert world.now - before == most.get("MaxDelaySeconds", 366 * 86_400)
+
+
+_HUGE = 10**400
+
+
+@pytest.mark.parametrize("value", [_HUGE, 100_000_000, -1, 0], ids=["huge", "large", "negative", "zero"])
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"TimeoutSecondsPath": "$.a"}, "States.Runtime"),
+        ({"HeartbeatSecondsPath": "$.a"}, "States.Runtime"),
+        ({**_QUERY, "TimeoutSeconds": "{% $states.input.a %}"}, "States.QueryEvaluationError"),
+        ({**_QUERY, "HeartbeatSeconds": "{% $states.input.a %}"}, "States.QueryEvaluationError"),
+    ],
+)
+def test_a_limit_that_is_no_number_of_seconds_fails_the_state(fields: Any, error: str, value: int) -> None:
+    world = World.starting(machine_of({"Type": "Task", "Resource": LAMBDA, **fields}), {"a": value})
+    assert world.execution.error == error
+    assert world.timers == {}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"Type": "Wait", "QueryLanguage": "JSONata", "Seconds": "{% $states.input.a %}"},
+        {"Type": "Wait", "SecondsPath": "$.a"},
+        {"Type": "Pass", "Parameters": {"x.$": "States.MathRandom(1, $.a)"}},
+        {"Type": "Pass", "Parameters": {"x.$": "States.MathAdd(1, $.a)"}},
+    ],
+    ids=["Seconds", "SecondsPath", "MathRandom", "MathAdd"],
+)
+def test_a_huge_number_fails_the_state(state: Any) -> None:
+    assert str(World.starting(machine_of(state), {"a": _HUGE}).execution.error).startswith("States.")
+
+
+def test_arguments_that_are_too_large_fail_the_state() -> None:
+    state = {"Type": "Task", "Resource": LAMBDA, **_QUERY, "Arguments": "{% [$states.input.t, $states.input.t] %}"}
+    assert World.starting(machine_of(state), {"t": "x" * 200_000}).execution.error == "States.DataLimitExceeded"
+
+
+def test_what_nobody_thought_of_fails_the_state_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PathFlow, "enter", lambda _flow, _scope: 1 // 0)
+    execution = World.starting(machine_of(task())).execution
+    assert execution.error == "States.Runtime"
+    assert "ZeroDivisionError" in str(execution.cause)
