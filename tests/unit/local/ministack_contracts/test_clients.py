@@ -1,7 +1,6 @@
 """What public clients of SageMaker ask of S3 and STS, and the private names of MiniStack that make it so."""
 
 import inspect
-from collections.abc import Iterator
 
 import pytest
 from ministack.services import s3, sts
@@ -12,13 +11,12 @@ _KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 
 
 @pytest.fixture
-def mended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def mended(monkeypatch: pytest.MonkeyPatch) -> None:
     # Set through monkeypatch first, so that it puts MiniStack's own back.
     monkeypatch.setattr(s3, "_resolve_sse_write_headers", s3._resolve_sse_write_headers)
     monkeypatch.setattr(sts, "_caller_identity", sts._caller_identity)
     encryption.take_the_account_key()
     identity.call_the_unknown_a_role()
-    yield
 
 
 def test_the_names_that_are_leaned_on() -> None:
