@@ -1,5 +1,6 @@
 """Options that several commands take."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,3 +16,12 @@ ApiUrl = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON on standard output.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The one port of the local cloud.")]
+
+
+class Isolation(StrEnum):
+    """As in `local.sagemaker.settings`, which takes longer to import."""
+
+    AUTO = "auto"
+    NAMESPACE = "namespace"
+    BASE_DIR = "base-dir"
+    DOCKER = "docker"

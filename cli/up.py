@@ -2,13 +2,14 @@
 
 import contextlib
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import project as projects
-from cli.options import Json, Port
+from cli.options import Isolation, Json, Port
 from cli.output import err, out, print_json, say
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ def up(
     state_dir: Annotated[
         Path | None, typer.Option(help="Where the cloud keeps its state; .headrace/state in the project.")
     ] = None,
+    isolation: Annotated[
+        Isolation,
+        typer.Option(help="How jobs and endpoints see /opt/ml. docker: this machine's engine runs their images."),
+    ] = Isolation.AUTO,
     as_json: Json = False,
 ) -> None:
     """Boot the local cloud from template.yaml and serve until Ctrl-C."""
@@ -27,7 +32,7 @@ def up(
     from cli.session import local_session, settings_for
 
     project = projects.find()
-    settings = settings_for(project, port=port, state_dir=state_dir)
+    settings = replace(settings_for(project, port=port, state_dir=state_dir), isolation=isolation.value)
     with local_session(project, settings, say) as cloud:
         health = cloud.health()
         if as_json:

@@ -7,6 +7,7 @@ a process that prints without end fills neither the disk nor the memory.
 import logging
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,18 @@ class LogStream:
         self._file = path.open("ab")
 
     def write(self, line: str, stderr: bool = False) -> None:
-        if stderr and line.strip():
-            self.tail.append(line)
-        self._keep(line)
-        self._ship(line)
+        self.write_all([line], stderr)
+
+    def write_all(self, lines: Sequence[str], stderr: bool = False) -> None:
+        if stderr:
+            self.tail.extend([line for line in lines if line.strip()][-_TAIL_LINES:])
+        self._keep(lines)
+        self._ship(lines)
+
+    @property
+    def is_full(self) -> bool:
+        """Whatever is written now is neither kept nor shipped."""
+        return self._full and self._shipped > _MAX_SHIPPED
 
     def tail_text(self) -> str:
         return "\n".join(self.tail)
@@ -62,27 +71,33 @@ class LogStream:
             self._full = True
             self._file.close()
 
-    def _keep(self, line: str) -> None:
-        data = line.encode("utf-8", "replace") + b"\n"
+    def _keep(self, lines: Sequence[str]) -> None:
+        data = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
         with self.lock:
             # A process that outlived its stop may still be writing after the close.
             if self._full:
                 return
             if self._written + len(data) > _MAX_FILE:
-                self._full, data = True, b"[further output is not kept]\n"
+                whole = data[: _MAX_FILE - self._written].rpartition(b"\n")
+                self._full, data = True, whole[0] + whole[1] + b"[further output is not kept]\n"
             self._written += len(data)
             self._file.write(data)
             self._file.flush()
 
-    def _ship(self, line: str) -> None:
+    def _ship(self, lines: Sequence[str]) -> None:
         if self._shipped > _MAX_SHIPPED:
             return
-        self._shipped += len(line) + 26
-        if self._shipped > _MAX_SHIPPED:
-            line = "[further output is only in the job's folder]"
-        with self.lock:
+        stamp, events = int(now() * 1000), []
+        for line in lines:
+            self._shipped += len(line) + 26
+            full = self._shipped > _MAX_SHIPPED
             # CloudWatch refuses an event without text.
-            self.pending.append({"timestamp": int(now() * 1000), "message": line or " "})
+            message = "[further output is only in the job's folder]" if full else line or " "
+            events.append({"timestamp": stamp, "message": message})
+            if full:
+                break
+        with self.lock:
+            self.pending.extend(events)
         self._shipper.wake(self)
 
 

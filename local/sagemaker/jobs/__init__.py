@@ -1,4 +1,6 @@
-"""Jobs: a container run once, over inputs from S3, to outputs in S3.
+"""Jobs: containers run once, over inputs from S3, to outputs in S3.
 
-`runner.py` gives each job its thread and its end; `training.py` and `processing.py` say what each kind does in between.
+`runner.py` gives each job its operations, its thread and its end; `training.py`, `processing.py`, `transform.py` and
+`tuning.py` say what each kind does in between. A training or processing job is instances (`instances.py`) whose
+containers are run together (`container.py`); a tuning job is training jobs.
 """

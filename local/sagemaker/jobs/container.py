@@ -1,55 +1,106 @@
-"""A job's container: run to its end, its deadline or its stop, and the reason when it failed."""
+"""A job's containers: run to their end, their deadline or their stop, and the reason when one failed."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from local.sagemaker.context import Context
 from local.sagemaker.jobs.runner import Job
+from local.sagemaker.jobs.volume import Volume
 from local.sagemaker.logs import LogStream
 from local.sagemaker.processes.process import Command, ContainerProcess
 
 _MAX_MESSAGE = 4096
 
 
+class Cause(Enum):
+    """Why the containers ended."""
+
+    ITSELF = "by itself"
+    STOPPED = "someone asked for it"
+    OVERRAN = "it ran longer than it may"
+    OVERFULL = "its files took more than its volume holds"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One container to run."""
+
+    command: Command
+    log: LogStream
+    volume: Volume
+    on_line: Callable[[str], None] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the container ended."""
+    """How the containers ended."""
 
+    cause: Cause
     code: int
-    """128 + signal when it was killed."""
-    overran: bool
-    """It was stopped for running longer than it may."""
-    stopped: bool
-    """It was stopped because someone asked."""
+    """Of the first that failed; 128 + signal when it was killed. 0 when none did."""
+    index: int
+    """Which of them that was, or whose volume is full."""
 
     @property
     def ok(self) -> bool:
-        return self.code == 0 and not self.overran and not self.stopped
+        return self.cause is Cause.ITSELF and self.code == 0
 
 
-def run(
-    context: Context,
-    job: Job,
-    command: Command,
-    log: LogStream,
-    max_seconds: float,
-    on_line: Callable[[str], None] = lambda _: None,
-) -> Ending:
+def run(context: Context, job: Job, runs: Sequence[Run], max_seconds: float) -> Ending:
+    """All of them at once. The first that fails, like a stop, ends the others."""
     if job.stop_asked.is_set():
-        return Ending(code=0, overran=False, stopped=True)
-    process = ContainerProcess(context.boundary, command, log, on_line, on_exit=job.wake.set)
-    job.process = process
-    in_time = job.wake.wait(max_seconds)
-    ended_by_itself = process.exited.is_set()
-    if not ended_by_itself:
-        process.stop(context.settings.grace_seconds)
-    code = process.wait()
-    return Ending(
-        code=137 if code is None else code,
-        overran=not in_time and not ended_by_itself,
-        stopped=in_time and not ended_by_itself,
-    )
+        return Ending(Cause.STOPPED, 0, 0)
+    processes: list[ContainerProcess] = []
+    try:
+        for one in runs:
+            processes.append(
+                ContainerProcess(context.boundary, one.command, one.log, one.on_line, on_exit=job.wake.set)
+            )
+        cause, index = _watch(job, processes, runs, time.monotonic() + max_seconds)
+    finally:
+        _stop(processes, runs, context.settings.grace_seconds)
+    code = processes[index].code if cause is Cause.ITSELF else 0
+    return Ending(cause, 137 if code is None else code, index)
+
+
+def _watch(job: Job, processes: Sequence[ContainerProcess], runs: Sequence[Run], deadline: float) -> tuple[Cause, int]:
+    """Until there is nothing more to wait for; the number is the process that decided it."""
+    look_again = 0.0
+    while True:
+        # Cleared before the look: what happens after it sets the event again.
+        job.wake.clear()
+        failed = [n for n, process in enumerate(processes) if process.exited.is_set() and process.code != 0]
+        if failed:
+            return Cause.ITSELF, failed[0]
+        if all(process.exited.is_set() for process in processes):
+            return Cause.ITSELF, 0
+        if job.stop_asked.is_set():
+            return Cause.STOPPED, 0
+        if time.monotonic() >= deadline:
+            return Cause.OVERRAN, 0
+        if time.monotonic() >= look_again:
+            full = [n for n, one in enumerate(runs) if one.volume.is_overfull()]
+            if full:
+                return Cause.OVERFULL, full[0]
+            look_again = time.monotonic() + max(one.volume.pause for one in runs)
+        job.wake.wait(max(0.0, min(deadline, look_again) - time.monotonic()))
+
+
+def _stop(processes: Sequence[ContainerProcess], runs: Sequence[Run], grace_seconds: float) -> None:
+    """SIGTERM for all, then after one grace for all SIGKILL."""
+    for process in processes:
+        process.terminate()
+    until = time.monotonic() + grace_seconds
+    for process in processes:
+        process.exited.wait(max(0.0, until - time.monotonic()))
+    # Fewer processes than runs: starting one of them failed.
+    for process, one in zip(processes, runs, strict=False):
+        if not process.exited.is_set():
+            one.log.write(f"[local] killed: it did not end within {grace_seconds:g} s of SIGTERM (AWS waits 120 s)")
+            process.kill()
 
 
 def failure_reason(code: int, message: str, log: LogStream) -> str:

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.sagemaker.errors import ValidationException
@@ -10,12 +11,13 @@ from local.store import Document, now
 
 
 class Metrics:
-    """Keeps the last value of each metric. Fed line by line, in one thread."""
+    """Keeps the last value of each metric. Fed line by line, by one thread per instance."""
 
-    def __init__(self, definitions: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, definitions: Sequence[Mapping[str, Any]]) -> None:
         """Raises ValidationException for an expression that is none."""
         self._expressions: list[tuple[str, re.Pattern[str]]] = []
         self._last: dict[str, Document] = {}
+        self._lock = threading.Lock()
         for definition in definitions:
             try:
                 self._expressions.append((definition["Name"], re.compile(definition["Regex"])))
@@ -24,16 +26,23 @@ class Metrics:
                     f"The regular expression of metric {definition['Name']!r} is not valid: {error}"
                 ) from error
 
+    @property
+    def any(self) -> bool:
+        """There is something to look for."""
+        return bool(self._expressions)
+
     def see(self, line: str) -> None:
         for name, expression in self._expressions:
             for match in expression.finditer(line):
                 value = _number(match)
                 if value is not None:
-                    self._last[name] = {"MetricName": name, "Value": value, "Timestamp": now()}
+                    with self._lock:
+                        self._last[name] = {"MetricName": name, "Value": value, "Timestamp": now()}
 
     def final(self) -> list[Document]:
         """FinalMetricDataList."""
-        return list(self._last.values())
+        with self._lock:
+            return list(self._last.values())
 
 
 def _number(match: re.Match[str]) -> float | None:

@@ -1,75 +1,61 @@
-"""Processing jobs: inputs laid under /opt/ml/processing, a command, outputs to S3 at its end.
+"""Processing jobs: inputs laid under /opt/ml/processing, a command, outputs to S3.
 
 Contract: "Build Your Own Processing Container" in the developer guide.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from local.sagemaker import events, listing, storage
+from local.sagemaker import events, storage
 from local.sagemaker.context import Context
-from local.sagemaker.errors import ValidationException
-from local.sagemaker.jobs import container, inputs
+from local.sagemaker.environments import Environment
+from local.sagemaker.jobs import container, inputs, instances
+from local.sagemaker.jobs.container import Cause, Ending
+from local.sagemaker.jobs.inputs import Share
+from local.sagemaker.jobs.instances import Group, Instance
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status, shortened
-from local.sagemaker.logs import LogStream
+from local.sagemaker.jobs.uploads import Synced, Uploads
+from local.sagemaker.jobs.volume import Volume
 from local.sagemaker.processes import environment
 from local.store import Document, now
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _DAY = 86_400
-_ROOT = "/opt/ml/"
+_FOLDERS = ("config", "output", "processing")
+_CONFIGURATION = (
+    "ProcessingJobArn", "ProcessingJobName", "Environment", "AppSpecification", "ProcessingInputs",
+    "ProcessingOutputConfig", "ProcessingResources", "NetworkConfig", "RoleArn", "StoppingCondition",
+)  # fmt: skip
 
 
-# The operations.
+# What is refused. An input or output that is AppManaged is left to the program, as AWS leaves it.
 
 
-def create(context: Context, request: Document) -> Document:
-    _check(request)
-    return context.jobs.create(KIND, request, {})
-
-
-def describe(context: Context, request: Document) -> Document:
-    return context.jobs.describe(KIND, request["ProcessingJobName"])
-
-
-def stop(context: Context, request: Document) -> Document:
-    context.jobs.stop(KIND, request["ProcessingJobName"])
-    return {}
-
-
-def listed(context: Context, request: Document) -> Document:
-    return listing.page(
-        "ListProcessingJobs",
-        context.store.find(KIND.kind),
-        request,
-        name="ProcessingJobName",
-        status="ProcessingJobStatus",
-    )
-
-
-def _check(request: Document) -> None:
+def _check(context: Context, request: Document) -> None:
+    del context
+    if "InstancePreferences" in request["ProcessingResources"]["ClusterConfig"]:
+        raise inputs.refuse("ClusterConfig.InstancePreferences")
     for entry in request.get("ProcessingInputs", []):
-        where = f"input {entry['InputName']}"
-        source = entry.get("S3Input")
-        if source is None:
-            raise inputs.refuse(f"an input other than S3Input ({where})")
-        if source.get("S3InputMode", "File") != "File" or source.get("S3CompressionType", "None") != "None":
-            raise inputs.refuse(f"S3InputMode Pipe or S3CompressionType Gzip ({where})")
-        inputs.check_source(source, where)
-        _place(Path("/"), source.get("LocalPath", ""), where)
+        _check_input(entry, f"input {entry['InputName']}")
     for entry in request.get("ProcessingOutputConfig", {}).get("Outputs", []):
         where = f"output {entry['OutputName']}"
         if "S3Output" not in entry:
             raise inputs.refuse(f"an output other than S3Output ({where})")
-        _place(Path("/"), entry["S3Output"].get("LocalPath", ""), where)
+        if not entry.get("AppManaged"):
+            inputs.place(Path("/"), entry["S3Output"].get("LocalPath", ""), where)
 
 
-def _place(ml: Path, local_path: str, where: str) -> Path:
-    """Where a LocalPath of the container is on this machine, under `ml`."""
-    parts = [part for part in local_path.removeprefix(_ROOT).split("/") if part]
-    if not local_path.startswith(_ROOT) or not parts or ".." in parts:
-        raise ValidationException(f"The LocalPath of {where} must be below /opt/ml: {local_path!r}")
-    return ml.joinpath(*parts)
+def _check_input(entry: Document, where: str) -> None:
+    source = entry.get("S3Input")
+    if source is None:
+        raise inputs.refuse(f"an input other than S3Input, such as DatasetDefinition ({where})")
+    if entry.get("AppManaged"):
+        return
+    if source.get("S3InputMode", "File") != "File" or source.get("S3CompressionType", "None") != "None":
+        raise inputs.refuse(f"S3InputMode Pipe or S3CompressionType Gzip ({where})")
+    inputs.check_source(source, where)
+    inputs.place(Path("/"), source.get("LocalPath", ""), where)
 
 
 # The work, in the job's thread.
@@ -77,78 +63,118 @@ def _place(ml: Path, local_path: str, where: str) -> Path:
 
 def _work(context: Context, job: Job) -> Outcome:
     document = context.jobs.describe(KIND, job.name)
-    path = job.folder / "output.log"
-    log = context.shipper.open(LOG_GROUP, f"{job.name}/algo-1-{int(now())}", path)
-    try:
-        return _steps(context, job, document, log)
-    finally:
-        log.close()
+    resources = document["ProcessingResources"]["ClusterConfig"]
+    group = Group("", resources.get("InstanceType", "local"), resources.get("InstanceCount", 1))
+    with instances.prepared(context, job, LOG_GROUP, [group], _FOLDERS) as cluster:
+        if _isolated(document) and (len(cluster) > 1 or not (context.boundary.network or context.boundary.docker)):
+            cluster[0].log.write("[local] EnableNetworkIsolation is not enforced (one instance and namespaces needed)")
+        return _steps(context, job, document, cluster)
 
 
-def _steps(context: Context, job: Job, document: Document, log: LogStream) -> Outcome:
-    for folder in ("config", "output", "processing"):
-        (job.ml / folder).mkdir(parents=True, exist_ok=True)
-    if document["ProcessingResources"]["ClusterConfig"].get("InstanceCount", 1) > 1:
-        log.write("[local] InstanceCount is more than 1: one process is run")
-    for entry in document.get("ProcessingInputs", []):
-        source = entry["S3Input"]
-        inputs.fetch(context, source["S3Uri"], _place(job.ml, source["LocalPath"], entry["InputName"]))
-    outputs = document.get("ProcessingOutputConfig", {}).get("Outputs", [])
-    places = [
-        (_place(job.ml, entry["S3Output"]["LocalPath"], entry["OutputName"]), entry["S3Output"]["S3Uri"])
-        for entry in outputs
-    ]
-    for place, _ in places:
-        place.mkdir(parents=True, exist_ok=True)
-    _write_configuration(context, job, document)
+def _isolated(document: Document) -> bool:
+    return bool(document.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
+
+
+def _steps(context: Context, job: Job, document: Document, cluster: Sequence[Instance]) -> Outcome:
+    for instance in cluster:
+        _lay_out(context, document, instance)
+    log = cluster[0].log
+    built = context.environments.ensure(document["AppSpecification"]["ImageUri"], progress=log.write)
+    runs = [_run_of(context, document, built, instance, len(cluster)) for instance in cluster]
+    started, seconds = now(), _max_seconds(document)
+    context.jobs.change(KIND, job.name, lambda d: d.update({"ProcessingStartTime": started}))
+    with Uploads(context, job.name, log, _outputs(document, cluster, "Continuous")) as uploads:
+        ending = container.run(context, job, runs, seconds)
+    said = container.message(cluster[ending.index].ml / "output" / "message")
+    members: Document = {"ExitMessage": shortened(said)} if said else {}
+    members["ProcessingEndTime"] = now()
+    outcome = _outcome(ending, said, members, cluster, runs)
+    if outcome.status is Status.COMPLETED:
+        uploads.finish()
+        for one in _outputs(document, cluster, "EndOfJob"):
+            storage.upload_folder(context.s3, one.folder, one.uri, context.jobs.closing)
+    elif not context.jobs.closing.is_set():
+        # What a Continuous output holds was to be there whatever becomes of the job.
+        uploads.finish()
+    return outcome
+
+
+def _outcome(
+    ending: Ending, said: str, members: Document, cluster: Sequence[Instance], runs: Sequence[container.Run]
+) -> Outcome:
+    failed = cluster[ending.index]
+    match ending.cause:
+        case Cause.OVERRAN:
+            reason = "The processing job ran longer than MaxRuntimeInSeconds and was stopped"
+            return Outcome(Status.STOPPED, reason, members)
+        case Cause.STOPPED:
+            return Outcome(Status.STOPPED, None, members)
+        case Cause.OVERFULL:
+            return Outcome(Status.FAILED, f"ClientError: {failed.host}: {runs[ending.index].volume.reason}", members)
+        case Cause.ITSELF:
+            if ending.ok:
+                return Outcome(Status.COMPLETED, None, members)
+            return Outcome(Status.FAILED, container.failure_reason(ending.code, said, failed.log), members)
+
+
+def _run_of(context: Context, document: Document, built: Environment, instance: Instance, count: int) -> container.Run:
     specification = document["AppSpecification"]
-    built = context.environments.ensure(specification["ImageUri"], progress=log.write)
     argv = [
         *specification.get("ContainerEntrypoint", ["processing"]),
         *specification.get("ContainerArguments", []),
     ]
-    variables = {**document.get("Environment", {}), "PROCESSING_JOB_NAME": job.name}
-    command = environment.command(context, built, job.folder, argv, variables)
-    started = now()
-    context.jobs.change(KIND, job.name, lambda d: d.update({"ProcessingStartTime": started}))
-    seconds = float(document.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DAY))
-    ending = container.run(context, job, command, log, seconds)
-    said = container.message(job.ml / "output" / "message")
-    members: Document = {"ExitMessage": shortened(said)} if said else {}
-    members["ProcessingEndTime"] = now()
-    if ending.overran:
-        reason = f"The processing job ran longer than MaxRuntimeInSeconds ({seconds:g} s) and was stopped"
-        return Outcome(Status.STOPPED, reason, members)
-    if ending.stopped:
-        return Outcome(Status.STOPPED, None, members)
-    if not ending.ok:
-        return Outcome(Status.FAILED, container.failure_reason(ending.code, said, log), members)
-    for place, uri in places:
-        storage.upload_folder(context.s3, place, uri, context.jobs.closing)
-    return Outcome(Status.COMPLETED, None, members)
-
-
-def _write_configuration(context: Context, job: Job, document: Document) -> None:
-    host = context.boundary.host
-    kept = (
-        "ProcessingJobArn", "ProcessingJobName", "Environment", "AppSpecification", "ProcessingInputs",
-        "ProcessingOutputConfig", "ProcessingResources", "RoleArn", "StoppingCondition",
-    )  # fmt: skip
-    job_configuration = {name: document[name] for name in kept if name in document}
-    resources = {"current_host": host, "hosts": [host]}
-    (job.ml / "config" / "processingjobconfig.json").write_text(json.dumps(job_configuration))
-    (job.ml / "config" / "resourceconfig.json").write_text(json.dumps(resources))
-
-
-def _changed(context: Context, document: Document) -> None:
-    if Status(document["ProcessingJobStatus"]).final:
-        document.setdefault("ProcessingEndTime", now())
-    detail = {
-        name: events.milliseconds(value) if name.endswith("Time") else value
-        for name, value in document.items()
-        if name != "Tags"
+    variables = {
+        **document.get("Environment", {}),
+        "PROCESSING_JOB_NAME": document["ProcessingJobName"],
+        "PROCESSING_JOB_ARN": document["ProcessingJobArn"],
     }
-    context.outbox.add(events.PROCESSING_JOB, {**detail, "Tags": {}}, [document["ProcessingJobArn"]])
+    command = environment.command(
+        context,
+        built,
+        instance.folder,
+        argv,
+        variables,
+        hosts=instance.cluster.hosts,
+        network=not _isolated(document) or count > 1,
+    )
+    size = document["ProcessingResources"]["ClusterConfig"].get("VolumeSizeInGB")
+    return container.Run(command, instance.log, Volume(context, instance.folder, size))
 
 
-KIND = JobKind("processing-job", "ProcessingJob", _work, _changed)
+def _lay_out(context: Context, document: Document, instance: Instance) -> None:
+    count = len(instance.cluster.hosts)
+    for entry in document.get("ProcessingInputs", []):
+        if not entry.get("AppManaged"):
+            source = entry["S3Input"]
+            folder = inputs.place(instance.ml, source["LocalPath"], entry["InputName"])
+            inputs.bring(context, source, folder, Share(instance.index, count))
+    for one in _outputs(document, [instance], "EndOfJob") + _outputs(document, [instance], "Continuous"):
+        one.folder.mkdir(parents=True, exist_ok=True)
+    configuration = {name: document[name] for name in _CONFIGURATION if name in document}
+    resources = {
+        "current_host": instance.host,
+        "hosts": list(instance.cluster.hosts),
+        "current_instance_type": instance.group.type,
+    }
+    (instance.ml / "config" / "processingjobconfig.json").write_text(json.dumps(configuration))
+    (instance.ml / "config" / "resourceconfig.json").write_text(json.dumps(resources))
+
+
+def _outputs(document: Document, cluster: Sequence[Instance], mode: str) -> list[Synced]:
+    """The outputs of one S3UploadMode. Instances share the location: a name that two of them write is one object."""
+    return [
+        Synced(
+            inputs.place(instance.ml, entry["S3Output"]["LocalPath"], entry["OutputName"]), entry["S3Output"]["S3Uri"]
+        )
+        for instance in cluster
+        for entry in document.get("ProcessingOutputConfig", {}).get("Outputs", [])
+        if entry["S3Output"]["S3UploadMode"] == mode and not entry.get("AppManaged")
+    ]
+
+
+def _max_seconds(document: Document) -> float:
+    return float(document.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DAY))
+
+
+KIND = JobKind("processing-job", "ProcessingJob", events.PROCESSING_JOB, _check, _work)
+create, describe, listed, stop, delete = KIND.create, KIND.describe, KIND.listed, KIND.stop, KIND.delete

@@ -2,73 +2,102 @@
 
 Contract: "Using Amazon SageMaker to run your training container" in the developer guide; script mode as the
 sagemaker-training toolkit has it.
+
+Files are the one way data comes: a channel of InputMode FastFile or Pipe is there as files too, and its log says so.
 """
 
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.sagemaker import archives, events, listing, storage
+from local.sagemaker import archives, events, storage
 from local.sagemaker.context import Context
-from local.sagemaker.jobs import container, inputs
-from local.sagemaker.jobs.container import Ending
+from local.sagemaker.environments import Environment
+from local.sagemaker.errors import ValidationException, WorkFailed
+from local.sagemaker.jobs import container, inputs, instances
+from local.sagemaker.jobs.container import Cause, Ending
+from local.sagemaker.jobs.inputs import Share
+from local.sagemaker.jobs.instances import Group, Instance
 from local.sagemaker.jobs.metrics import Metrics
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
-from local.sagemaker.logs import LogStream
+from local.sagemaker.jobs.uploads import Synced, Uploads
+from local.sagemaker.jobs.volume import Volume
 from local.sagemaker.processes import environment
 from local.store import Document, now
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-_TOOLKIT = Path(__file__).parents[1] / "toolkit" / "train.py"
 _DAY = 86_400
-_LOUD = {"Starting": "Starting the training job", "Downloading": "Downloading the training data",
-         "Training": "Training", "Uploading": "Uploading the model"}  # fmt: skip
+_FOLDERS = ("input/config", "input/data", "model", "output/data")
+_CHECKPOINTS, _TENSORBOARD = "/opt/ml/checkpoints", "/opt/ml/output/tensorboard"
+_LOUD = {"Starting": "Starting the training job", "Downloading": "Downloading input data",
+         "Training": "Training image download completed. Training in progress.",
+         "Uploading": "Uploading generated training model", "Completed": "Training job completed",
+         "Failed": "Training job failed", "Stopped": "Training job stopped",
+         "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided"}  # fmt: skip
+_REFUSED = ("DebugRuleConfigurations", "ServerlessJobConfig", "MlflowConfig", "ModelPackageConfig")
 
 
-# The operations.
+# What is refused.
 
 
-def create(context: Context, request: Document) -> Document:
-    _check(request)
-    starting = {"Status": "Starting", "StartTime": now(), "StatusMessage": _LOUD["Starting"]}
-    members = {"SecondaryStatus": "Starting", "SecondaryStatusTransitions": [starting]}
-    return context.jobs.create(KIND, request, members)
-
-
-def describe(context: Context, request: Document) -> Document:
-    return context.jobs.describe(KIND, request["TrainingJobName"])
-
-
-def stop(context: Context, request: Document) -> Document:
-    context.jobs.stop(KIND, request["TrainingJobName"])
-    return {}
-
-
-def listed(context: Context, request: Document) -> Document:
-    return listing.page(
-        "ListTrainingJobs", context.store.find(KIND.kind), request, name="TrainingJobName", status="TrainingJobStatus"
-    )
-
-
-def _check(request: Document) -> None:
-    algorithm = request["AlgorithmSpecification"]
+def _check(context: Context, request: Document) -> None:
+    del context
+    algorithm = request.get("AlgorithmSpecification", {})
     if "TrainingImage" not in algorithm:
         raise inputs.refuse("AlgorithmSpecification without TrainingImage")
-    if algorithm.get("TrainingInputMode") == "Pipe":
-        raise inputs.refuse("TrainingInputMode Pipe")
-    for unsupported in ("CheckpointConfig", "RemoteDebugConfig"):
-        if request.get(unsupported):
-            raise inputs.refuse(unsupported)
+    for refused in _REFUSED:
+        if request.get(refused):
+            raise inputs.refuse(refused)
+    if request.get("RemoteDebugConfig", {}).get("EnableRemoteDebug"):
+        raise inputs.refuse("RemoteDebugConfig")
     Metrics(algorithm.get("MetricDefinitions", []))
+    _check_stopping(request)
+    _check_resources(request.get("ResourceConfig", {}))
+    for synced, default in (("CheckpointConfig", _CHECKPOINTS), ("TensorBoardOutputConfig", _TENSORBOARD)):
+        if synced in request:
+            inputs.place(Path("/"), request[synced].get("LocalPath", default), synced)
     for channel in request.get("InputDataConfig", []):
-        where = f"channel {channel['ChannelName']}"
-        source = channel["DataSource"].get("S3DataSource")
-        if source is None:
-            raise inputs.refuse(f"a data source other than S3 ({where})")
-        if channel.get("CompressionType", "None") != "None" or channel.get("InputMode") == "Pipe":
-            raise inputs.refuse(f"CompressionType Gzip or InputMode Pipe ({where})")
-        inputs.check_source(source, where)
+        _check_channel(channel)
+
+
+def _check_stopping(request: Document) -> None:
+    stopping, spot = request.get("StoppingCondition", {}), request.get("EnableManagedSpotTraining", False)
+    most, waits = stopping.get("MaxRuntimeInSeconds", _DAY), stopping.get("MaxWaitTimeInSeconds")
+    if waits is not None and not spot:
+        raise ValidationException(
+            "MaxWaitTimeInSeconds above 0 is not supported when EnableManagedSpotTraining is false."
+        )
+    if spot and (waits is None or waits < most):
+        raise ValidationException(
+            f"Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds "
+            f"({most}) when EnableManagedSpotTraining is true."
+        )
+
+
+def _check_resources(resources: Document) -> None:
+    groups = resources.get("InstanceGroups", [])
+    if bool(groups) == ("InstanceCount" in resources):
+        raise ValidationException("ResourceConfig needs either InstanceGroups or InstanceType and InstanceCount.")
+    if sum(group["InstanceCount"] for group in groups) + resources.get("InstanceCount", 0) < 1:
+        raise ValidationException("A training job needs at least one instance.")
+    for refused in ("TrainingPlanArn", "InstancePlacementConfig", "InstancePreferences"):
+        if refused in resources:
+            raise inputs.refuse(f"ResourceConfig.{refused}")
+
+
+def _check_channel(channel: Document) -> None:
+    where = f"channel {channel['ChannelName']}"
+    source = channel["DataSource"].get("S3DataSource")
+    if source is None:
+        raise inputs.refuse(f"a data source other than S3 ({where})")
+    for refused in ("ModelAccessConfig", "HubAccessConfig"):
+        if refused in source:
+            raise inputs.refuse(f"{refused} ({where})")
+    if channel.get("RecordWrapperType", "None") != "None":
+        raise inputs.refuse(f"RecordWrapperType RecordIO ({where})")
+    inputs.check_source(source, where)
 
 
 # The work, in the job's thread.
@@ -76,71 +105,108 @@ def _check(request: Document) -> None:
 
 def _work(context: Context, job: Job) -> Outcome:
     document = context.jobs.describe(KIND, job.name)
-    path = job.folder / "output.log"
-    log = context.shipper.open(LOG_GROUP, f"{job.name}/algo-1-{int(now())}", path)
-    try:
-        for folder in ("input/config", "input/data", "model", "output/data"):
-            (job.ml / folder).mkdir(parents=True, exist_ok=True)
-        _say_what_is_different(document, log)
-        return _steps(context, job, document, log)
-    finally:
-        log.close()
+    with instances.prepared(context, job, LOG_GROUP, _groups(document), _FOLDERS) as cluster:
+        _say_what_is_different(context, document, cluster)
+        return _steps(context, job, document, cluster)
 
 
-def _steps(context: Context, job: Job, document: Document, log: LogStream) -> Outcome:
-    algorithm = document["AlgorithmSpecification"]
+def _groups(document: Document) -> list[Group]:
+    resources = document["ResourceConfig"]
+    several = resources.get("InstanceGroups")
+    if several:
+        return [Group(one["InstanceGroupName"], one["InstanceType"], one["InstanceCount"]) for one in several]
+    return [Group("homogeneousCluster", resources.get("InstanceType", "local"), resources["InstanceCount"])]
+
+
+def _steps(context: Context, job: Job, document: Document, cluster: Sequence[Instance]) -> Outcome:
+    first, algorithm = cluster[0], document["AlgorithmSpecification"]
     _move(context, job, "Downloading")
-    for channel in document.get("InputDataConfig", []):
-        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-        inputs.fetch(context, uri, job.ml / "input" / "data" / channel["ChannelName"])
-    _write_configuration(context, job, document)
-    extra = _fetch_source(context, job, document)
-    built = context.environments.ensure(algorithm["TrainingImage"], extra, log.write)
-    if "ContainerEntrypoint" in algorithm or "ContainerArguments" in algorithm:
-        argv = [*algorithm.get("ContainerEntrypoint", ["train"]), *algorithm.get("ContainerArguments", [])]
-    else:
-        argv = ["train"] if built.image.folder is not None else ["python", "-P", str(_TOOLKIT)]
-    command = environment.command(
-        context,
-        built,
-        job.folder,
-        argv,
-        {
-            **document.get("Environment", {}),
-            "TRAINING_JOB_NAME": job.name,
-            "TRAINING_JOB_ARN": document["TrainingJobArn"],
-        },
-    )
-    metrics = Metrics(algorithm.get("MetricDefinitions", []))
-    _move(context, job, "Training", TrainingStartTime=now())
-    ending = container.run(context, job, command, log, _max_seconds(document), metrics.see)
-    ended = now()
-    _move(context, job, "Uploading")
-    members = {"TrainingEndTime": ended, "FinalMetricDataList": metrics.final()}
-    if not ending.ok and not ending.stopped and not ending.overran:
-        reason = container.failure_reason(ending.code, container.message(job.ml / "output" / "failure"), log)
-        return Outcome(Status.FAILED, reason, {**members, "SecondaryStatus": "Failed"})
-    if ending.stopped and context.jobs.closing.is_set():
+    for instance in cluster:
+        _lay_out(context, document, instance)
+    extra = inputs.requirements(first.ml / "code")
+    built = context.environments.ensure(algorithm["TrainingImage"], extra, first.log.write)
+    metrics = Metrics(_definitions(algorithm, built))
+    runs = [_run_of(context, document, built, instance, len(cluster), metrics) for instance in cluster]
+    synced = [one for instance in cluster for one in _synced(document, instance)]
+    with Uploads(context, job.name, first.log, synced) as uploads:
+        uploads.skip_present()
+        _move(context, job, "Training", TrainingStartTime=now())
+        ending = container.run(context, job, runs, _max_seconds(document))
+    members: Document = {"TrainingEndTime": now(), "FinalMetricDataList": metrics.final()}
+    if ending.cause is Cause.STOPPED and context.jobs.closing.is_set():
         return Outcome(Status.STOPPED, None, members)
-    members["ModelArtifacts"] = {"S3ModelArtifacts": _upload(context, job, document, log)}
+    uploads.finish()
+    _move(context, job, "Uploading")
+    if (reason := _reason(ending, cluster, runs)) is not None:
+        # What it left in output/data may tell why, so that is kept, as on AWS; there is no model.
+        _upload_data(context, job, document, cluster)
+        return Outcome(Status.FAILED, reason, {**members, "SecondaryStatus": "Failed"})
+    members["ModelArtifacts"] = {"S3ModelArtifacts": _upload(context, job, document, cluster)}
     return _outcome(ending, members, document)
 
 
+def _definitions(algorithm: Document, built: Environment) -> list[Mapping[str, Any]]:
+    return [*built.image.metrics, *algorithm.get("MetricDefinitions", [])]
+
+
+def _run_of(
+    context: Context, document: Document, built: Environment, instance: Instance, count: int, metrics: Metrics
+) -> container.Run:
+    algorithm = document["AlgorithmSpecification"]
+    if "ContainerEntrypoint" in algorithm or "ContainerArguments" in algorithm:
+        argv = [*algorithm.get("ContainerEntrypoint", ["train"]), *algorithm.get("ContainerArguments", [])]
+    else:
+        argv = [*built.image.train]
+    variables = {
+        **document.get("Environment", {}),
+        "TRAINING_JOB_NAME": document["TrainingJobName"],
+        "TRAINING_JOB_ARN": document["TrainingJobArn"],
+    }
+    command = environment.command(
+        context,
+        built,
+        instance.folder,
+        argv,
+        variables,
+        hosts=instance.cluster.hosts,
+        # Instances of one job may talk to each other even then, which namespaces of their own would not let them.
+        network=not document.get("EnableNetworkIsolation") or count > 1,
+    )
+    volume = Volume(context, instance.folder, document["ResourceConfig"].get("VolumeSizeInGB"))
+    return container.Run(command, instance.log, volume, metrics.see if metrics.any else None)
+
+
+def _reason(ending: Ending, cluster: Sequence[Instance], runs: Sequence[container.Run]) -> str | None:
+    """Why the job failed; None when it did not."""
+    if ending.cause is Cause.OVERFULL:
+        return f"ClientError: {cluster[ending.index].host}: {runs[ending.index].volume.reason}"
+    if ending.cause is not Cause.ITSELF or ending.ok:
+        return None
+    failed = cluster[ending.index]
+    return container.failure_reason(ending.code, container.message(failed.ml / "output" / "failure"), failed.log)
+
+
 def _outcome(ending: Ending, members: Document, document: Document) -> Outcome:
-    if ending.overran:
+    if ending.cause is Cause.OVERRAN:
         # AWS: Stopped, not Failed; what the model folder holds is kept.
         seconds = _max_seconds(document)
         reason = f"The training job ran longer than MaxRuntimeInSeconds ({seconds:g} s) and was stopped"
         return Outcome(Status.STOPPED, reason, {**members, "SecondaryStatus": "MaxRuntimeExceeded"})
-    status = Status.STOPPED if ending.stopped else Status.COMPLETED
+    status = Status.STOPPED if ending.cause is Cause.STOPPED else Status.COMPLETED
     return Outcome(status, None, {**members, "SecondaryStatus": status.value})
 
 
-def _say_what_is_different(document: Document, log: LogStream) -> None:
-    if document["ResourceConfig"].get("InstanceCount", 1) > 1:
-        log.write("[local] InstanceCount is more than 1: one process is run")
+def _say_what_is_different(context: Context, document: Document, cluster: Sequence[Instance]) -> None:
+    log = cluster[0].log
     if document.get("EnableNetworkIsolation"):
-        log.write("[local] EnableNetworkIsolation is not enforced")
+        if len(cluster) > 1:
+            log.write("[local] EnableNetworkIsolation is not enforced for more than one instance")
+        elif not context.boundary.network and not context.boundary.docker:
+            log.write("[local] EnableNetworkIsolation is not enforced: this machine gives no network namespace")
+    for channel in document.get("InputDataConfig", []):
+        mode = channel.get("InputMode", document["AlgorithmSpecification"].get("TrainingInputMode"))
+        if mode != "File":
+            log.write(f"[local] the channel {channel['ChannelName']} of InputMode {mode} is brought in as files")
 
 
 def _move(context: Context, job: Job, stage: str, **members: object) -> None:
@@ -159,73 +225,112 @@ def _leave_stage(document: Document) -> None:
     document["SecondaryStatusTransitions"][-1].setdefault("EndTime", now())
 
 
-def _changed(context: Context, document: Document) -> None:
-    """The event of a change; also finishes what a final status implies."""
+def _begun(request: Document) -> Document:
+    del request
+    starting = {"Status": "Starting", "StartTime": now(), "StatusMessage": _LOUD["Starting"]}
+    return {"SecondaryStatus": "Starting", "SecondaryStatusTransitions": [starting]}
+
+
+def _settle(document: Document) -> None:
     status = Status(document["TrainingJobStatus"])
-    if status.final:
-        _leave_stage(document)
-        ended = document.setdefault("TrainingEndTime", now())
-        if document["SecondaryStatus"] not in ("Completed", "Stopped", "MaxRuntimeExceeded"):
-            document["SecondaryStatus"] = status.value
-        document["SecondaryStatusTransitions"].append(
-            {
-                "Status": document["SecondaryStatus"],
-                "StartTime": ended,
-                "EndTime": ended,
-                "StatusMessage": document.get("FailureReason", ""),
-            }
-        )
-        started = document.get("TrainingStartTime", ended)
-        seconds = max(1, round(ended - started))
-        document["TrainingTimeInSeconds"] = document["BillableTimeInSeconds"] = seconds
-    detail = {k: v for k, v in document.items() if k not in ("Tags", "FinalMetricDataList")}
-    for name, value in detail.items():
-        if name.endswith("Time"):
-            detail[name] = events.milliseconds(value)
-    context.outbox.add(events.TRAINING_JOB, {**detail, "Tags": {}}, [document["TrainingJobArn"]])
-
-
-def _write_configuration(context: Context, job: Job, document: Document) -> None:
-    resources = document["ResourceConfig"]
-    host = context.boundary.host
-    channels = {
-        channel["ChannelName"]: {
-            "ContentType": channel.get("ContentType", ""),
-            "TrainingInputMode": "File",
-            "S3DistributionType": "FullyReplicated",
-            "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+    if not status.final:
+        return
+    _leave_stage(document)
+    ended = document.setdefault("TrainingEndTime", now())
+    if document["SecondaryStatus"] not in ("Completed", "Stopped", "MaxRuntimeExceeded"):
+        document["SecondaryStatus"] = status.value
+    document["SecondaryStatusTransitions"].append(
+        {
+            "Status": document["SecondaryStatus"],
+            "StartTime": ended,
+            "EndTime": ended,
+            "StatusMessage": _LOUD[document["SecondaryStatus"]],
         }
-        for channel in document.get("InputDataConfig", [])
-    }
-    group = {
-        "instance_group_name": "homogeneousCluster",
-        "instance_type": resources.get("InstanceType", "local"),
-        "hosts": [host],
-    }
+    )
+    seconds = max(1, round(ended - document.get("TrainingStartTime", ended)))
+    document["TrainingTimeInSeconds"] = document["BillableTimeInSeconds"] = seconds
+
+
+# An instance's /opt/ml.
+
+
+def _lay_out(context: Context, document: Document, instance: Instance) -> None:
+    channels = [one for one in document.get("InputDataConfig", []) if _is_for(one, instance)]
+    for channel in channels:
+        source = channel["DataSource"]["S3DataSource"]
+        folder = instance.ml / "input" / "data" / channel["ChannelName"]
+        unpack = channel.get("CompressionType", "None") == "Gzip"
+        inputs.bring(context, source, folder, _share(source, instance), unpack=unpack)
     configuration: Mapping[str, Any] = {
         "hyperparameters": document.get("HyperParameters", {}),
-        "inputdataconfig": channels,
-        "resourceconfig": {
-            "current_host": host,
-            "hosts": [host],
-            "current_instance_type": group["instance_type"],
-            "current_group_name": group["instance_group_name"],
-            "instance_groups": [group],
-            "network_interface_name": "lo",
-        },
+        "inputdataconfig": {channel["ChannelName"]: _described(channel) for channel in channels},
+        "resourceconfig": _resources(instance),
     }
     for name, content in configuration.items():
-        (job.ml / "input" / "config" / f"{name}.json").write_text(json.dumps(content))
-
-
-def _fetch_source(context: Context, job: Job, document: Document) -> bytes:
-    """Script mode's source into /opt/ml/code; answers its requirements.txt."""
+        (instance.ml / "input" / "config" / f"{name}.json").write_text(json.dumps(content))
     source = _plain(document.get("HyperParameters", {}).get("sagemaker_submit_directory", ""))
-    if not source.startswith("s3://"):
-        return b""
-    code = job.ml / "code"
-    inputs.fetch_source(context, source, code, job.folder / "sourcedir.tar.gz")
-    return inputs.requirements(code)
+    if source.startswith("s3://"):
+        # Script mode's source.
+        inputs.fetch_source(context, source, instance.ml / "code", instance.folder / "sourcedir.tar.gz")
+    for synced in _synced(document, instance):
+        synced.folder.mkdir(parents=True, exist_ok=True)
+    if "CheckpointConfig" in document:
+        checkpoints = _synced(document, instance)[0]
+        inputs.fetch_if_any(context, checkpoints.uri, checkpoints.folder)
+
+
+def _is_for(channel: Document, instance: Instance) -> bool:
+    names = channel["DataSource"]["S3DataSource"].get("InstanceGroupNames")
+    return not names or instance.group.name in names
+
+
+def _share(source: Document, instance: Instance) -> Share:
+    """Among the instances that get the channel at all."""
+    names = source.get("InstanceGroupNames")
+    cluster = instance.cluster
+    hosts = [host for group in cluster.groups if not names or group.name in names for host in cluster.of_group(group)]
+    return Share(hosts.index(instance.host), len(hosts))
+
+
+def _described(channel: Document) -> Document:
+    return {
+        "ContentType": channel.get("ContentType", ""),
+        # Whatever was asked for: this is where the container looks how to read.
+        "TrainingInputMode": "File",
+        "S3DistributionType": channel["DataSource"]["S3DataSource"].get("S3DataDistributionType", "FullyReplicated"),
+        "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+    }
+
+
+def _resources(instance: Instance) -> Document:
+    cluster = instance.cluster
+    groups = [
+        {"instance_group_name": group.name, "instance_type": group.type, "hosts": cluster.of_group(group)}
+        for group in cluster.groups
+    ]
+    return {
+        "current_host": instance.host,
+        "hosts": list(cluster.hosts),
+        "current_instance_type": instance.group.type,
+        "current_group_name": instance.group.name,
+        "instance_groups": groups,
+        "network_interface_name": "lo",
+    }
+
+
+def _synced(document: Document, instance: Instance) -> list[Synced]:
+    """Folders that go to S3 while the job runs; that of the checkpoints comes first."""
+    found = []
+    if "CheckpointConfig" in document:
+        given = document["CheckpointConfig"]
+        folder = inputs.place(instance.ml, given.get("LocalPath", _CHECKPOINTS), "CheckpointConfig")
+        found.append(Synced(folder, given["S3Uri"]))
+    if "TensorBoardOutputConfig" in document:
+        given = document["TensorBoardOutputConfig"]
+        folder = inputs.place(instance.ml, given.get("LocalPath", _TENSORBOARD), "TensorBoardOutputConfig")
+        uri = storage.joined(given["S3OutputPath"], document["TrainingJobName"], "tensorboard-output")
+        found.append(Synced(folder, uri))
+    return found
 
 
 def _plain(value: str) -> str:
@@ -240,21 +345,42 @@ def _max_seconds(document: Document) -> float:
     return float(document.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", _DAY))
 
 
-def _upload(context: Context, job: Job, document: Document, log: LogStream) -> str:
+# What it leaves.
+
+
+def _upload(context: Context, job: Job, document: Document, cluster: Sequence[Instance]) -> str:
     """Answers where the model is (or would be: an empty folder is not uploaded, as on AWS)."""
-    output = document["OutputDataConfig"]
-    root = storage.joined(output["S3OutputPath"], job.name, "output")
-    model, data = job.ml / "model", job.ml / "output" / "data"
-    if not archives.is_empty(data):
-        _upload_packed(context, job, data, f"{root}/output.tar.gz")
-    if output.get("CompressionType") == "NONE":
+    root = _upload_data(context, job, document, cluster)
+    model = _merged(cluster, "model")
+    if document["OutputDataConfig"].get("CompressionType") == "NONE":
         storage.upload_folder(context.s3, model, f"{root}/model", context.jobs.closing)
         return f"{root}/model/"
     if archives.is_empty(model):
-        log.write("No model artifact is saved under path /opt/ml/model; none is uploaded to S3.")
+        cluster[0].log.write("No model artifact is saved under path /opt/ml/model; none is uploaded to S3.")
     else:
         _upload_packed(context, job, model, f"{root}/model.tar.gz")
     return f"{root}/model.tar.gz"
+
+
+def _upload_data(context: Context, job: Job, document: Document, cluster: Sequence[Instance]) -> str:
+    """Answers the folder in S3 of all that the job leaves."""
+    root = storage.joined(document["OutputDataConfig"]["S3OutputPath"], job.name, "output")
+    data = _merged(cluster, "output/data")
+    if not archives.is_empty(data):
+        _upload_packed(context, job, data, f"{root}/output.tar.gz")
+    return root
+
+
+def _merged(cluster: Sequence[Instance], folder: str) -> Path:
+    """The first instance's folder with the other instances' files added; its own files stay as they are."""
+    target = cluster[0].ml / folder
+    for other in cluster[1:]:
+        for path in sorted((other.ml / folder).rglob("*")):
+            file = target / path.relative_to(other.ml / folder)
+            if path.is_file() and not path.is_symlink() and not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, file)
+    return target
 
 
 def _upload_packed(context: Context, job: Job, folder: Path, uri: str) -> None:
@@ -264,4 +390,40 @@ def _upload_packed(context: Context, job: Job, folder: Path, uri: str) -> None:
     archive.unlink()
 
 
-KIND = JobKind("training-job", "TrainingJob", _work, _changed)
+def update(context: Context, request: Document) -> Document:
+    """UpdateTrainingJob, of a job that runs; what can be changed is what is accepted and ignored."""
+    name = request["TrainingJobName"]
+    if request.get("RemoteDebugConfig", {}).get("EnableRemoteDebug"):
+        raise inputs.refuse("RemoteDebugConfig")
+    document = context.jobs.describe(KIND, name)
+    if Status(document["TrainingJobStatus"]).final:
+        raise ValidationException(f"The training job {name} is in status {document['TrainingJobStatus']}.")
+    kept: Document = {key: request[key] for key in ("ProfilerConfig", "ProfilerRuleConfigurations") if key in request}
+    resources = {**document["ResourceConfig"], **request.get("ResourceConfig", {})}
+    context.jobs.change(KIND, name, lambda d: d.update({**kept, "ResourceConfig": resources}))
+    return {"TrainingJobArn": document["TrainingJobArn"]}
+
+
+def _with_metrics(context: Context, document: Document) -> Document:
+    """And the metrics that the image's built-in algorithm has without being asked, as AWS shows them."""
+    algorithm = document["AlgorithmSpecification"]
+    try:
+        built_in = context.environments.resolve(algorithm["TrainingImage"]).metrics
+    except WorkFailed:
+        return document
+    if not built_in or "MetricDefinitions" in algorithm:
+        return document
+    return {**document, "AlgorithmSpecification": {**algorithm, "MetricDefinitions": built_in}}
+
+
+KIND = JobKind(
+    "training-job",
+    "TrainingJob",
+    events.TRAINING_JOB,
+    _check,
+    _work,
+    begun=_begun,
+    settle=_settle,
+    described=_with_metrics,
+)
+create, describe, listed, stop, delete = KIND.create, KIND.describe, KIND.listed, KIND.stop, KIND.delete

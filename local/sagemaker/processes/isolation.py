@@ -4,10 +4,13 @@ import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from local.sagemaker.errors import IsolationError
+from local.sagemaker.processes import docker
 from local.sagemaker.settings import Isolation
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
@@ -24,52 +27,101 @@ class Boundary:
     """A process namespace too, so that nothing can outlive its container."""
     reason: str = ""
     """Why it is no more than that."""
+    readonly: bool = False
+    """A process can write to its own folders and nowhere else."""
+    network: bool = False
+    """A process can be started without a network."""
+    docker: bool = False
+    """Its containers are Docker's."""
 
     @property
     def name(self) -> str:
+        if self.docker:
+            return "docker"
         if not self.namespace:
             return "base-dir"
-        return "namespace" if self.processes else "namespace (shared processes)"
+        lacks = [
+            *([] if self.processes else ["shared processes"]),
+            *([] if self.readonly else ["the machine's files can be written"]),
+        ]
+        return "namespace" + (f" ({', '.join(lacks)})" if lacks else "")
 
     @property
-    def host(self) -> str:
-        """What a job's `current_host` says: `algo-1` only where that name can be made to resolve."""
-        return "algo-1" if self.namespace else "localhost"
+    def own_ml(self) -> bool:
+        """A process finds its folder at /opt/ml."""
+        return self.namespace or self.docker
 
-    def command(self, argv: list[str], cwd: str, ml: Path, binds: dict[str, str]) -> list[str]:
-        """The launcher's command line for `argv`."""
-        job = {
+    @property
+    def names_hosts(self) -> bool:
+        """`algo-1` can be made to resolve: a container has an /etc/hosts of its own."""
+        return self.own_ml
+
+    def command(
+        self,
+        argv: list[str],
+        cwd: str,
+        ml: Path,
+        binds: dict[str, str],
+        *,
+        network: bool = True,
+        covers: dict[str, str] | None = None,
+        keep: Sequence[str] = (),
+        writable: Sequence[str] = (),
+        after: Sequence[str] | None = None,
+    ) -> list[str]:
+        """The launcher's command line for `argv`; the launcher's docstring says what the rest means."""
+        job: dict[str, Any] = {
             "argv": argv,
             "cwd": cwd,
             "ml": str(ml) if self.namespace else None,
             "binds": binds if self.namespace else {},
+            "covers": (covers or {}) if self.readonly else {},
+            "keep": list(keep),
+            "writable": list(writable),
             "processes": self.processes,
+            "network": network or not self.network,
+            "readonly": self.readonly,
+            "after": after,
         }
         return [sys.executable, "-I", "-S", str(_LAUNCHER), json.dumps(job)]
 
 
+_BASE_DIR = Boundary(namespace=False, processes=False)
+_STRONGEST_FIRST = (
+    Boundary(namespace=True, processes=True, readonly=True, network=True),
+    Boundary(namespace=True, processes=True, readonly=True),
+    Boundary(namespace=True, processes=True),
+    Boundary(namespace=True, processes=False, readonly=True),
+    Boundary(namespace=True, processes=False),
+)
+
+
 def probe(wanted: str) -> Boundary:
-    """The strongest boundary that works. Raises IsolationError where `wanted` is `namespace` and there is none."""
+    """The strongest boundary that works. Raises IsolationError where `wanted` is not to be had."""
     kind = Isolation(wanted)
     if kind is Isolation.BASE_DIR:
-        return Boundary(namespace=False, processes=False, reason="asked for")
-    reason = "not Linux"
-    if sys.platform == "linux":
-        for processes in (True, False):
-            boundary = Boundary(namespace=True, processes=processes, reason=reason if not processes else "")
-            failure = _try(boundary)
-            if failure is None:
-                return boundary
-            reason = failure
+        return replace(_BASE_DIR, reason="asked for")
+    if kind is Isolation.DOCKER:
+        docker.check()
+        return replace(_BASE_DIR, docker=True)
+    reason = ""
+    for boundary in _STRONGEST_FIRST if sys.platform == "linux" else ():
+        failure = _try(boundary)
+        if failure is None:
+            return replace(boundary, reason=reason)
+        reason = failure
+    reason = reason or "not Linux"
     if kind is Isolation.NAMESPACE:
         raise IsolationError(f"no private /opt/ml on this machine: {reason}")
-    return Boundary(namespace=False, processes=False, reason=reason)
+    return replace(_BASE_DIR, reason=reason)
 
 
 def _try(boundary: Boundary) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "seen").touch()
-        command = boundary.command(["/bin/sh", "-c", "test -f /opt/ml/seen"], "/", Path(folder), {})
+        command = boundary.command(
+            ["/bin/sh", "-c", "test -f /opt/ml/seen"], "/", Path(folder), {}, network=not boundary.network
+        )
         # Standard input stays open meanwhile: its end would tell the launcher to kill the command.
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

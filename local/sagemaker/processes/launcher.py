@@ -6,7 +6,10 @@ input is the line to the local cloud: the byte `T` asks for SIGTERM, and its end
 -9) kills the command and everything it started.
 
 JSON: {"argv": [...], "cwd": str, "ml": folder for /opt/ml or null, "binds": {path: file to lay over it},
-"processes": true for a process namespace}. Linux only where namespaces are asked for.
+"covers": {path: folder that stands in its place}, "keep": [paths below those that stay visible], "writable": [folders],
+"processes": true for a process namespace, "network": false for one without a network, "readonly": true when nothing
+but /opt/ml, the covers and the writable folders may be written to, "after": a command to run once the command was
+killed, or null}. Linux only where namespaces are asked for.
 """
 
 import contextlib
@@ -22,7 +25,12 @@ from typing import Any, NoReturn
 
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 0x2, 0x4, 0x8
-_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
+# mount_setattr(2); its number is the same on every architecture.
+_SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 0x1
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
+_OOM_SCORE = "500"
+_SHARED_MEMORY = "/dev/shm"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -34,8 +42,8 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     try:
         if job["ml"] is not None:
-            _enter_namespaces(job["processes"])
-            _lay_out(job["ml"], job["binds"])
+            _enter_namespaces(job["processes"], job["network"])
+            _lay_out(job)
     except OSError as error:
         os.write(2, f"cannot prepare /opt/ml: {error}\n".encode())
         os._exit(125)
@@ -48,11 +56,11 @@ def main() -> None:
         if sys.platform == "linux":
             _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         child = _start(job)
-        _watch(child, -child, _kill_descendants)
+        _watch(child, -child, lambda one: _kill_descendants(one, job["after"]))
 
 
-def _enter_namespaces(processes: bool) -> None:
-    flags = _CLONE_NEWNS | (_CLONE_NEWPID if processes else 0)
+def _enter_namespaces(processes: bool, network: bool) -> None:
+    flags = _CLONE_NEWNS | (_CLONE_NEWPID if processes else 0) | (0 if network else _CLONE_NEWNET)
     # Root in a container often may not do this alone; a user namespace of its own may still allow it.
     if os.getuid() != 0 or _libc.unshare(flags) != 0:
         uid, gid = os.getuid(), os.getgid()
@@ -61,17 +69,59 @@ def _enter_namespaces(processes: bool) -> None:
         _write("/proc/self/uid_map", f"0 {uid} 1")
         _write("/proc/self/gid_map", f"0 {gid} 1")
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
+    if not network:
+        _raise_loopback()
 
 
-def _lay_out(ml: str, binds: dict[str, str]) -> None:
-    # Opened before /opt is covered: the job's folder may itself be below /opt.
-    folder = os.open(ml, os.O_PATH)
+def _raise_loopback() -> None:
+    """A new network namespace has a loopback interface that is down."""
+    import fcntl
+    import socket
+    import struct
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        request = struct.pack("16sH22x", b"lo", 0)
+        flags = struct.unpack("16sH22x", fcntl.ioctl(opened, _SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(opened, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | _IFF_UP))
+
+
+def _lay_out(job: dict[str, Any]) -> None:
+    # Opened before anything is covered: the job's folder may itself be below /opt, and /tmp hold what it needs.
+    covers = {place: folder for place, folder in job["covers"].items() if os.path.isdir(place)}  # noqa: PTH112
+    own = [path for path in job["writable"] if os.path.isdir(path)]  # noqa: PTH112
+    shared = [_SHARED_MEMORY] if job["readonly"] and os.path.isdir(_SHARED_MEMORY) else []  # noqa: PTH112
+    covered = [*covers, *shared]
+    kept = [path for path in job["keep"] if os.path.isdir(path) and _is_below(path, covered)]  # noqa: PTH112
+    for place, file in job["binds"].items():
+        _mount(file, place, None, _MS_BIND)
+    opened = {path: os.open(path, os.O_PATH) for path in {job["ml"], *covers.values(), *own, *kept}}
     if not os.path.isdir("/opt/ml"):  # noqa: PTH112 - a launcher starts faster without pathlib
         _cover_opt()
-    _mount(f"/proc/self/fd/{folder}", "/opt/ml", None, _MS_BIND | _MS_REC)
-    os.close(folder)
-    for place, file in binds.items():
-        _mount(file, place, None, _MS_BIND)
+    for place in shared:
+        _mount("tmpfs", place, "tmpfs", _MS_NOSUID | _MS_NODEV)
+    places = {"/opt/ml": job["ml"], **covers, **{path: path for path in (*own, *kept)}}
+    for place, folder in places.items():
+        os.makedirs(place, exist_ok=True)  # noqa: PTH103
+        _mount(f"/proc/self/fd/{opened[folder]}", place, None, _MS_BIND | _MS_REC)
+    for descriptor in opened.values():
+        os.close(descriptor)
+    if job["readonly"]:
+        _set_readonly("/", recursive=True, to=True)
+        for place in ("/opt/ml", *covered, *own):
+            _set_readonly(place, recursive=False, to=False)
+
+
+def _is_below(path: str, places: list[str]) -> bool:
+    return any(path.startswith(f"{place}/") for place in places)
+
+
+def _set_readonly(place: str, *, recursive: bool, to: bool) -> None:
+    """The attributes of a mount: struct mount_attr {attr_set, attr_clr, propagation, userns_fd}."""
+    attributes = (ctypes.c_uint64 * 4)(*((_MOUNT_ATTR_RDONLY, 0) if to else (0, _MOUNT_ATTR_RDONLY)), 0, 0)
+    flags = ctypes.c_uint(_AT_RECURSIVE if recursive else 0)
+    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    number, folder = ctypes.c_long(_SYS_MOUNT_SETATTR), ctypes.c_int(_AT_FDCWD)
+    _call(_libc.syscall, number, folder, place.encode(), flags, attributes, size, what=f"mount_setattr {place}")
 
 
 def _cover_opt() -> None:
@@ -126,6 +176,9 @@ def _start(job: dict[str, Any]) -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        # When memory runs out it is the container that goes, not the local cloud.
+        with contextlib.suppress(OSError):
+            _write("/proc/self/oom_score_adj", _OOM_SCORE)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     argv = job["argv"]
     try:
@@ -179,13 +232,29 @@ def _kill_namespace(first: int) -> None:
     _wait_for(first)
 
 
-def _kill_descendants(child: int) -> None:
+def _kill_descendants(child: int, after: list[str] | None) -> None:
     """All that came from the command, also what left its session: orphans are adopted by this process."""
     _signal(-child, signal.SIGKILL)
+    if after is not None:
+        _run_after(after)
     while found := _descendants():
         for pid in found:
             _signal(pid, signal.SIGKILL)
         _wait_for(-1)
+
+
+def _run_after(argv: list[str]) -> None:
+    """What ends the part of the container that is not below this process."""
+    child = os.fork()
+    if child == 0:
+        silent = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(silent, descriptor)
+        try:
+            os.execvp(argv[0], argv)
+        except OSError:
+            os._exit(127)
+    _wait_for(child)
 
 
 def _wait_for(pid: int) -> None:

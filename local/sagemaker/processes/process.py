@@ -6,7 +6,7 @@ import selectors
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +14,7 @@ from local.sagemaker.logs import MAX_LINE, LogStream
 from local.sagemaker.processes.isolation import Boundary
 
 _KILL_SECONDS = 10.0
+_TAIL_LINES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,29 @@ class Command:
     folder: Path
     binds: dict[str, str]
     """Files laid over others, where there is a mount namespace: path in the container -> file."""
+    covers: dict[str, str] = field(default_factory=dict)
+    """Folders laid over others, where nothing else can be written to: /tmp -> a folder of its own."""
+    keep: tuple[str, ...] = ()
+    """Folders that stay visible though they are below what is covered."""
+    writable: tuple[str, ...] = ()
+    network: bool = True
+    """False: no network, where the kernel gives that."""
+    after: tuple[str, ...] | None = None
+    """What removes the container from outside when it was killed."""
+
+    def started_by(self, boundary: Boundary) -> list[str]:
+        """The command line of its launcher."""
+        return boundary.command(
+            list(self.argv),
+            "/opt/ml" if boundary.namespace else str(self.folder),
+            self.folder,
+            self.binds,
+            network=self.network,
+            covers=self.covers,
+            keep=self.keep,
+            writable=self.writable,
+            after=self.after,
+        )
 
 
 class ContainerProcess:
@@ -35,7 +59,7 @@ class ContainerProcess:
         boundary: Boundary,
         command: Command,
         log: LogStream,
-        on_line: Callable[[str], None] = lambda _: None,
+        on_line: Callable[[str], None] | None = None,
         on_exit: Callable[[], None] = lambda: None,
     ) -> None:
         self.exited = threading.Event()
@@ -44,9 +68,8 @@ class ContainerProcess:
         self._on_line = on_line
         self._on_exit = on_exit
         self._stop_lock = threading.Lock()
-        cwd = "/opt/ml" if boundary.namespace else str(command.folder)
         self._popen = subprocess.Popen(
-            boundary.command(list(command.argv), cwd, command.folder, command.binds),
+            command.started_by(boundary),
             env=command.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -116,9 +139,22 @@ class ContainerProcess:
         if last and rest:
             lines.append(rest)
             rest = b""
-        for raw in lines:
-            for start in range(0, max(len(raw), 1), MAX_LINE):
-                text = raw[start : start + MAX_LINE].decode("utf-8", "replace").rstrip("\r")
-                self.log.write(text, stderr)
-                self._on_line(text)
+        if lines:
+            self._pass_on(lines, stderr)
         return rest
+
+    def _pass_on(self, lines: list[bytes], stderr: bool) -> None:
+        if self._on_line is None and self.log.is_full:
+            # Of what nobody keeps, only the end of standard error is looked at.
+            lines = lines[-_TAIL_LINES:] if stderr else []
+        texts = [piece.decode("utf-8", "replace").rstrip("\r") for raw in lines for piece in _pieces(raw)]
+        self.log.write_all(texts, stderr)
+        if self._on_line is not None:
+            for text in texts:
+                self._on_line(text)
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    if len(line) <= MAX_LINE:
+        return [line]
+    return [line[start : start + MAX_LINE] for start in range(0, len(line), MAX_LINE)]

@@ -88,6 +88,7 @@ def test_a_job_that_fails_says_why(world: World, script: str, reason: str) -> No
 
 
 def test_a_job_that_overruns_is_stopped_with_all_it_started(world: World) -> None:
+    world.grace_seconds = 0.1
     stubborn = "(setsid sh -c 'trap \"\" TERM; while :; do read x < /dev/zero; done') &"
     world.image("app", train=f"#!/bin/sh\ntrap '' TERM\n{stubborn}\nwait\n")
     job = train(world, StoppingCondition={"MaxRuntimeInSeconds": 1})
@@ -151,7 +152,7 @@ def test_data_that_cannot_be_brought_in_fails_the_job(world: World, uri: str, re
 def test_an_unmapped_image_is_a_failure_that_names_what_to_add(world: World) -> None:
     job = train(world)
     assert job["TrainingJobStatus"] == "Failed"
-    assert "images.json" in job["FailureReason"]
+    assert "images.yaml" in job["FailureReason"]
 
 
 def test_no_secret_of_the_host_reaches_a_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

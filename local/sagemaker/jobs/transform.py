@@ -1,0 +1,302 @@
+"""Batch transform jobs: every object of the input goes through a model's serving process, and comes back as `.out`.
+
+Source: "Use Batch Transform to Get Inferences from Large Datasets" in the developer guide.
+"""
+
+import io
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from local.sagemaker import events, models, storage
+from local.sagemaker.context import Context
+from local.sagemaker.endpoints import image
+from local.sagemaker.endpoints.http import NoAnswer
+from local.sagemaker.endpoints.server import Server
+from local.sagemaker.errors import ValidationException, WorkFailed
+from local.sagemaker.jobs import filters, inputs
+from local.sagemaker.jobs.filters import DataProcessing
+from local.sagemaker.jobs.inputs import Found
+from local.sagemaker.jobs.records import Batching, Payload
+from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
+from local.sagemaker.logs import LogStream
+from local.store import Document, now
+
+LOG_GROUP = "/aws/sagemaker/TransformJobs"
+_DEFAULT_MEGABYTES, _MOST_MEGABYTES = 6, 100
+_DEFAULT_SECONDS = 600.0
+_PARAMETER_SECONDS = 2.0
+_MEGABYTE = 1 << 20
+_CHUNK = 1 << 20
+_MAX_SAID = 1000
+
+
+class AlgorithmFailed(WorkFailed):
+    """The container is at fault."""
+
+
+# What is refused.
+
+
+def _check(context: Context, request: Document) -> None:
+    models.served(context, request["ModelName"])
+    source = request["TransformInput"]["DataSource"]["S3DataSource"]
+    if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
+        raise inputs.refuse(f"S3DataType {source['S3DataType']} of a transform job")
+    inputs.check_source(source, "TransformInput")
+    if request["TransformInput"].get("SplitType") == "TFRecord":
+        raise inputs.refuse("SplitType TFRecord")
+    if "DataCaptureConfig" in request:
+        raise inputs.refuse("DataCaptureConfig of a transform job")
+    storage.split(request["TransformOutput"]["S3OutputPath"])
+    megabytes, concurrent = request.get("MaxPayloadInMB", 0), request.get("MaxConcurrentTransforms", 1)
+    if megabytes * max(1, concurrent) > _MOST_MEGABYTES:
+        raise ValidationException(
+            f"MaxPayloadInMB ({megabytes}) times MaxConcurrentTransforms ({concurrent}) cannot exceed 100 MB."
+        )
+    filters.of(request)
+
+
+# The work, in the job's thread.
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One job, and how its requests are made."""
+
+    context: Context
+    job: Job
+    document: Document
+    batching: Batching
+    processing: DataProcessing
+    concurrent: int
+    """Requests at once, per instance."""
+    log: LogStream
+    """AWS's data-log: what became of each object."""
+
+    def headers(self) -> dict[str, str]:
+        given, wanted = self.document["TransformInput"], self.document["TransformOutput"]
+        found = {"Content-Type": given.get("ContentType", ""), "Accept": wanted.get("Accept", "")}
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def ending(self) -> bytes:
+        return b"\n" if self.document["TransformOutput"].get("AssembleWith") == "Line" else b""
+
+
+def _work(context: Context, job: Job) -> Outcome:
+    document = context.jobs.describe(KIND, job.name)
+    source = document["TransformInput"]["DataSource"]["S3DataSource"]
+    data = job.folder / "data"
+    found = inputs.objects(context, source, data)
+    log = context.shipper.open(LOG_GROUP, f"{job.name}/algo-1-{int(now())}/data-log", job.folder / "data.log")
+    try:
+        with _servers(context, job, document) as servers:
+            if job.stop_asked.is_set():
+                return Outcome(Status.STOPPED)
+            started = now()
+            context.jobs.change(KIND, job.name, lambda d: d.update({"TransformStartTime": started}))
+            return _transform_all(_planned(context, job, document, servers[0], log), servers, found)
+    except AlgorithmFailed as error:
+        return Outcome(Status.FAILED, f"AlgorithmError: {error}")
+    finally:
+        log.close()
+
+
+@contextmanager
+def _servers(context: Context, job: Job, document: Document) -> Iterator[list[Server]]:
+    """One healthy serving process for each instance; a stop of the job ends them."""
+    served = models.served(context, document["ModelName"])
+    told = {
+        "SAGEMAKER_BATCH": "true",
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": str(document.get("MaxConcurrentTransforms", 1)),
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(document.get("MaxPayloadInMB", _DEFAULT_MEGABYTES)),
+        "SAGEMAKER_BATCH_STRATEGY": _underscored(document.get("BatchStrategy", "MultiRecord")),
+    }
+    served = replace(served, environment={**served.environment, **told, **document.get("Environment", {})})
+    servers: list[Server] = []
+    started = int(now())
+    try:
+        for number in range(1, document["TransformResources"]["InstanceCount"] + 1):
+            name = f"algo-{number}"
+            prepared = image.prepare(context, served, job.folder / name, lambda _: None)
+            server = Server(
+                context,
+                prepared,
+                LOG_GROUP,
+                f"{job.name}/{name}-{started}",
+                context.settings.startup_seconds,
+                job.stop_asked,
+                lambda _: None,
+                "container of the transform job",
+            )
+            servers.append(server)
+            try:
+                server.start()
+            except WorkFailed as error:
+                if job.stop_asked.is_set():
+                    break
+                raise AlgorithmFailed(str(error)) from error
+        yield servers
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def _planned(context: Context, job: Job, document: Document, server: Server, log: LogStream) -> _Plan:
+    """The request's word counts, then the container's (GET /execution-parameters), then AWS's defaults."""
+    asked = _execution_parameters(server)
+    concurrent = document.get("MaxConcurrentTransforms") or asked.get("MaxConcurrentTransforms") or 1
+    megabytes = document.get("MaxPayloadInMB", asked.get("MaxPayloadInMB", _DEFAULT_MEGABYTES))
+    strategy = document.get("BatchStrategy") or asked.get("BatchStrategy") or "MultiRecord"
+    batching = Batching(
+        document["TransformInput"].get("SplitType", "None"),
+        _underscored(strategy) == "MULTI_RECORD",
+        int(megabytes) * _MEGABYTE,
+    )
+    log.write(
+        f"sagemaker logs: MaxConcurrentTransforms={concurrent}, MaxPayloadInMB={megabytes}, "
+        f"BatchStrategy={_underscored(strategy)}"
+    )
+    return _Plan(context, job, document, batching, filters.of(document), int(concurrent), log)
+
+
+def _underscored(strategy: str) -> str:
+    return {"MultiRecord": "MULTI_RECORD", "SingleRecord": "SINGLE_RECORD"}.get(strategy, strategy)
+
+
+def _execution_parameters(server: Server) -> Mapping[str, Any]:
+    """Most containers do not have it."""
+    try:
+        exchange = server.open("GET", "/execution-parameters", {}, None, _PARAMETER_SECONDS)
+        try:
+            content = b"".join(iter(exchange.read, b""))
+        finally:
+            exchange.close()
+        found = json.loads(content) if exchange.status == 200 else {}
+    except (NoAnswer, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _transform_all(plan: _Plan, servers: Sequence[Server], found: Sequence[Found]) -> Outcome:
+    """Every object; the first that fails ends the rest. Raises WorkFailed."""
+    job, count = plan.job, len(servers)
+    over = threading.Event()
+    workers = [_Worker(plan, server, over) for server in servers]
+    with ThreadPoolExecutor(plan.concurrent * count, "transform-objects") as pool:
+        running = [pool.submit(workers[n % count].transform, one) for n, one in enumerate(found)]
+        for future in running:
+            future.add_done_callback(lambda _: job.wake.set())
+        try:
+            _await(job, running)
+        finally:
+            over.set()
+            for future in running:
+                future.cancel()
+            if job.stop_asked.is_set():
+                # What waits for an answer gets none.
+                for server in servers:
+                    server.stop()
+            for worker in workers:
+                worker.close()
+    return Outcome(Status.STOPPED if job.stop_asked.is_set() else Status.COMPLETED)
+
+
+def _await(job: Job, running: Sequence["Future[None]"]) -> None:
+    while True:
+        job.wake.clear()
+        if job.stop_asked.is_set():
+            return
+        for future in running:
+            if future.done():
+                future.result()
+        if all(future.done() for future in running):
+            return
+        job.wake.wait()
+
+
+class _Worker:
+    """Sends objects to one instance."""
+
+    def __init__(self, plan: _Plan, server: Server, over: threading.Event) -> None:
+        self._plan = plan
+        self._server = server
+        self._over = over
+        self._requests = ThreadPoolExecutor(plan.concurrent, "transform-requests")
+
+    def close(self) -> None:
+        self._requests.shutdown(cancel_futures=True)
+
+    def transform(self, one: Found) -> None:
+        """Raises WorkFailed."""
+        if self._over.is_set():
+            return
+        plan, context = self._plan, self._plan.context
+        data = plan.job.folder / "data"
+        name = one.file.relative_to(data).as_posix()
+        output = plan.job.folder / "out" / f"{name}.out"
+        for folder in (one.file.parent, output.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            file = inputs.fetch_object(context, one, plan.document["TransformInput"].get("CompressionType") == "Gzip")
+            with output.open("wb") as sink:
+                self._send(file, sink)
+            if not self._over.is_set():
+                storage.upload_file(
+                    context.s3, output, storage.joined(plan.document["TransformOutput"]["S3OutputPath"], f"{name}.out")
+                )
+            file.unlink()
+            output.unlink()
+        except WorkFailed as error:
+            if not self._over.is_set():
+                plan.log.write(f"sagemaker logs: {one.bucket}/{one.key}: {error}")
+            raise type(error)(f"s3://{one.bucket}/{one.key}: {error}") from error
+
+    def _send(self, file: Path, sink: IO[bytes]) -> None:
+        """The answers are in the order of the records, however many requests are under way."""
+        pending: deque[tuple[Payload, Future[bytes]]] = deque()
+        for payload in self._plan.batching.payloads(file, self._plan.processing.given):
+            if self._over.is_set():
+                return
+            if len(pending) >= self._plan.concurrent:
+                self._write(*pending.popleft(), sink)
+            pending.append((payload, self._requests.submit(self._ask, payload)))
+        while pending:
+            self._write(*pending.popleft(), sink)
+
+    def _write(self, payload: Payload, answer: "Future[bytes]", sink: IO[bytes]) -> None:
+        content = self._plan.processing.kept(payload.records, answer.result())
+        sink.write(content)
+        if not content.endswith(self._plan.ending):
+            sink.write(self._plan.ending)
+
+    def _ask(self, payload: Payload) -> bytes:
+        """Raises WorkFailed. What the container did not answer, or answered with 5xx, may be asked again."""
+        given = self._plan.document.get("ModelClientConfig", {})
+        seconds = float(given.get("InvocationsTimeoutInSeconds", _DEFAULT_SECONDS))
+        failure = ""
+        for _ in range(1 + given.get("InvocationsMaxRetries", 0)):
+            sink = io.BytesIO()
+            try:
+                answer = self._server.invoke(self._plan.headers(), io.BytesIO(payload.body), sink, seconds)
+            except NoAnswer as error:
+                failure = f"the container gave no answer: {error}"
+                continue
+            if answer.status < 300:
+                return sink.getvalue()
+            said = sink.getvalue()[:_MAX_SAID].decode("utf-8", "replace").strip()
+            if answer.status < 500:
+                raise WorkFailed(f"Received client error ({answer.status}) from the container with message {said!r}")
+            failure = f"Received server error ({answer.status}) from the container with message {said!r}"
+        raise AlgorithmFailed(failure)
+
+
+KIND = JobKind("transform-job", "TransformJob", events.TRANSFORM_JOB, _check, _work)
+create, describe, listed, stop = KIND.create, KIND.describe, KIND.listed, KIND.stop
