@@ -1,22 +1,32 @@
 """Endpoint configurations: which models an endpoint serves, and how."""
 
-from local.sagemaker import listing, models, tags
+from local.sagemaker import events, listing, models, tags
 from local.sagemaker.context import Context
+from local.sagemaker.endpoints.refusals import check
+from local.sagemaker.endpoints.state import tagged
 from local.sagemaker.errors import ValidationException
 from local.store import AlreadyThere, Document, now
 
 KIND = "endpoint-config"
+CHANGE = "SageMaker Endpoint Config State Change"
+_IN_EVENTS = (
+    "EndpointConfigName", "EndpointConfigArn", "ProductionVariants", "ShadowProductionVariants", "DataCaptureConfig",
+    "KmsKeyId", "AsyncInferenceConfig",
+)  # fmt: skip
 
 
 def create(context: Context, request: Document) -> Document:
     name = request["EndpointConfigName"]
     arn = context.arns.of(KIND, name)
-    _check(context, request)
+    check(request)
+    for variant in (*request["ProductionVariants"], *request.get("ShadowProductionVariants", ())):
+        models.describe(context, {"ModelName": variant["ModelName"]})
     document = {**request, "EndpointConfigArn": arn, "CreationTime": now()}
     try:
         with context.store.transaction():
             context.store.insert(KIND, name, document)
             tags.add(context, arn, request)
+            _tell(context, document)
     except AlreadyThere as error:
         raise ValidationException(f'Cannot create already existing endpoint configuration "{arn}".') from error
     return {"EndpointConfigArn": arn}
@@ -36,22 +46,16 @@ def listed(context: Context, request: Document) -> Document:
 
 def delete(context: Context, request: Document) -> Document:
     document = describe(context, request)
-    context.store.delete(KIND, document["EndpointConfigName"])
-    tags.forget(context, document["EndpointConfigArn"])
+    with context.store.transaction():
+        context.store.delete(KIND, document["EndpointConfigName"])
+        _tell(context, document)
+        tags.forget(context, document["EndpointConfigArn"])
     return {}
 
 
-def _check(context: Context, request: Document) -> None:
-    for unsupported in ("ShadowProductionVariants", "ExplainerConfig"):
-        if request.get(unsupported):
-            raise ValidationException(f"{unsupported} is not run by this local SageMaker.")
-    variants = request["ProductionVariants"]
-    names = [variant["VariantName"] for variant in variants]
-    if len(set(names)) != len(names):
-        raise ValidationException("Every production variant needs a name of its own.")
-    if "AsyncInferenceConfig" in request and len(variants) > 1:
-        raise ValidationException("An asynchronous endpoint has one production variant.")
-    for variant in variants:
-        if "ModelName" not in variant:
-            raise ValidationException(f"Production variant {variant['VariantName']} names no model.")
-        models.describe(context, {"ModelName": variant["ModelName"]})
+def _tell(context: Context, document: Document) -> None:
+    """Call inside the transaction of the change: it was created or deleted, and the event does not say which."""
+    detail = {name: document[name] for name in _IN_EVENTS if name in document}
+    detail["CreationTime"] = events.milliseconds(document["CreationTime"])
+    detail["Tags"] = tagged(context, document["EndpointConfigArn"])
+    context.outbox.add(CHANGE, detail, [document["EndpointConfigArn"]])

@@ -1,8 +1,10 @@
 """Requests to one container over kept-alive connections, within a deadline."""
 
+import contextlib
 import http.client
 import io
 import select
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -27,6 +29,14 @@ class TooLate(NoAnswer):
     """No whole answer within the deadline."""
 
 
+class BrokenOff(NoAnswer):
+    """An answer began and did not end."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__("the connection ended within the answer")
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
@@ -34,6 +44,53 @@ class Answer:
     """Names in small letters."""
     ended_by_close: bool
     """Only the end of the connection ended the body: it does not tell whether that was all of it."""
+
+
+class Response:
+    """An answer whose head has come; its body is read as it comes. To be closed."""
+
+    def __init__(self, http: "ContainerHttp", connection: http.client.HTTPConnection, deadline: float) -> None:
+        self._http = http
+        self._connection = connection
+        # The connection forgets its socket when the container says that it will close it.
+        self._sock = connection.sock
+        self._response = connection.getresponse()
+        self.deadline = deadline
+        self._left = self._response.length
+        self._whole = False
+        self.status = self._response.status
+        self.headers = {name.lower(): value for name, value in self._response.getheaders()}
+        self.ended_by_close = self._left is None and not self._response.chunked
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        """What has come, at least a byte; empty at the end of the body. Raises BrokenOff, NoAnswer, TooLate."""
+        with _reasons(self._connection):
+            try:
+                self._sock.settimeout(_left(self.deadline))
+                chunk = self._response.read1(size)
+            except http.client.IncompleteRead as error:
+                raise BrokenOff(self.status) from error
+        if self._left is not None:
+            self._left -= len(chunk)
+        if not chunk:
+            # With a length, the end of the connection looks like the end of the body (a chunked one does tell).
+            if self._left:
+                self._connection.close()
+                raise BrokenOff(self.status)
+            self._whole = True
+        return chunk
+
+    def close(self) -> None:
+        """The connection is used again when the whole body was read."""
+        if not self._whole:
+            # Wakes whoever is reading in another thread, who else would hold the close up.
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+        self._response.close()
+        if self._whole and not self._response.will_close:
+            self._http.give_back(self._connection)
+        else:
+            self._connection.close()
 
 
 class ContainerHttp:
@@ -50,6 +107,37 @@ class ContainerHttp:
         for connection in idle:
             connection.close()
 
+    def give_back(self, connection: http.client.HTTPConnection) -> None:
+        """`connection` has nothing more to read."""
+        with self._lock:
+            keep = len(self._idle) < _MAX_IDLE
+            if keep:
+                self._idle.append(connection)
+        if not keep:
+            connection.close()
+
+    def open(
+        self, method: str, path: str, headers: Mapping[str, str], body: IO[bytes] | None, seconds: float
+    ) -> Response:
+        """Send `body` (seekable); answers once the head of the answer has come. Raises NoAnswer, TooLate.
+
+        A request is sent once: what was sent may have been worked on, whatever came back.
+        """
+        deadline = time.monotonic() + seconds
+        connection = self._take()
+        with _reasons(connection):
+            connection.timeout = _left(deadline)
+            if connection.sock is not None:
+                connection.sock.settimeout(connection.timeout)
+            fields = {name: value.encode() for name, value in headers.items()}
+            if body is not None:
+                body.seek(0, io.SEEK_END)
+                fields["Content-Length"] = b"%d" % body.tell()
+                body.seek(0)
+            connection.request(method, path, body=body, headers=fields)
+            connection.sock.settimeout(_left(deadline))
+            return Response(self, connection, deadline)
+
     def request(
         self,
         method: str,
@@ -61,24 +149,15 @@ class ContainerHttp:
     ) -> Answer:
         """Send `body` (seekable) and write the answer's to `sink`. Raises NoAnswer, TooLate.
 
-        A request is sent once: what was sent may have been worked on, whatever came back. An answer that breaks off is
-        NoAnswer; what came of it is in `sink`.
+        An answer that breaks off is NoAnswer; what came of it is in `sink`.
         """
-        deadline = time.monotonic() + seconds
-        connection = self._take()
+        response = self.open(method, path, headers, body, seconds)
         try:
-            return self._exchange(connection, method, path, headers, body, sink, deadline)
-        except TimeoutError as error:
-            connection.close()
-            raise TooLate("no answer in time") from error
-        except ConnectionRefusedError as error:
-            raise Unreached("nobody listens on the container's port") from error
-        except http.client.IncompleteRead as error:
-            connection.close()
-            raise NoAnswer("the connection ended within the answer") from error
-        except (http.client.HTTPException, OSError) as error:
-            connection.close()
-            raise NoAnswer(str(error) or type(error).__name__) from error
+            while chunk := response.read():
+                sink.write(chunk)
+        finally:
+            response.close()
+        return Answer(response.status, response.headers, response.ended_by_close)
 
     def _take(self) -> http.client.HTTPConnection:
         while True:
@@ -91,49 +170,32 @@ class ContainerHttp:
                 return connection
             connection.close()
 
-    def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: IO[bytes] | None,
-        sink: IO[bytes],
-        deadline: float,
-    ) -> Answer:
-        _limit(connection, deadline)
-        fields = dict(headers)
-        if body is not None:
-            body.seek(0, io.SEEK_END)
-            fields["Content-Length"] = str(body.tell())
-            body.seek(0)
-        connection.request(method, path, body=body, headers=fields)
-        _limit(connection, deadline)
-        response = connection.getresponse()
-        left = response.length
-        ended_by_close = left is None and not response.chunked
-        while chunk := response.read(_CHUNK):
-            sink.write(chunk)
-            _limit(connection, deadline)
-            left = None if left is None else left - len(chunk)
-        # With a size, read() takes the end of the connection for the end of the body (a chunked one it does check).
-        if left:
-            raise http.client.IncompleteRead(b"", left)
-        fields = {name.lower(): value for name, value in response.getheaders()}
-        answer = Answer(response.status, fields, ended_by_close)
-        with self._lock:
-            keep = not response.will_close and len(self._idle) < _MAX_IDLE
-            if keep:
-                self._idle.append(connection)
-        if not keep:
-            connection.close()
-        return answer
+
+class _reasons:  # noqa: N801 - used as a statement
+    """What goes wrong on `connection`, in our words; it is closed then."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        self._connection.close()
+        match error:
+            case TimeoutError():
+                raise TooLate("no answer in time") from error
+            case ConnectionRefusedError():
+                raise Unreached("nobody listens on the container's port") from error
+            case http.client.HTTPException() | OSError():
+                raise NoAnswer(str(error) or type(error).__name__) from error
 
 
-def _limit(connection: http.client.HTTPConnection, deadline: float) -> None:
+def _left(deadline: float) -> float:
+    """Raises TimeoutError where there is no time left."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
-    connection.timeout = left
-    if connection.sock is not None:
-        connection.sock.settimeout(left)
+    return left

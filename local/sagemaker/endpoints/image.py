@@ -1,4 +1,4 @@
-"""A model laid out for serving: its data under /opt/ml/model, its source, its environment, its command."""
+"""A model's container laid out for serving: its data below /opt/ml, its source, its environment, its command."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local.sagemaker import archives, storage
 from local.sagemaker.context import Context
-from local.sagemaker.environments import Environment, Image, Progress
+from local.sagemaker.environments import Environment, Progress
 from local.sagemaker.errors import ArchiveError, StorageError, WorkFailed
 from local.sagemaker.jobs import inputs
 from local.sagemaker.models import Served
@@ -15,6 +15,7 @@ from local.sagemaker.processes import environment
 
 _TOOLKIT = Path(__file__).parents[1] / "toolkit" / "serve.py"
 _SUBMIT = "SAGEMAKER_SUBMIT_DIRECTORY"
+_CHANNELS = "additional-model-data-sources"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ def prepare(context: Context, served: Served, folder: Path, progress: Progress) 
         (folder / "ml" / "model").mkdir(parents=True)
         _fetch_model(context, served, folder)
         _fetch_source(context, served, folder)
+        for name, location in served.channels:
+            _fetch_data(context, location, folder / "ml" / _CHANNELS / name, folder)
         # Written last: a crash before this line makes the next start fetch everything again.
         marker.write_text(wanted)
     image = context.environments.resolve(served.image)
@@ -47,11 +50,7 @@ def prepare(context: Context, served: Served, folder: Path, progress: Progress) 
             extra = inputs.requirements(folder / "ml" / source)
             variables[_SUBMIT] = f"{environment.seen(context, folder)}/{source}"
     built = context.environments.ensure(served.image, extra, progress)
-    return Prepared(folder, built, _argv(image), variables)
-
-
-def _argv(image: Image) -> tuple[str, ...]:
-    return ("serve",) if image.folder is not None else ("python", "-P", str(_TOOLKIT))
+    return Prepared(folder, built, image.serve, variables)
 
 
 def _source(folder: Path, variables: dict[str, str]) -> str | None:
@@ -62,20 +61,29 @@ def _source(folder: Path, variables: dict[str, str]) -> str | None:
 
 
 def _fetch_model(context: Context, served: Served, folder: Path) -> None:
-    if served.data is None:
+    if served.multi_model:
+        (folder / "ml" / "models").mkdir()
+    elif served.data is not None:
+        _fetch_data(context, served.data, folder / "ml" / "model", folder)
+
+
+def _fetch_data(context: Context, location: str, target: Path, aside: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    if location.endswith("/"):
+        inputs.fetch(context, location, target)
         return
-    model = folder / "ml" / "model"
-    if served.data.endswith("/"):
-        inputs.fetch(context, served.data, model)
-        return
-    archive = folder / "model.tar.gz"
+    fetch_archive(context, location, target, aside / "model.tar.gz")
+
+
+def fetch_archive(context: Context, location: str, target: Path, archive: Path) -> None:
+    """A model.tar.gz, unpacked into `target`; `archive` is where it lies meanwhile. Raises WorkFailed."""
     try:
-        storage.download_object(context.s3, served.data, archive)
-        archives.unpack(archive, model)
+        storage.download_object(context.s3, location, archive)
+        archives.unpack(archive, target)
     except StorageError as error:
-        raise WorkFailed(f"Could not find model data at {served.data}: {error}") from error
+        raise WorkFailed(f"Could not find model data at {location}: {error}") from error
     except ArchiveError as error:
-        raise WorkFailed(f"Failed to extract model data archive from {served.data}: {error}") from error
+        raise WorkFailed(f"Failed to extract model data archive from {location}: {error}") from error
     finally:
         archive.unlink(missing_ok=True)
 

@@ -1,115 +1,94 @@
 """InvokeEndpoint: one request to a container, answered as the runtime answers it."""
 
 import io
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from local.sagemaker import wire
 from local.sagemaker.context import Context
-from local.sagemaker.endpoints.http import Answer, NoAnswer, TooLate
-from local.sagemaker.endpoints.state import KIND
-from local.sagemaker.errors import EndpointValidationError, ModelError, ValidationException
-from local.store import Document
-
-SECONDS = 60.0
-"""AWS's limit for a synchronous invocation."""
-_MAX_BODY = 25 << 20
-_PREFIX = "x-amzn-sagemaker-"
-_FORWARDED = (
-    "content-type",
-    "accept",
-    f"{_PREFIX}custom-attributes",
-    f"{_PREFIX}inference-id",
-    f"{_PREFIX}target-model",
-    f"{_PREFIX}session-id",
-)
-_LATE = (
-    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
-    "each container in Amazon CloudWatch, resolve the issue, and try again."
-)
+from local.sagemaker.endpoints import failures, runtime
+from local.sagemaker.endpoints.headers import ATTRIBUTES, CLOSED_SESSION, OPENED_SESSION, SESSION, Headers
+from local.sagemaker.endpoints.hosting import Hosted
+from local.sagemaker.endpoints.instance import Instance, Unanswered
+from local.sagemaker.endpoints.metrics import Metrics, Timed
+from local.sagemaker.endpoints.multimodel import ModelNotThere
+from local.sagemaker.endpoints.traffic import Route
+from local.sagemaker.errors import EndpointValidationError, ModelNotReady, WorkFailed
 
 
-def invoke(context: Context, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
-    """`headers` have names in small letters. Raises EndpointValidationError, ModelError."""
-    check("InvokeEndpoint", name, headers)
-    document = endpoint(context, name)
-    if "AsyncInferenceConfig" in document:
-        raise EndpointValidationError(f"Endpoint {name} of account {context.settings.account} is asynchronous.")
-    if len(body) > _MAX_BODY:
-        raise EndpointValidationError(f"The body is longer than {_MAX_BODY} bytes.")
-    deployment = context.endpoints.live(name, SECONDS)
-    if deployment is None:
-        raise not_in_service(context, document)
-    variant = deployment.pick(headers.get(f"{_PREFIX}target-variant"))
-    if variant is None:
-        raise EndpointValidationError(f"Variant {headers[f'{_PREFIX}target-variant']} not found for Request.")
-    forwarded = {field: headers[field] for field in _FORWARDED if field in headers}
-    sink = io.BytesIO()
+def invoke(context: Context, name: str, headers: Headers, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Raises EndpointValidationError, ModelError, ModelNotReady, Throttled, ServiceUnavailable."""
+    begun = time.perf_counter()
+    members = runtime.check("InvokeEndpoint", name, headers)
+    runtime.check_body(body)
+    seconds = context.settings.hosting.invocation_seconds
+    hosted = runtime.live(context, name, seconds)
+    runtime.synchronous(context, hosted)
+    metrics = Metrics(context.meter, name)
+    with runtime.routed(hosted, members) as route:
+        fleet, variant = route.fleet, route.variant
+        asked = runtime.ask(headers, members, body, seconds)
+        if fleet.shadows:
+            hosted.shadows.copy(fleet, asked.headers, body, seconds, metrics)
+        with metrics.timed(variant.name, variant.count) as timed:
+            answered, content = _ask(context, hosted, route, asked, timed)
+        if "DataCaptureConfig" in fleet.config:
+            config = fleet.config["DataCaptureConfig"]
+            context.capture.add(config, name, variant.name, (headers, body), (answered, content))
+        sessions(hosted, headers, answered, route.instance)
+    metrics.overhead(variant.name, (time.perf_counter() - begun) * 1e6 - timed.microseconds)
+    return 200, fields(answered, variant.name), content
+
+
+def _ask(context: Context, hosted: Hosted, route: Route, asked: Any, timed: Timed) -> tuple[Mapping[str, str], bytes]:
+    """Headers and body of an answer that is no error. Raises the runtime's errors."""
     try:
-        answer = variant.pick().invoke(forwarded, io.BytesIO(body), sink, SECONDS)
-    except TooLate as error:
-        raise model_error(context, name, 0, _LATE) from error
-    except NoAnswer as error:
-        raise model_error(context, name, 0, f"{error}") from error
-    if not 200 <= answer.status < 300:
-        raise model_error(context, name, answer.status, sink.getvalue().decode("utf-8", "replace"))
-    return 200, _answered(answer, variant.name), sink.getvalue()
+        reply = route.instance.ask(asked)
+        try:
+            timed.status = reply.status
+            if not reply.ok:
+                raise failures.model_error(context, hosted.name, reply.status, reply.hostname, failures.said(reply))
+            sink = io.BytesIO()
+            reply.read_into(sink)
+        finally:
+            reply.close()
+    except Unanswered as error:
+        timed.status = 0
+        status, message = failures.reason(error)
+        raise failures.model_error(context, hosted.name, status, error.hostname, message) from error
+    except WorkFailed as error:
+        timed.status = 400
+        raise unloaded(error) from error
+    return reply.headers, sink.getvalue()
 
 
-def _answered(answer: Answer, variant: str) -> dict[str, str]:
-    fields = {
-        "Content-Type": answer.headers.get("content-type", "application/octet-stream"),
+def unloaded(error: WorkFailed) -> EndpointValidationError | ModelNotReady:
+    """The target model of a multi-model endpoint cannot be had."""
+    text = str(error)
+    return EndpointValidationError(text) if isinstance(error, ModelNotThere) else ModelNotReady(text)
+
+
+def fields(answered: Headers, variant: str) -> dict[str, str]:
+    """The headers of an answer to the caller."""
+    found = {
+        "Content-Type": answered.get("content-type", "application/octet-stream"),
         "x-Amzn-Invoked-Production-Variant": variant,
     }
-    attributes = answer.headers.get(f"{_PREFIX}custom-attributes")
-    if attributes is not None:
-        fields["X-Amzn-SageMaker-Custom-Attributes"] = attributes
-    return fields
+    for header, name in (
+        (ATTRIBUTES, "X-Amzn-SageMaker-Custom-Attributes"),
+        (OPENED_SESSION, "X-Amzn-SageMaker-New-Session-Id"),
+        (CLOSED_SESSION, "X-Amzn-SageMaker-Closed-Session-Id"),
+    ):
+        if header in answered:
+            found[name] = answered[header]
+    return found
 
 
-def check(operation: str, name: str, headers: Mapping[str, str]) -> Document:
-    """The request's members out of path and headers. Raises EndpointValidationError."""
-    shape: Any = wire.model("sagemaker-runtime").operation_model(operation).input_shape
-    members: Document = {}
-    for member, of in shape.members.items():
-        value = headers.get(of.serialization.get("name", "").lower())
-        if of.serialization.get("location") == "header" and value is not None:
-            members[member] = int(value) if of.type_name == "integer" and value.isdigit() else value
-    # The body is not copied into the check; its length is looked at where it is read.
-    members |= {"EndpointName": name, "Body": ""}
-    try:
-        wire.check(shape, members)
-    except ValidationException as error:
-        raise EndpointValidationError(error.message) from error
-    return members
-
-
-def endpoint(context: Context, name: str) -> Document:
-    document = context.store.get(KIND, name)
-    if document is None:
-        raise EndpointValidationError(f"Endpoint {name} of account {context.settings.account} not found.")
-    return document
-
-
-def not_in_service(context: Context, document: Document) -> EndpointValidationError:
-    return EndpointValidationError(
-        f"Endpoint {document['EndpointName']} of account {context.settings.account} is not in service: its status is "
-        f"{document['EndpointStatus']}."
-    )
-
-
-def received(status: int, message: str) -> str:
-    """AWS's sentence about a container's error."""
-    side = "client" if 400 <= status < 500 else "server"
-    return f'Received {side} error ({status}) from primary with message "{message.strip()}".'
-
-
-def model_error(context: Context, name: str, status: int, message: str) -> ModelError:
-    group = f"/aws/sagemaker/Endpoints/{name}"
-    settings = context.settings
-    arn = f"arn:{settings.partition}:logs:{settings.region}:{settings.account}:log-group:{group}"
-    return ModelError(
-        f"{received(status, message)} See the CloudWatch log group {group} in account {settings.account} for more "
-        "information.",
-        {"OriginalStatusCode": status, "OriginalMessage": message, "LogStreamArn": arn},
-    )
+def sessions(hosted: Hosted, headers: Headers, answered: Headers, instance: Instance) -> None:
+    """A container that opened a session gets its further requests, until it closes it."""
+    if SESSION not in headers:
+        return
+    if OPENED_SESSION in answered:
+        hosted.traffic.open_session(answered[OPENED_SESSION].partition(";")[0], instance)
+    if CLOSED_SESSION in answered:
+        hosted.traffic.close_session(answered[CLOSED_SESSION])

@@ -6,11 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from local.sagemaker.context import Context
-from local.sagemaker.endpoints.http import Answer, ContainerHttp, NoAnswer, Unreached
+from local.sagemaker.endpoints.http import Answer, ContainerHttp, NoAnswer, Response, Unreached
 from local.sagemaker.endpoints.image import Prepared
 from local.sagemaker.errors import WorkFailed
 from local.sagemaker.logs import LogStream
@@ -22,6 +21,7 @@ _PING_SECONDS = 2.0
 _DEATH_SECONDS = 1.0
 _MAX_RESTARTS = 3
 _RESTART_WINDOW_SECONDS = 300.0
+_LAYING_OUT = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,35 @@ class _Serving:
     http: ContainerHttp
 
 
+class Exchange:
+    """One request in flight: an answer whose head has come. To be closed."""
+
+    def __init__(self, response: Response, done: Callable[[], None], stopping: threading.Event) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self._response = response
+        self._done: Callable[[], None] | None = done
+        self._stopping = stopping
+
+    def read(self) -> bytes:
+        """What has come of the body; empty at its end. Raises NoAnswer, TooLate."""
+        chunk = self._response.read()
+        if not chunk and self._response.ended_by_close and self._stopping.is_set():
+            raise NoAnswer("the container was stopped, maybe within its answer")
+        return chunk
+
+    def extend(self, seconds: float) -> None:
+        self._response.deadline = time.monotonic() + seconds
+
+    def close(self) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            self._response.close()
+            done()
+
+
 class Server:
-    """One instance of a production variant."""
+    """One container of an instance."""
 
     def __init__(
         self,
@@ -44,8 +71,10 @@ class Server:
         startup_seconds: float,
         closing: threading.Event,
         on_given_up: Callable[[str], None],
+        title: str = "primary container for the production variant",
     ) -> None:
         self._context = context
+        self._title = title
         self._prepared = prepared
         self._startup_seconds = startup_seconds
         self._on_given_up = on_given_up
@@ -59,6 +88,7 @@ class Server:
         self._serving: _Serving | None = None
         self._given_up = False
         self._in_flight = 0
+        self._generation = 0
         self._deaths: list[float] = []
         self._watcher = threading.Thread(target=self._watch, name=f"server-{log_stream}", daemon=True)
 
@@ -86,30 +116,51 @@ class Server:
 
     def invoke(self, headers: dict[str, str], body: IO[bytes], sink: IO[bytes], seconds: float) -> Answer:
         """POST /invocations. Waits for a restart within the time. Raises NoAnswer, TooLate."""
-        deadline = time.monotonic() + seconds
+        exchange = self.open("POST", "/invocations", headers, body, seconds)
+        try:
+            while chunk := exchange.read():
+                sink.write(chunk)
+        finally:
+            exchange.close()
+        return Answer(exchange.status, exchange.headers, False)
+
+    def open(self, method: str, path: str, headers: dict[str, str], body: IO[bytes] | None, seconds: float) -> Exchange:
+        """Send a request; answers with the head of its answer. Waits for a restart within the time.
+
+        Raises NoAnswer, TooLate.
+        """
         with self._state:
             self._in_flight += 1
         try:
-            while True:
-                serving = self._await_serving(deadline - time.monotonic())
-                try:
-                    left = deadline - time.monotonic()
-                    answer = serving.http.request("POST", "/invocations", headers, body, sink, left)
-                    if answer.ended_by_close and self._stopping.is_set():
-                        raise NoAnswer("the container was stopped, maybe within its answer")
-                    return answer
-                except Unreached:
-                    # It is dying and nothing was sent: the process that takes its place may have the request.
-                    if not serving.process.exited.wait(_DEATH_SECONDS):
-                        raise
-        finally:
-            with self._state:
-                self._in_flight -= 1
-                self._state.notify_all()
+            return Exchange(self._ask(method, path, headers, body, seconds), self._ended, self._stopping)
+        except BaseException:
+            self._ended()
+            raise
+
+    def _ended(self) -> None:
+        with self._state:
+            self._in_flight -= 1
+            self._state.notify_all()
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: IO[bytes] | None, seconds: float) -> Response:
+        deadline = time.monotonic() + seconds
+        while True:
+            serving = self._await_serving(deadline - time.monotonic())
+            try:
+                return serving.http.open(method, path, headers, body, deadline - time.monotonic())
+            except Unreached:
+                # It is dying and nothing was sent: the process that takes its place may have the request.
+                if not serving.process.exited.wait(_DEATH_SECONDS):
+                    raise
 
     @property
     def in_flight(self) -> int:
         return self._in_flight
+
+    @property
+    def generation(self) -> int:
+        """Grows with every start of the process: what was loaded into an earlier one is gone."""
+        return self._generation
 
     def _await_serving(self, seconds: float) -> _Serving:
         def alive() -> _Serving | None:
@@ -130,21 +181,20 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
         prepared = self._prepared
-        command = environment.command(
-            self._context,
-            prepared.environment,
-            prepared.folder,
-            prepared.argv,
-            {
-                **prepared.variables,
-                # Nobody but this machine is to ask the model; own images and the toolkit listen there. On AWS the
-                # variable is not set and a container listens everywhere. One that ignores it is as open here as
-                # any program that its user starts: no network namespace is made for it.
-                "SAGEMAKER_BIND_TO_HOST": "127.0.0.1",
-                "SAGEMAKER_BIND_TO_PORT": str(port),
-                "SAGEMAKER_SAFE_PORT_RANGE": f"{port}-{port}",
-            },
-        )
+        variables = {
+            **prepared.variables,
+            # Nobody but this machine is to ask the model; own images and the toolkit listen there. On AWS the
+            # variable is not set and a container listens everywhere. One that ignores it is as open here as
+            # any program that its user starts: no network namespace is made for it.
+            "SAGEMAKER_BIND_TO_HOST": "127.0.0.1",
+            "SAGEMAKER_BIND_TO_PORT": str(port),
+            "SAGEMAKER_SAFE_PORT_RANGE": f"{port}-{port}",
+        }
+        # The instances of a variant have one folder, and what is made there on the way is made once.
+        with _LAYING_OUT:
+            command = environment.command(
+                self._context, prepared.environment, prepared.folder, prepared.argv, variables
+            )
         self._log.tail.clear()
         self._process = ContainerProcess(self._context.boundary, command, self._log)
         self._http = ContainerHttp(port)
@@ -155,6 +205,7 @@ class Server:
             raise
         with self._state:
             self._serving = _Serving(self._process, self._http)
+            self._generation += 1
             self._state.notify_all()
 
     def _await_health(self, process: ContainerProcess, http: ContainerHttp) -> None:
@@ -174,14 +225,15 @@ class Server:
             if self._stopping.is_set() or self._closing.is_set():
                 raise WorkFailed("the endpoint is being stopped")
             if process.exited.wait(pause):
-                raise WorkFailed(
-                    "The primary container for the production variant did not pass the ping health check: the serve "
-                    f"process ended with exit code {process.code}. {self._log.tail_text()}".rstrip()
-                )
+                raise self._unhealthy(f"the serve process ended with exit code {process.code}")
             pause = min(pause * 1.5, 0.25)
-        raise WorkFailed(
-            "The primary container for the production variant did not pass the ping health check within "
-            f"{self._startup_seconds:g} s ({said}). {self._log.tail_text()}".rstrip()
+        raise self._unhealthy(f"not within {self._startup_seconds:g} s: {said}")
+
+    def _unhealthy(self, why: str) -> WorkFailed:
+        # AWS's sentence, and what it would have the reader look up.
+        return WorkFailed(
+            f"The {self._title} did not pass the ping health check. Please check CloudWatch logs for this endpoint. "
+            f"[{why}] {self._log.tail_text()}".rstrip()
         )
 
     def _watch(self) -> None:
@@ -214,4 +266,4 @@ class Server:
 
 
 def _file(stream: str) -> str:
-    return Path(stream).name
+    return stream.replace("/", "_")

@@ -1,38 +1,41 @@
-"""An endpoint's status and the event of its change."""
+"""An endpoint's status and the events of its changes.
+
+Source: "Events that Amazon SageMaker sends to Amazon EventBridge" in the SageMaker developer guide.
+"""
 
 from enum import StrEnum
+from typing import Any
 
-from local.sagemaker import events
+from local.sagemaker import events, tags
 from local.sagemaker.context import Context
 from local.store import Document
 
 KIND = "endpoint"
+DEPLOYMENT = "SageMaker Endpoint Deployment State Change"
 
 
 class EndpointStatus(StrEnum):
     CREATING = "Creating"
     UPDATING = "Updating"
+    ROLLING_BACK = "RollingBack"
     IN_SERVICE = "InService"
     DELETING = "Deleting"
     FAILED = "Failed"
+    UPDATE_ROLLBACK_FAILED = "UpdateRollbackFailed"
 
     @property
     def in_events(self) -> str:
-        """Events spell it in capitals."""
-        return {
-            EndpointStatus.CREATING: "CREATING",
-            EndpointStatus.UPDATING: "UPDATING",
-            EndpointStatus.IN_SERVICE: "IN_SERVICE",
-            EndpointStatus.DELETING: "DELETING",
-            EndpointStatus.FAILED: "FAILED",
-        }[self]
+        """Events spell it in capitals: IN_SERVICE."""
+        return self.name
 
 
-BUSY = frozenset({EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.DELETING})
+BUSY = frozenset(
+    {EndpointStatus.CREATING, EndpointStatus.UPDATING, EndpointStatus.ROLLING_BACK, EndpointStatus.DELETING}
+)
 
 
 def tell(context: Context, document: Document) -> None:
-    """Call inside the transaction of the change."""
+    """The status has changed; call inside the transaction of the change."""
     _tell(context, document, EndpointStatus(document["EndpointStatus"]).in_events)
 
 
@@ -45,24 +48,55 @@ def tell_deleted(context: Context, document: Document) -> None:
     _tell(context, document, "DELETED")
 
 
+def tell_stage(context: Context, document: Document) -> None:
+    """A deployment or a change of capacity has come to its next stage; call inside the transaction of that."""
+    detail = _detail(context, document, EndpointStatus(document["EndpointStatus"]).in_events, _STAGE)
+    pending = document.get("PendingDeploymentSummary")
+    if pending is not None:
+        detail["PendingDeploymentSummary"] = {
+            "EndpointConfigName": pending["EndpointConfigName"],
+            "StartTime": events.milliseconds(pending["StartTime"]),
+            "ProductionVariants": _variants(pending["ProductionVariants"], _STAGE),
+        }
+    context.outbox.add(DEPLOYMENT, detail, [document["EndpointArn"]])
+
+
+_STATE = ("VariantName", "DesiredWeight", "DesiredInstanceCount")
+_STAGE = (
+    "VariantName", "CurrentWeight", "DesiredWeight", "CurrentInstanceCount", "DesiredInstanceCount", "VariantStatus",
+)  # fmt: skip
+
+
 def _tell(context: Context, document: Document, status: str) -> None:
-    detail: dict[str, object] = {
+    context.outbox.add(events.ENDPOINT, _detail(context, document, status, _STATE), [document["EndpointArn"]])
+
+
+def _detail(context: Context, document: Document, status: str, members: tuple[str, ...]) -> Document:
+    detail: Document = {
         "EndpointName": document["EndpointName"],
         "EndpointArn": document["EndpointArn"],
         "EndpointConfigName": document["EndpointConfigName"],
-        "ProductionVariants": [
-            {
-                "VariantName": variant["VariantName"],
-                "DesiredWeight": variant["DesiredWeight"],
-                "DesiredInstanceCount": variant["DesiredInstanceCount"],
-            }
-            for variant in document.get("ProductionVariants", [])
-        ],
+        "ProductionVariants": _variants(document.get("ProductionVariants", []), members),
         "EndpointStatus": status,
         "CreationTime": events.milliseconds(document["CreationTime"]),
         "LastModifiedTime": events.milliseconds(document["LastModifiedTime"]),
-        "Tags": {},
+        "Tags": tagged(context, document["EndpointArn"]),
     }
     if "FailureReason" in document:
         detail["FailureReason"] = document["FailureReason"]
-    context.outbox.add(events.ENDPOINT, detail, [document["EndpointArn"]])
+    return detail
+
+
+def tagged(context: Context, arn: str) -> dict[str, str]:
+    """As events carry tags."""
+    return {tag["Key"]: tag["Value"] for tag in tags.list_tags(context, {"ResourceArn": arn})["Tags"]}
+
+
+def _variants(summaries: list[Document], members: tuple[str, ...]) -> list[Document]:
+    return [{name: _in_event(summary[name]) for name in members if name in summary} for summary in summaries]
+
+
+def _in_event(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [{**status, "StartTime": events.milliseconds(status["StartTime"])} for status in value]

@@ -1,6 +1,10 @@
 """Models and endpoints of image `app`, and waiting for what becomes of them."""
 
+import contextlib
 from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
 
 from local.sagemaker.events import ENDPOINT
 from tests.unit.local.sagemaker.cloud import ROLE, image
@@ -11,7 +15,9 @@ exec python -u "$(dirname "$0")/serve.py"
 """
 
 SERVER = """
-import http.server, os, pathlib, time
+import http.server, json, os, pathlib, time
+loaded = {}
+ME = os.urandom(6).hex().encode()
 class H(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -32,10 +38,59 @@ class H(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"half")
         self.wfile.flush()
         self.close_connection = True
-    def do_GET(self):
+    def stream(self, ending):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        go = pathlib.Path.home() / "go"
+        for part in (b"one", b"two", b"three"):
+            self.wfile.write(b"%x\\r\\n%s\\r\\n" % (len(part), part))
+            self.wfile.flush()
+            while ending == b"held" and part == b"one" and not go.exists():
+                time.sleep(0.005)
+        if ending == b"late":
+            time.sleep(600)
+        if ending != b"cut":
+            self.wfile.write(b"0\\r\\n\\r\\n")
+        self.close_connection = ending == b"cut"
+    def load(self, asked):
+        if os.environ.get("ROOM") and len(loaded) >= int(os.environ["ROOM"]):
+            return self.answer(507, b"full")
+        loaded[asked["model_name"]] = pathlib.Path(asked["url"], "name").read_bytes()
+        print("load", loaded[asked["model_name"]].decode(), flush=True)
         self.answer(200, b"")
+    def do_DELETE(self):
+        print("unload", loaded.pop(self.path.split("/")[2]).decode(), flush=True)
+        self.answer(200, b"")
+    def do_GET(self):
+        ill = pathlib.Path.home() / "ill"
+        self.answer(500 if ill.exists() else 200, b"")
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/models":
+            return self.load(json.loads(body))
+        if self.path.startswith("/models/"):
+            return self.answer(200, loaded[self.path.split("/")[2]] + b":" + body)
+        if body.startswith(b"stream-"):
+            return self.stream(body[7:])
+        if body == b"who":
+            return self.answer(200, ME)
+        if body == b"reset":
+            self.connection.shutdown(2)
+            self.close_connection = True
+            return
+        if body == b"slow":
+            time.sleep(float(os.environ.get("SLOW", "0.3")))
+        if body == b"session":
+            asked = self.headers.get("X-Amzn-SageMaker-Session-Id")
+            self.send_response(200)
+            if asked == "NEW_SESSION":
+                self.send_header("X-Amzn-SageMaker-New-Session-Id", "s1; Expires=2030-01-01T00:00:00Z")
+            self.send_header("Content-Length", str(len(ME)))
+            self.end_headers()
+            self.wfile.write(ME)
+            return self.wfile.flush()
         if body == b"die":
             os._exit(7)
         if body == b"cut":
@@ -64,12 +119,49 @@ def serving_image(world: World, serve: str = SERVE) -> None:
 
 def configure(world: World, config: str, name: str = "?", asynchronous: dict[str, Any] | None = None) -> None:
     """A model and an endpoint configuration, both named `config`; its answers start with `name`."""
-    client = world.client
-    container = {"Image": image("app"), "Environment": {"NAME": name}}
-    client.create_model(ModelName=config, PrimaryContainer=container, ExecutionRoleArn=ROLE)
-    variant = {"VariantName": "main", "ModelName": config, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    model(world, config, name)
     more = {"AsyncInferenceConfig": asynchronous} if asynchronous else {}
-    client.create_endpoint_config(EndpointConfigName=config, ProductionVariants=[variant], **more)
+    world.client.create_endpoint_config(EndpointConfigName=config, ProductionVariants=[variant(config)], **more)
+
+
+def model(world: World, name: str, says: str = "?", **environment: str) -> None:
+    """A model whose answers start with `says`."""
+    container = {"Image": image("app"), "Environment": {"NAME": says, **environment}}
+    world.client.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+
+
+def variant(model: str, name: str = "main", count: int = 1, **more: Any) -> dict[str, Any]:
+    """A production variant."""
+    return {
+        "VariantName": name,
+        "ModelName": model,
+        "InitialInstanceCount": count,
+        "InstanceType": "ml.m5.large",
+        **more,
+    }
+
+
+def kill_for_good(world: World) -> None:
+    """Kill the serve process as often as it is started again."""
+    for _ in range(3):
+        die(world)
+        # One that is asked while the process is dying gets no answer either.
+        while True:
+            with contextlib.suppress(ClientError):
+                asked(world, b"x")
+                break
+    die(world)
+
+
+def die(world: World) -> None:
+    with pytest.raises(ClientError, match="the model process exited"):
+        asked(world, b"die")
+
+
+def said(world: World, body: bytes = b"x", **more: Any) -> str:
+    """What the endpoint answers."""
+    content: bytes = asked(world, body, **more)["Body"].read()
+    return content.decode()
 
 
 def create(world: World, config: str, endpoint: str = "face") -> dict[str, Any]:

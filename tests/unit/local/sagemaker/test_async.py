@@ -81,7 +81,7 @@ def test_an_answer_that_breaks_off_is_a_failure(world: World) -> None:
     ask(world, b"cut")
     topic, told = message(world)
     assert (topic, told["invocationStatus"]) == (ERROR, "Failed")
-    assert "the connection ended within the answer" in told["failureReason"]
+    assert "could not load the entire response body" in told["failureReason"]
     assert world.cloud.s3.keys("s3://out/ok/") == []
 
 

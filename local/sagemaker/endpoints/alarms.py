@@ -1,0 +1,41 @@
+"""The CloudWatch alarms that a deployment is watched by."""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.sagemaker.context import Context
+from local.sagemaker.endpoints.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 1.0
+
+
+def tripped(context: Context, names: Sequence[str]) -> list[str]:
+    """Those that are in ALARM now. What cannot be asked is taken for quiet, and logged."""
+    if not names:
+        return []
+    try:
+        found = context.cloud.client("cloudwatch").describe_alarms(
+            AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("the alarms %s cannot be read: %s", ", ".join(names), error)
+        return []
+    every = [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
+    return sorted(alarm["AlarmName"] for alarm in every if alarm.get("StateValue") == "ALARM")
+
+
+def bake(context: Context, names: Sequence[str], seconds: float, clock: Clock, ended: threading.Event) -> list[str]:
+    """Watch for `seconds`; the alarms that tripped, at once when one does. Looks at least once."""
+    deadline = clock.now() + seconds
+    while True:
+        found = tripped(context, names)
+        left = deadline - clock.now()
+        if found or left <= 0 or ended.is_set():
+            return found
+        # Without an alarm there is nothing to look at on the way.
+        clock.wait(min(left, _POLL_SECONDS) if names else left, ended)

@@ -1,0 +1,20 @@
+"""Time as deployments and idle containers know it: the seconds of a policy, waited for at a chosen pace."""
+
+import threading
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`pace` is how many real seconds one second of a policy takes; 1 outside tests."""
+
+    pace: float = 1.0
+
+    def wait(self, seconds: float, ended: threading.Event) -> bool:
+        """Wait `seconds` of policy time; True as soon as `ended` is set."""
+        return ended.wait(seconds * self.pace)
+
+    def now(self) -> float:
+        """Seconds of policy time since some moment."""
+        return time.monotonic() / self.pace

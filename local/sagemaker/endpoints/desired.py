@@ -1,0 +1,44 @@
+"""What an endpoint's variants should be, beyond their configuration: kept or set while the endpoint runs. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from local.store import Document
+
+_COUNT, _WEIGHT = "InitialInstanceCount", "InitialVariantWeight"
+_SET = (("DesiredInstanceCount", _COUNT), ("DesiredWeight", _WEIGHT))
+
+
+def rescaled(config: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> Document:
+    """`config` with DesiredWeightsAndCapacities in the place of its initial ones."""
+    by_name = {each["VariantName"]: each for each in wanted}
+    return {
+        **config,
+        "ProductionVariants": [_set(variant, by_name.get(variant["VariantName"], {})) for variant in _all(config)],
+    }
+
+
+def retaining(config: Mapping[str, Any], current: Mapping[str, Any], excluded: Sequence[str]) -> Document:
+    """`config` with what RetainAllVariantProperties keeps of `current`; `excluded` are VariantPropertyTypes."""
+    kept = {variant["VariantName"]: variant for variant in _all(current)}
+    members = [initial for desired, initial in _SET if desired not in excluded]
+    variants = []
+    for variant in _all(config):
+        old = kept.get(variant["VariantName"], {})
+        variants.append({**variant, **{member: old[member] for member in members if member in old}})
+    retained = {**config, "ProductionVariants": variants}
+    if "DataCaptureConfig" not in excluded and "DataCaptureConfig" in current:
+        retained["DataCaptureConfig"] = current["DataCaptureConfig"]
+    return retained
+
+
+def _all(config: Mapping[str, Any]) -> list[Document]:
+    variants: list[Document] = config["ProductionVariants"]
+    return variants
+
+
+def _set(variant: Document, wanted: Mapping[str, Any]) -> Document:
+    changed = {initial: wanted[desired] for desired, initial in _SET if desired in wanted}
+    if "ServerlessUpdateConfig" in wanted:
+        changed["ServerlessConfig"] = {**variant["ServerlessConfig"], **wanted["ServerlessUpdateConfig"]}
+    return {**variant, **changed}
