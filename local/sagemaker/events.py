@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _KIND = "event"
 _STOP_SECONDS = 2.0
+_BATCH = 32
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 PIPELINE_EXECUTION = "SageMaker Model Building Pipeline Execution Status Change"
@@ -28,6 +29,8 @@ ENDPOINT = "SageMaker Endpoint State Change"
 MODEL_PACKAGE = "SageMaker Model Package State Change"
 TRAINING_JOB = "SageMaker Training Job State Change"
 PROCESSING_JOB = "SageMaker Processing Job State Change"
+TRANSFORM_JOB = "SageMaker Transform Job State Change"
+TUNING_JOB = "SageMaker HyperParameter Tuning Job State Change"
 
 
 class Outbox:
@@ -74,12 +77,17 @@ class Outbox:
                     pass
 
     def _send_some(self) -> bool:
-        batch = self._store.items(_KIND, limit=100)
+        batch = self._store.items(_KIND, limit=_BATCH)
+        sent = []
         for name, event in batch:
             if self._stopping.is_set() or not self._send(event):
-                return False
-            self._store.delete(_KIND, name)
-        return bool(batch)
+                break
+            sent.append(name)
+        # Together, for it costs a commit. A kill before it sends them once more, which AWS may do as well.
+        with self._store.transaction():
+            for name in sent:
+                self._store.delete(_KIND, name)
+        return len(sent) == len(batch) > 0
 
     def _send(self, event: Mapping[str, object]) -> bool:
         """True when it is on the bus, or when the bus will never take it."""

@@ -1,6 +1,9 @@
 """SageMaker pipelines: definitions, and durable executions of them.
 
-`definition.py` parses and validates; `expressions.py` and `conditions.py` are the definition's little language, pure;
-`executions.py` walks the graph and `journal.py` remembers it; `steps.py` says what each step type does; `api.py` are
-the operations. Accepted without effect: CacheConfig (nothing is cached) and RetryPolicies (a step is tried once).
+The walk: `api.py` (pipelines) and `requests.py` (executions) are the operations; `definition.py` parses and validates,
+by `kinds.py` (what AWS lays down for each step type), `arguments.py`, `parameters.py`, `conditions.py` and
+`expressions.py`, all pure. `executions.py` walks the graph (`progress.py`: which steps may start, pure) and
+`journal.py` remembers it; `steps.py` says what each step type does, with `functions.py`, `callbacks.py` and
+`supplied.py` for those that take more than an operation; `caching.py`, `retries.py` and `selection.py` decide whether
+a step runs at all, again, or not.
 """

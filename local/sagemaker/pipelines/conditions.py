@@ -1,7 +1,7 @@
 """The conditions of a Condition step. Pure."""
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from local.sagemaker.pipelines.expressions import ExpressionError, Scope, evaluate
@@ -13,7 +13,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "LessThan": operator.lt,
     "LessThanOrEqualTo": operator.le,
 }
-TYPES = frozenset({*_COMPARISONS, "In", "Not", "Or"})
+TYPES = frozenset({*_COMPARISONS, "In", "Not", "Or", "And"})
 
 
 def all_hold(conditions: Sequence[Mapping[str, Any]], scope: Scope) -> bool:
@@ -28,6 +28,8 @@ def holds(condition: Mapping[str, Any], scope: Scope) -> bool:
         return not holds(condition.get("Condition") or condition["Expression"], scope)
     if kind == "Or":
         return any(holds(one, scope) for one in condition["Conditions"])
+    if kind == "And":
+        return all_hold(condition["Conditions"], scope)
     if kind == "In":
         value = evaluate(condition["QueryValue"], scope)
         return any(_equal(value, evaluate(one, scope)) for one in condition["Values"])
@@ -48,3 +50,34 @@ def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
     if all(numbers) or (isinstance(left, str) and isinstance(right, str)):
         return left, right
     raise ExpressionError(f"{left!r} and {right!r} cannot be compared")
+
+
+def problems(found: Any) -> Iterator[str]:
+    """What is wrong with a list of conditions, all the way down."""
+    if not isinstance(found, list) or not found:
+        yield "a Condition step needs Conditions"
+        return
+    for condition in found:
+        kind = condition.get("Type") if isinstance(condition, dict) else None
+        if kind not in TYPES:
+            yield f"the condition type {kind!r} is not known"
+            continue
+        for any_of in _MEMBERS.get(kind, _COMPARED):
+            if not any(condition.get(member) is not None for member in any_of):
+                yield f"condition {kind} needs {' or '.join(any_of)}"
+        if kind in ("And", "Or") and condition.get("Conditions") is not None:
+            yield from problems(condition["Conditions"])
+        inner = condition.get("Condition") or condition.get("Expression")
+        if kind == "Not" and inner is not None:
+            yield from problems([inner])
+        if kind == "In" and not isinstance(condition.get("Values", []), list):
+            yield "condition In needs a list of Values"
+
+
+_COMPARED = (("LeftValue",), ("RightValue",))
+_MEMBERS: Mapping[str, Sequence[tuple[str, ...]]] = {
+    "In": (("QueryValue",), ("Values",)),
+    "And": (("Conditions",),),
+    "Or": (("Conditions",),),
+    "Not": (("Condition", "Expression"),),
+}

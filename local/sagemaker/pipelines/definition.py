@@ -3,45 +3,21 @@
 Format: the "2020-12-01" JSON that both major versions of the sagemaker SDK write.
 """
 
+import functools
 import json
-import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from local.sagemaker.errors import ValidationException
-from local.sagemaker.pipelines import conditions, expressions
+from local.sagemaker.pipelines import arguments, conditions, durations, expressions, parameters, retries
+from local.sagemaker.pipelines.kinds import KINDS, Kind, StepType
+from local.sagemaker.pipelines.parameters import Parameter
 
 _VERSIONS = frozenset({"2020-12-01"})
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "String": (str,),
-    "Integer": (int,),
-    "Float": (int, float),
-    "Boolean": (bool,),
-}
-
-
-class StepType(StrEnum):
-    """Those that are run here."""
-
-    PROCESSING = "Processing"
-    TRAINING = "Training"
-    MODEL = "Model"
-    REGISTER_MODEL = "RegisterModel"
-    CONDITION = "Condition"
-    LAMBDA = "Lambda"
-    FAIL = "Fail"
-
-
-KNOWN_TYPES = frozenset(
-    {
-        *StepType, "Transform", "Tuning", "Callback", "ClarifyCheck", "QualityCheck", "EMR", "EMRServerless", "AutoML",
-        "Endpoint", "EndpointConfig", "NotebookJob", "InferenceComponent", "Lineage",
-    }
-)  # fmt: skip
-"""Every step type of AWS; those that are not run here fail when they are reached, and say so."""
+_NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,110 +33,76 @@ class Step:
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.body.get("Arguments", {})
-        return found
+        return self.body.get("Arguments") or {}
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.type]
+
+    @property
+    def cache_seconds(self) -> float | None:
+        """How old an earlier run may be to stand in for this one; None: none may."""
+        cache = self.body.get("CacheConfig") or {}
+        if not cache.get("Enabled") or self.kind.key is None:
+            return None
+        expire = cache.get("ExpireAfter")
+        return float("inf") if expire is None else float(durations.seconds(expire))
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
     steps: Mapping[str, Step]
     """In the order of the definition; those inside branches after their Condition step."""
-    parameters: Sequence[Mapping[str, Any]]
+    parameters: Sequence[Parameter]
+    experiment: Mapping[str, Any]
+    """PipelineExperimentConfig, with its expressions."""
 
     def values(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """Parameters of one execution, typed. Raises ValidationException naming what is wrong."""
-        declared = {parameter["Name"]: parameter for parameter in self.parameters}
-        unknown = sorted(set(given) - set(declared))
-        if unknown:
-            raise ValidationException(f"Unknown pipeline parameter(s): {', '.join(unknown)}")
-        values: dict[str, Any] = {}
-        missing = []
-        for name, parameter in declared.items():
-            if name in given:
-                values[name] = _typed(parameter, given[name])
-            elif "DefaultValue" in parameter:
-                values[name] = parameter["DefaultValue"]
-            else:
-                missing.append(name)
-        if missing:
-            raise ValidationException(f"Pipeline parameter(s) without a value: {', '.join(missing)}")
-        return values
+        """Parameters of one execution, typed. Raises ValidationException naming everything that is wrong."""
+        return parameters.values(self.parameters, given)
 
 
+@functools.lru_cache(maxsize=64)
 def parse(text: str) -> Definition:
     """Raises ValidationException with every problem found."""
     try:
         document = json.loads(text)
-    except ValueError as error:
-        raise ValidationException(f"Invalid pipeline definition: it is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise _refused([f"it is not JSON: {error}"]) from error
+    if not isinstance(document, dict):
+        raise _refused(["Expecting start of Json Object. There is no list of Steps"])
     problems: list[str] = []
-    if not isinstance(document, dict) or not isinstance(document.get("Steps"), list):
-        raise ValidationException("Invalid pipeline definition: it has no list of Steps")
     if document.get("Version") not in _VERSIONS:
         problems.append(f"Version {document.get('Version')!r} is not known; expected 2020-12-01")
-    parameters = _parameters(document.get("Parameters", []), problems)
-    steps = _steps(document["Steps"], problems)
-    _check_references(steps, {parameter["Name"] for parameter in parameters}, problems)
+    if not isinstance(document.get("Steps"), list):
+        problems.append("Expecting start of Json Array. There is no list of Steps")
+    declared = parameters.declared(document.get("Parameters") or [], problems)
+    steps = _steps(document.get("Steps"), problems)
+    for step in steps.values():
+        problems.extend(f"step {step.name}: {problem}" for problem in _wrong(step))
+    _check_references(steps, {parameter["Name"] for parameter in declared}, problems)
     if problems:
-        raise ValidationException(f"Invalid pipeline definition: {'; '.join(problems)}")
-    return Definition(steps, parameters)
+        raise _refused(problems)
+    return Definition(steps, declared, document.get("PipelineExperimentConfig") or {})
 
 
-def _parameters(found: Any, problems: list[str]) -> list[Mapping[str, Any]]:
-    parameters: list[Mapping[str, Any]] = []
-    for parameter in found if isinstance(found, list) else [None]:
-        if not isinstance(parameter, dict) or not parameter.get("Name") or parameter.get("Type") not in _TYPES:
-            problems.append(f"a parameter needs a Name and a Type of {', '.join(_TYPES)}: {parameter!r}")
-            continue
-        default = parameter.get("DefaultValue")
-        if "DefaultValue" in parameter and not _is_of(parameter["Type"], default):
-            problems.append(f"parameter {parameter['Name']}: the default {default!r} is no {parameter['Type']}")
-        if parameter["Name"] in {known["Name"] for known in parameters}:
-            problems.append(f"parameter {parameter['Name']} is there twice")
-        parameters.append(parameter)
-    return parameters
+def _refused(problems: Sequence[str]) -> ValidationException:
+    # The first words, and those of what the request model refuses, are AWS's own.
+    return ValidationException(f"Unable to parse pipeline definition. {'; '.join(problems)}")
 
 
-def _is_of(kind: str, value: object) -> bool:
-    return isinstance(value, _TYPES[kind]) and (kind == "Boolean" or not isinstance(value, bool))
-
-
-def _typed(parameter: Mapping[str, Any], text: str) -> Any:
-    name, kind = parameter["Name"], parameter["Type"]
-    value: Any
-    try:
-        match kind:
-            case "Integer":
-                value = int(text)
-            case "Float":
-                value = float(text)
-                if not math.isfinite(value):
-                    raise ValueError(text)
-            case "Boolean":
-                value = {"true": True, "false": False}[text.lower()]
-            case _:
-                value = text
-    except (ValueError, KeyError) as error:
-        raise ValidationException(f"Pipeline parameter {name}: {text!r} is no {kind}") from error
-    allowed = parameter.get("EnumValues")
-    if allowed and value not in allowed:
-        raise ValidationException(f"Pipeline parameter {name}: {text!r} is not one of {allowed}")
-    return value
-
-
-def _steps(found: list[Any], problems: list[str]) -> dict[str, Step]:
+def _steps(found: Any, problems: list[str]) -> dict[str, Step]:
     steps: dict[str, Step] = {}
     for body, branch in _all_steps(found, None, problems):
         name, kind = body["Name"], body["Type"]
         if name in steps:
             problems.append(f"two steps are named {name}")
-        if kind not in KNOWN_TYPES:
+        if kind not in KINDS:
             problems.append(f"step {name}: the type {kind!r} is not known")
-        if kind == StepType.CONDITION:
-            _check_conditions(name, body.get("Arguments", {}), problems)
-        elif kind == StepType.LAMBDA and not body.get("FunctionArn"):
-            problems.append(f"step {name}: a Lambda step needs a FunctionArn")
+            continue
         steps[name] = Step(name, kind, body, _after(body, branch), branch)
+    if not steps and not problems:
+        problems.append("there are no Steps")
     return steps
 
 
@@ -171,61 +113,137 @@ def _all_steps(
         if not isinstance(body, dict) or not isinstance(body.get("Name"), str) or not isinstance(body.get("Type"), str):
             problems.append(f"a step needs a Name and a Type: {str(body)[:100]}")
             continue
-        if not isinstance(body.get("Arguments", {}), dict):
-            problems.append(f"step {body['Name']}: Arguments is no object")
+        if not isinstance(body.get("Arguments") or {}, dict):
+            problems.append(f"step {body['Name']}: Expecting start of Json Object. Arguments is no object")
             body = {**body, "Arguments": {}}
         yield body, branch
         if body["Type"] == StepType.CONDITION:
-            arguments = body.get("Arguments", {})
-            yield from _all_steps(arguments.get("IfSteps", []), (body["Name"], True), problems)
-            yield from _all_steps(arguments.get("ElseSteps", []), (body["Name"], False), problems)
+            inner = body.get("Arguments") or {}
+            yield from _all_steps(inner.get("IfSteps") or [], (body["Name"], True), problems)
+            yield from _all_steps(inner.get("ElseSteps") or [], (body["Name"], False), problems)
 
 
 def _after(body: Mapping[str, Any], branch: tuple[str, bool] | None) -> frozenset[str]:
     """Explicit dependencies, those of references, and the condition it stands in."""
-    own = dict(body)
-    if body["Type"] == StepType.CONDITION:
-        # What its branches refer to is for the steps in them.
-        own["Arguments"] = {"Conditions": body.get("Arguments", {}).get("Conditions", [])}
-    referred = {path.split(".")[1] for path in expressions.references(own) if path.startswith("Steps.")}
-    named = [name.rpartition("Steps.")[2] for name in body.get("DependsOn") or []]
+    referred = {found for path in expressions.references(_own(body)) if (found := _step_of(path))}
+    depends = body.get("DependsOn")
+    named = [str(name).rpartition("Steps.")[2] for name in depends] if isinstance(depends, list) else []
     return frozenset({*referred, *named, *([branch[0]] if branch else [])})
 
 
-def _check_conditions(name: str, arguments: Mapping[str, Any], problems: list[str]) -> None:
-    found = arguments.get("Conditions")
-    if not isinstance(found, list) or not found:
-        problems.append(f"step {name}: a Condition step needs Conditions")
+def _own(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The step without the steps in its branches: what those refer to is for them."""
+    if body["Type"] != StepType.CONDITION:
+        return body
+    return {**body, "Arguments": {"Conditions": (body.get("Arguments") or {}).get("Conditions", [])}}
+
+
+def _step_of(path: str) -> str | None:
+    """The step that a `Get` refers to."""
+    try:
+        parts = expressions.split(path)
+    except expressions.ExpressionError:
+        return None
+    return str(parts[1]) if len(parts) > 1 and parts[0] == "Steps" else None
+
+
+def _wrong(step: Step) -> Iterator[str]:
+    """What is wrong with one step by itself."""
+    if _NAME.fullmatch(step.name) is None:
+        yield r"Name must satisfy regular expression pattern: [A-Za-z0-9\-_]{1,64}"
+    if not isinstance(step.body.get("DependsOn") or [], list):
+        yield "Expecting start of Json Array. DependsOn is no list"
+    yield from _wrong_kind(step)
+    if step.body.get("RetryPolicies") is not None:
+        yield from _wrong_policies(step)
+    if step.body.get("CacheConfig") is not None:
+        yield from _wrong_cache(step.body["CacheConfig"])
+    if step.body.get("PropertyFiles") is not None:
+        yield from _wrong_property_files(step)
+
+
+def _wrong_kind(step: Step) -> Iterator[str]:
+    match step.type:
+        case StepType.CONDITION:
+            yield from conditions.problems(step.arguments.get("Conditions"))
+            for member in ("IfSteps", "ElseSteps"):
+                if not isinstance(step.arguments.get(member) or [], list):
+                    yield f"Expecting start of Json Array. {member} is no list"
+        case StepType.LAMBDA if not step.body.get("FunctionArn"):
+            yield "a Lambda step needs a FunctionArn"
+        case StepType.CALLBACK if not step.body.get("SqsQueueUrl"):
+            yield "a Callback step needs an SqsQueueUrl"
+    if step.kind.resource:
+        if "Arguments" not in step.body:
+            yield f"a {step.type} step needs Arguments"
+        yield from arguments.problems(step.kind, dict(step.arguments))
+    yield from _wrong_outputs(step.body.get("OutputParameters") or [])
+
+
+def _wrong_outputs(found: Any) -> Iterator[str]:
+    for one in found if isinstance(found, list) else [None]:
+        if not isinstance(one, dict) or not isinstance(one.get("OutputName"), str):
+            yield f"an output parameter needs an OutputName: {str(one)[:100]}"
+
+
+def _wrong_policies(step: Step) -> Iterator[str]:
+    if not step.kind.retried:
+        yield f"RetryPolicies cannot stand in a {step.type} step"
+    yield from retries.problems(step.body["RetryPolicies"])
+
+
+def _wrong_cache(found: Any) -> Iterator[str]:
+    if not isinstance(found, dict) or not isinstance(found.get("Enabled"), bool):
+        yield "CacheConfig needs Enabled, true or false"
         return
-    wanted = {
-        "In": ({"QueryValue"}, {"Values"}), "Or": ({"Conditions"},), "Not": ({"Condition", "Expression"},),
-    }  # fmt: skip
-    for condition in found:
-        kind = condition.get("Type") if isinstance(condition, dict) else None
-        if kind not in conditions.TYPES:
-            problems.append(f"step {name}: the condition type {kind!r} is not known")
-            continue
-        for any_of in wanted.get(kind, ({"LeftValue"}, {"RightValue"})):
-            if not any_of & set(condition):
-                problems.append(f"step {name}: condition {kind} needs {' or '.join(sorted(any_of))}")
-        inner = condition.get("Conditions") or [
-            x for x in (condition.get("Condition"), condition.get("Expression")) if x
-        ]
-        if inner:
-            _check_conditions(name, {"Conditions": inner}, problems)
+    try:
+        if found.get("ExpireAfter") is not None:
+            durations.seconds(str(found["ExpireAfter"]))
+    except ValueError as error:
+        yield f"CacheConfig: ExpireAfter {error}"
 
 
-def _check_references(steps: Mapping[str, Step], parameters: set[str], problems: list[str]) -> None:
+def _wrong_property_files(step: Step) -> Iterator[str]:
+    files = step.body["PropertyFiles"]
+    output_config = step.arguments.get("ProcessingOutputConfig")
+    listed = output_config.get("Outputs") if isinstance(output_config, dict) else None
+    outputs = {one.get("OutputName") for one in listed if isinstance(one, dict)} if isinstance(listed, list) else None
+    for one in files if isinstance(files, list) else [None]:
+        members = ("PropertyFileName", "OutputName", "FilePath")
+        if not isinstance(one, dict) or not all(isinstance(one.get(member), str) for member in members):
+            yield f"a property file needs {', '.join(members)}: {str(one)[:100]}"
+        elif outputs is not None and one["OutputName"] not in outputs:
+            yield f"property file {one['PropertyFileName']}: there is no output {one['OutputName']}"
+
+
+def _check_references(steps: Mapping[str, Step], known: set[str], problems: list[str]) -> None:
     for step in steps.values():
         for unknown in sorted(step.after - set(steps)):
             problems.append(f"step {step.name} refers to the unknown step {unknown}")
-        for path in expressions.references(step.body):
-            root, _, rest = path.partition(".")
-            if root == "Parameters" and rest.split(".")[0].split("[")[0] not in parameters:
-                problems.append(f"step {step.name} refers to the unknown parameter {rest}")
-            elif root not in ("Parameters", "Steps", "Execution"):
-                problems.append(f"step {step.name}: Get {path!r} is no reference")
+        for path in expressions.references(_own(step.body)):
+            problem = _wrong_reference(path, steps, known)
+            if problem is not None:
+                problems.append(f"step {step.name} {problem}")
     try:
         TopologicalSorter({name: step.after for name, step in steps.items()}).prepare()
     except CycleError as error:
         problems.append(f"steps depend on each other in a circle: {' -> '.join(error.args[1])}")
+
+
+def _wrong_reference(path: str, steps: Mapping[str, Step], known: set[str]) -> str | None:
+    try:
+        parts = expressions.split(path)
+    except expressions.ExpressionError as error:
+        return f"has a reference that is none: {error}"
+    if len(parts) < 2 or parts[0] not in ("Parameters", "Steps", "Execution"):
+        return f"Get {path!r} is no reference"
+    if parts[0] == "Parameters" and parts[1] not in known:
+        return f"refers to the unknown parameter {parts[1]}"
+    if parts[0] == "Execution" and parts[1] not in expressions.EXECUTION_VARIABLES:
+        return f"refers to the unknown execution variable {parts[1]}"
+    if parts[0] == "Steps" and len(parts) > 3 and parts[2] == "PropertyFiles" and parts[1] in steps:
+        files = steps[str(parts[1])].body.get("PropertyFiles")
+        names = [one.get("PropertyFileName") for one in files if isinstance(one, dict)] if files else []
+        if parts[3] not in names:
+            return f"refers to the unknown property file {parts[3]} of step {parts[1]}"
+    return None

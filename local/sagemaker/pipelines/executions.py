@@ -1,31 +1,37 @@
 """The pipeline executions that run now: each a graph walked by one thread, a step at a time remembered.
 
 A step's end is committed before anything that depends on it starts. After a crash the walk goes on from there:
-finished steps are not run again, an interrupted one runs again as a new job under a new name.
+finished steps are not run again; an interrupted one waits on for what it waited for, where that is still there, and
+else is run again, as a new job under a new name.
 """
 
 import logging
 import queue
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from local.sagemaker import storage
 from local.sagemaker.context import Context
-from local.sagemaker.errors import ApiError, WorkFailed
-from local.sagemaker.jobs.runner import JobKind
+from local.sagemaker.errors import SageMakerError, WorkFailed
 from local.sagemaker.pipelines import steps
+from local.sagemaker.pipelines.callbacks import Waiting
 from local.sagemaker.pipelines.definition import Definition, Step, parse
 from local.sagemaker.pipelines.expressions import Scope
-from local.sagemaker.pipelines.journal import EXECUTION, ExecutionStatus, Journal, StepStatus
-from local.sagemaker.pipelines.steps import Result, Run, StepFailed
-from local.store import Document, now
+from local.sagemaker.pipelines.journal import EXECUTION, ExecutionStatus, Journal
+from local.sagemaker.pipelines.kinds import StepType
+from local.sagemaker.pipelines.progress import Progress, StepStatus, ready
+from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
+from local.store import Document, StoreClosed, now
 
 logger = logging.getLogger(__name__)
 
 STEPS_FAILED = "Step failure: One or multiple steps failed."
-_UNLIMITED = 1 << 30
+_DEFAULT_PARALLEL = 50
+"""AWS's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class Executions:
         self._closing = False
         # Guards both and tells of every walk that ends.
         self._lock = threading.Condition()
+        self.waiting = Waiting()
 
     def start(self, key: str) -> None:
         """Run, or go on with, the execution whose document is stored."""
@@ -58,17 +65,27 @@ class Executions:
                 execution.run()
             finally:
                 with self._lock:
-                    self._live.pop(key, None)
+                    if self._live.get(key) is execution:
+                        self._live.pop(key)
                     self._lock.notify_all()
 
         threading.Thread(target=run, name=f"pipeline-{key}", daemon=True).start()
 
     def stop(self, key: str) -> None:
         """The document says Stopping; make it so."""
-        with self._lock:
-            execution = self._live.get(key)
+        execution = self._find(key)
         if execution is not None:
             execution.stop()
+
+    def look(self, key: str) -> None:
+        """How many steps may run at once was changed."""
+        execution = self._find(key)
+        if execution is not None:
+            execution.look()
+
+    def _find(self, key: str) -> "Execution | None":
+        with self._lock:
+            return self._live.get(key)
 
     def resume(self) -> None:
         """At the start: executions that the last local cloud was at."""
@@ -94,89 +111,144 @@ class Executions:
             self._lock.wait_for(lambda: not self._live, max(0.0, deadline - time.monotonic()))
 
 
-@dataclass(slots=True)
-class _Progress:
-    """Where the walk stands."""
-
-    running: set[str] = field(default_factory=set)
-    ended: dict[str, StepStatus] = field(default_factory=dict)
-    properties: dict[str, Document] = field(default_factory=dict)
-    failed: bool = False
-
-
 class Execution:
     """One execution, walked by the thread that calls `run`."""
 
     def __init__(self, context: Context, key: str) -> None:
-        self._context = context
-        self._journal = Journal(context, key)
+        self.context = context
+        self.journal = Journal(context, key)
         self._messages: queue.Queue[_Ended | None] = queue.Queue()
         self._stopping = threading.Event()
         self._leaving = threading.Event()
-        self._jobs: dict[str, tuple[JobKind, str]] = {}
+        self._ending = threading.Event()
+        """Either of both: what a step that pauses waits for."""
+        self._overdue = False
+        self._holds: dict[str, Hold] = {}
         self._lock = threading.Lock()
+
+    # From other threads.
 
     def stop(self) -> None:
         self._stopping.set()
-        self._stop_jobs()
+        self._ending.set()
         self._messages.put(None)
+        with self._lock:
+            holds = list(self._holds.items())
+        for name, hold in holds:
+            self._stop_step(name, hold)
 
     def leave(self) -> None:
         self._leaving.set()
+        self._ending.set()
         self._messages.put(None)
+        with self._lock:
+            holds = list(self._holds.values())
+        for hold in holds:
+            hold.leave()
+
+    def look(self) -> None:
+        self._messages.put(None)
+
+    def hold(self, step: Step, hold: Hold) -> None:
+        """The step waits for something; `hold` ends that."""
+        with self._lock:
+            self._holds[step.name] = hold
+        if self._leaving.is_set():
+            hold.leave()
+        elif self._stopping.is_set():
+            # The stop came before the step was known to wait.
+            self._stop_step(step.name, hold)
+
+    def _stop_step(self, name: str, hold: Hold) -> None:
+        self.journal.step_stopping(name)
+        # It has ended in the meantime, or cannot be told: the end of the step says which.
+        with suppress(SageMakerError):
+            hold.stop()
+
+    def pause(self, seconds: float) -> bool:
+        return not self._ending.wait(seconds)
+
+    # The walk.
 
     def run(self) -> None:
         try:
             self._run()
+        except StoreClosed:
+            # The next start goes on with what is stored.
+            return
         except Exception as error:
             if self._leaving.is_set():
                 return
-            logger.exception("pipeline execution %s", self._journal.key)
-            self._journal.set_status(ExecutionStatus.FAILED, f"InternalServerError: {type(error).__name__}: {error}")
+            logger.exception("pipeline execution %s", self.journal.key)
+            self.journal.set_status(ExecutionStatus.FAILED, f"InternalServerError: {type(error).__name__}: {error}")
 
     def _run(self) -> None:
-        document = self._journal.document()
-        definition = parse(document["_Definition"])
-        progress = self._remembered()
+        document = self.journal.document()
+        definition = parse(self.journal.definition())
         if ExecutionStatus(document["PipelineExecutionStatus"]) is ExecutionStatus.STOPPING:
             self._stopping.set()
-        limit = document.get("ParallelismConfiguration", {}).get("MaxParallelExecutionSteps", _UNLIMITED)
+            self._ending.set()
+        progress, interrupted = self._remembered(document, definition)
+        for step, stored in interrupted:
+            self._go_on(step, stored, document, definition, progress)
+        limit = _limit(document)
         while not self._leaving.is_set():
-            if not (progress.failed or self._stopping.is_set()):
-                ready = _ready(definition, progress)
-                for step in ready[: limit - len(progress.running)]:
-                    self._start(step, document, progress)
+            progress.halted = progress.halted or self._stopping.is_set()
+            for step in ready(definition, progress)[: max(0, limit - len(progress.running))]:
+                self._start(step, document, definition, progress)
             if not progress.running:
                 break
             message = self._messages.get()
-            if message is not None and not self._leaving.is_set():
+            if self._leaving.is_set():
+                break
+            if message is None:
+                limit = _limit(self.journal.document())
+            else:
                 self._record(message, progress)
         if not self._leaving.is_set():
             self._end(progress)
 
-    def _remembered(self) -> _Progress:
-        progress = _Progress()
-        self._journal.forget_steps(lambda stored: stored["StepStatus"] != StepStatus.EXECUTING)
-        for name, stored in self._journal.steps().items():
-            status = progress.ended[name] = StepStatus(stored["StepStatus"])
-            progress.properties[name] = stored.get("_Properties", {})
-            progress.failed = progress.failed or status is StepStatus.FAILED
-        return progress
+    def _remembered(self, document: Document, definition: Definition) -> tuple[Progress, list[tuple[Step, Document]]]:
+        """Where the walk stood, and the steps that were at work."""
+        selected = document.get("_Selected")
+        progress = Progress(selected=None if selected is None else frozenset(selected))
+        interrupted = []
+        for name, stored in self.journal.steps().items():
+            step, status = definition.steps[name], StepStatus(stored["StepStatus"])
+            if status.final:
+                progress.end(step, status, stored.get("_Properties"))
+            else:
+                interrupted.append((step, stored))
+        return progress, interrupted
 
-    def _start(self, step: Step, document: Document, progress: _Progress) -> None:
+    def _go_on(
+        self, step: Step, stored: Document, document: Document, definition: Definition, progress: Progress
+    ) -> None:
+        if self._stopping.is_set() and step.type != StepType.CALLBACK and not stored.get("_Job"):
+            self.journal.step_ended(step, StepStatus.STOPPED)
+            progress.end(step, StepStatus.STOPPED, None)
+            return
+        self._work(step, document, definition, progress, stored)
+
+    def _start(self, step: Step, document: Document, definition: Definition, progress: Progress) -> None:
+        self.journal.step_started(step)
+        self._work(step, document, definition, progress, None)
+
+    def _work(
+        self, step: Step, document: Document, definition: Definition, progress: Progress, interrupted: Document | None
+    ) -> None:
         progress.running.add(step.name)
-        self._journal.step_started(step)
-        job_name = steps.job_name(self._journal.execution_id, step.name)
         run = Run(
-            context=self._context,
+            context=self.context,
             step=step,
-            scope=self._scope(document, job_name, dict(progress.properties)),
-            execution_id=self._journal.execution_id,
-            execution_arn=document["PipelineExecutionArn"],
-            job_name=job_name,
-            started=lambda kind, name, metadata: self._job_started(step, kind, name, metadata),
+            scope=self._scope(document, definition, dict(progress.properties)),
+            execution_id=self.journal.execution_id,
+            execution_arn=self.journal.execution_arn,
+            pipeline=self.journal.pipeline,
+            watch=_Watch(self, step),
+            interrupted=interrupted,
         )
-        name = f"step-{self._journal.execution_id}-{step.name}"
+        name = f"step-{self.journal.execution_id}-{step.name}"
         threading.Thread(target=self._run_step, args=(run,), name=name, daemon=True).start()
 
     def _run_step(self, run: Run) -> None:
@@ -188,78 +260,53 @@ class Execution:
         except Exception as error:
             if self._leaving.is_set():
                 return
-            logger.exception("step %s of %s", run.step.name, self._journal.key)
+            logger.exception("step %s of %s", run.step.name, self.journal.key)
             result = StepFailed(f"InternalServerError: {type(error).__name__}: {error}")
         self._messages.put(_Ended(run.step, result))
 
-    def _record(self, message: _Ended, progress: _Progress) -> None:
+    def _record(self, message: _Ended, progress: Progress) -> None:
         step, result = message.step, message.result
-        progress.running.discard(step.name)
         with self._lock:
-            self._jobs.pop(step.name, None)
+            self._holds.pop(step.name, None)
+        properties: Document | None = None
         if isinstance(result, Result):
-            status = StepStatus.SUCCEEDED
-            self._journal.step_ended(step, status, metadata=result.metadata, properties=result.properties)
-            progress.properties[step.name] = result.properties
-        elif self._stopping.is_set():
+            status, properties = StepStatus.SUCCEEDED, result.properties
+            self.journal.step_ended(
+                step,
+                status,
+                metadata=result.metadata,
+                properties=properties,
+                cache_key=result.cache_key if result.cache_hit is None else None,
+                cache_hit=result.cache_hit,
+            )
+        elif self._stopping.is_set() and not result.overdue:
             status = StepStatus.STOPPED
-            self._journal.step_ended(step, status, metadata=result.metadata)
+            self.journal.step_ended(step, status, metadata=result.metadata)
         else:
             status = StepStatus.FAILED
-            self._journal.step_ended(step, status, reason=str(result), metadata=result.metadata)
-            progress.failed = True
-        progress.ended[step.name] = status
+            self._overdue = self._overdue or result.overdue
+            self.journal.step_ended(step, status, reason=str(result), metadata=result.metadata)
+        progress.end(step, status, properties)
 
-    def _end(self, progress: _Progress) -> None:
-        if self._stopping.is_set():
-            self._journal.set_status(ExecutionStatus.STOPPED)
+    def _end(self, progress: Progress) -> None:
+        if self._stopping.is_set() and not self._overdue:
+            self.journal.set_status(ExecutionStatus.STOPPED)
         elif progress.failed:
-            self._journal.set_status(ExecutionStatus.FAILED, STEPS_FAILED)
+            self.journal.set_status(ExecutionStatus.FAILED, STEPS_FAILED)
         else:
-            self._journal.set_status(ExecutionStatus.SUCCEEDED)
+            self.journal.set_status(ExecutionStatus.SUCCEEDED)
 
-    def _job_started(self, step: Step, kind: JobKind, name: str, metadata: Document) -> None:
-        self._journal.step_has_job(step, metadata)
-        with self._lock:
-            self._jobs[step.name] = (kind, name)
-        if self._stopping.is_set():
-            # The stop came before the job was known to it.
-            self._stop_jobs()
-
-    def _stop_jobs(self) -> None:
-        with self._lock:
-            jobs = list(self._jobs.values())
-        for kind, name in jobs:
-            try:
-                self._context.jobs.stop(kind, name)
-            except ApiError:
-                # It has ended in the meantime.
-                continue
-
-    def _scope(self, document: Document, job_name: str, properties: dict[str, Document]) -> Scope:
-        started = datetime.fromtimestamp(document["CreationTime"], UTC)
-        current = datetime.fromtimestamp(now(), UTC)
-        variables = {
-            "PipelineExecutionId": self._journal.execution_id,
-            "PipelineExecutionArn": document["PipelineExecutionArn"],
-            "PipelineName": document["_PipelineName"],
-            "PipelineArn": document["PipelineArn"],
-            "StartDateTime": started.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-            "CurrentDateTime": current.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
-            "TrainingJobName": job_name,
-            "ProcessingJobName": job_name,
-        }
-        definition = parse(document["_Definition"])
+    def _scope(self, document: Document, definition: Definition, properties: dict[str, Document]) -> Scope:
         return Scope(
             parameters=document["_Values"],
-            execution=variables,
+            execution=variables(self.journal, document),
             steps=properties,
             read_property_file=lambda step, name: self._property_file(definition.steps[step], name, properties),
             read_object=self._read,
         )
 
-    def _property_file(self, step: Step, name: str, properties: dict[str, Document]) -> str:
-        declared = {one["PropertyFileName"]: one for one in step.body.get("PropertyFiles", [])}
+    def _property_file(self, step: Step, name: str, properties: Mapping[str, Document]) -> str:
+        declared = {one["PropertyFileName"]: one for one in step.body.get("PropertyFiles") or []}
         if name not in declared:
             raise WorkFailed(f"step {step.name} declares no property file {name!r}")
         file = declared[name]
@@ -270,23 +317,46 @@ class Execution:
         raise WorkFailed(f"step {step.name} has no output {file['OutputName']!r} for property file {name!r}")
 
     def _read(self, uri: str) -> str:
-        return storage.read_text(self._context.s3, uri)
+        return storage.read_text(self.context.s3, uri)
 
 
-def _ready(definition: Definition, progress: _Progress) -> list[Step]:
-    """Steps that may start now. A step of a branch not taken, or after one, never becomes ready."""
-    return [
-        step
-        for step in definition.steps.values()
-        if step.name not in progress.running
-        and step.name not in progress.ended
-        and all(progress.ended.get(name) is StepStatus.SUCCEEDED for name in step.after)
-        and _taken(step, progress)
-    ]
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What a step's own thread tells its execution."""
+
+    execution: Execution
+    step: Step
+
+    def executing(self, metadata: Document, hold: Hold | None = None, job: str | None = None) -> None:
+        self.execution.journal.step_executing(self.step, metadata, job)
+        if hold is not None:
+            self.execution.hold(self.step, hold)
+
+    def attempt(self, number: int) -> None:
+        self.execution.journal.step_attempt(self.step, number)
+
+    def pause(self, seconds: float) -> bool:
+        return self.execution.pause(seconds)
 
 
-def _taken(step: Step, progress: _Progress) -> bool:
-    if step.branch is None:
-        return True
-    condition, outcome = step.branch
-    return bool(progress.properties.get(condition, {}).get("Outcome") == str(outcome))
+def variables(journal: Journal, document: Document) -> dict[str, str]:
+    """Execution.<name>; the names of jobs are each step's own."""
+    return {
+        "PipelineExecutionId": journal.execution_id,
+        "PipelineExecutionArn": journal.execution_arn,
+        "PipelineName": journal.pipeline,
+        "PipelineArn": journal.pipeline_arn,
+        "StartDateTime": _iso(document["CreationTime"]),
+        "CurrentDateTime": _iso(now()),
+        "TrainingJobName": "",
+        "ProcessingJobName": "",
+    }
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _limit(document: Document) -> int:
+    configured = document.get("ParallelismConfiguration") or {}
+    return int(configured.get("MaxParallelExecutionSteps", _DEFAULT_PARALLEL))

@@ -12,6 +12,12 @@ from typing import Any
 from local.sagemaker.errors import WorkFailed
 
 _FUNCTIONS = ("Get", "Std:Join", "Std:JsonGet")
+EXECUTION_VARIABLES = frozenset(
+    {
+        "PipelineName", "PipelineArn", "PipelineExecutionId", "PipelineExecutionArn", "StartDateTime",
+        "CurrentDateTime", "TrainingJobName", "ProcessingJobName",
+    }
+)  # fmt: skip
 # name, ['name'], ["name"] or [0], one after the other with dots between names.
 _PART = re.compile(r"""\.?(?:([^.\[\]'"]+)|\[(\d+)\]|\['([^']*)'\]|\["([^"]*)"\])""")
 # The member that tells the items of a list apart, where a reference names an item by a string.

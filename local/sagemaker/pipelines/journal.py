@@ -6,11 +6,13 @@ from enum import StrEnum
 from local.sagemaker import events
 from local.sagemaker.context import Context
 from local.sagemaker.jobs.runner import shortened
+from local.sagemaker.pipelines import caching
 from local.sagemaker.pipelines.definition import Step
+from local.sagemaker.pipelines.progress import StepStatus
 from local.store import Document, now
 
-EXECUTION, STEP = "pipeline-execution", "pipeline-execution-step"
-_MAX_REASON = 3072
+EXECUTION, STEP, DEFINITION = "pipeline-execution", "pipeline-execution-step", "pipeline-execution-definition"
+_MAX_REASON = 1024
 
 
 class ExecutionStatus(StrEnum):
@@ -25,13 +27,6 @@ class ExecutionStatus(StrEnum):
         return self in (ExecutionStatus.STOPPED, ExecutionStatus.FAILED, ExecutionStatus.SUCCEEDED)
 
 
-class StepStatus(StrEnum):
-    EXECUTING = "Executing"
-    STOPPED = "Stopped"
-    FAILED = "Failed"
-    SUCCEEDED = "Succeeded"
-
-
 class Journal:
     """Of one execution. Each call is one transaction, its event included."""
 
@@ -39,13 +34,20 @@ class Journal:
         """`key` is `<pipeline>/<execution id>`."""
         self._context = context
         self.key = key
-        self.execution_id = key.rsplit("/", 1)[1]
+        self.pipeline, self.execution_id = key.rsplit("/", 1)
+        self.pipeline_arn = context.arns.of("pipeline", self.pipeline)
+        self.execution_arn = context.arns.execution(self.pipeline, self.execution_id)
 
     def document(self) -> Document:
         document = self._context.store.get(EXECUTION, self.key)
         if document is None:
             raise KeyError(self.key)
         return document
+
+    def definition(self) -> str:
+        """Its text. Apart from the document, which is read far more often and is a thousandth of its size."""
+        stored = self._context.store.get(DEFINITION, self.key) or {}
+        return str(stored.get("PipelineDefinition", ""))
 
     def steps(self) -> dict[str, Document]:
         """By name, in the order in which they started."""
@@ -77,11 +79,13 @@ class Journal:
         return moved
 
     def step_started(self, step: Step) -> None:
+        """A step that makes something is Executing only once that is there."""
+        makes = bool(step.kind.resource)
         document: Document = {
             "StepName": step.name,
-            "StepStatus": StepStatus.EXECUTING.value,
+            "StepStatus": (StepStatus.STARTING if makes else StepStatus.EXECUTING).value,
             "StartTime": now(),
-            "AttemptCount": 0,
+            "AttemptCount": 1,
             "Metadata": {},
             "_Type": step.type,
         }
@@ -89,18 +93,40 @@ class Journal:
             if step.body.get(given):
                 document[member] = step.body[given]
         with self._context.store.transaction():
-            # A step that was interrupted starts anew, after those that have started since.
-            self._context.store.delete(STEP, self._step_key(step.name))
             self._context.store.insert(STEP, self._step_key(step.name), document)
-            self._tell_step(document, None)
+            self._tell_step(document, None if makes else StepStatus.STARTING)
 
-    def step_has_job(self, step: Step, metadata: Document) -> None:
-        def change(document: Document) -> None:
+    def step_attempt(self, step: Step, attempt: int) -> None:
+        """Not an event of its own: the Executing that follows is."""
+        self._context.store.change(STEP, self._step_key(step.name), lambda d: d.update({"AttemptCount": attempt}))
+
+    def step_executing(self, step: Step, metadata: Document, job: str | None) -> None:
+        """What it has made is there; `job` is that job's name."""
+
+        def change(document: Document) -> bool:
+            before = StepStatus(document["StepStatus"])
+            if before.final:
+                return False
             document["Metadata"] = metadata
-            # Again Executing, now with the job's ARN: that is how a listener learns of it before it ends.
-            self._tell_step(document, StepStatus.EXECUTING)
+            document["_Job"] = job
+            if before is not StepStatus.STOPPING:
+                document["StepStatus"] = StepStatus.EXECUTING.value
+            # Perhaps again Executing, now with the job's ARN: that is how a listener learns of it before it ends.
+            self._tell_step(document, before)
+            return True
 
         self._context.store.change(STEP, self._step_key(step.name), change)
+
+    def step_stopping(self, name: str) -> None:
+        def change(document: Document) -> bool:
+            before = StepStatus(document["StepStatus"])
+            if before.final or before is StepStatus.STOPPING:
+                return False
+            document["StepStatus"] = StepStatus.STOPPING.value
+            self._tell_step(document, before)
+            return True
+
+        self._context.store.change(STEP, self._step_key(name), change)
 
     def step_ended(
         self,
@@ -110,8 +136,13 @@ class Journal:
         reason: str | None = None,
         metadata: Document | None = None,
         properties: Document | None = None,
+        cache_key: str | None = None,
+        cache_hit: str | None = None,
     ) -> None:
+        """`cache_key`: later runs may use this one; `cache_hit`: the execution that this run was taken from."""
+
         def change(document: Document) -> None:
+            before = StepStatus(document["StepStatus"])
             document["StepStatus"] = status.value
             document["EndTime"] = now()
             if metadata:
@@ -120,9 +151,30 @@ class Journal:
                 document["FailureReason"] = shortened(reason, _MAX_REASON)
             if properties is not None:
                 document["_Properties"] = properties
-            self._tell_step(document, StepStatus.EXECUTING)
+            if cache_hit is not None:
+                document["CacheHitResult"] = {"SourcePipelineExecutionArn": cache_hit}
+            self._tell_step(document, before)
+            if cache_key is not None:
+                caching.keep(
+                    self._context,
+                    self.pipeline,
+                    step,
+                    cache_key,
+                    {
+                        "ExecutionArn": self.execution_arn,
+                        "EndTime": document["EndTime"],
+                        "Metadata": document["Metadata"],
+                        "Properties": properties or {},
+                    },
+                )
 
         self._context.store.change(STEP, self._step_key(step.name), change)
+
+    def step_reused(self, source: Document, source_arn: str) -> None:
+        """Take a step over from the source of a selective execution."""
+        kept = {name: value for name, value in source.items() if name not in ("CacheHitResult", "_Job")}
+        kept["SelectiveExecutionResult"] = {"SourcePipelineExecutionArn": source_arn}
+        self._context.store.insert(STEP, self._step_key(source["StepName"]), kept)
 
     def forget_steps(self, keep: Callable[[Document], bool]) -> None:
         with self._context.store.transaction():
@@ -134,15 +186,14 @@ class Journal:
         return f"{self.execution_id}/{name}"
 
     def _tell_step(self, document: Document, before: StepStatus | None) -> None:
-        execution = self.document()
         detail: Document = {
             "metadata": {_small(kind): _in_small(of) for kind, of in document["Metadata"].items()},
             "stepStartTime": events.iso(document["StartTime"]),
             "stepName": document["StepName"],
             "stepType": document["_Type"],
             "currentStepStatus": document["StepStatus"],
-            "pipelineArn": execution["PipelineArn"],
-            "pipelineExecutionArn": execution["PipelineExecutionArn"],
+            "pipelineArn": self.pipeline_arn,
+            "pipelineExecutionArn": self.execution_arn,
         }
         if before is not None:
             detail["previousStepStatus"] = before.value
@@ -150,8 +201,9 @@ class Journal:
             detail["stepEndTime"] = events.iso(document["EndTime"])
         if "FailureReason" in document:
             detail["failureReason"] = document["FailureReason"]
-        resources = [execution["PipelineArn"], execution["PipelineExecutionArn"]]
-        self._context.outbox.add(events.PIPELINE_STEP, detail, resources)
+        if "CacheHitResult" in document:
+            detail["cacheHitResult"] = _in_small(document["CacheHitResult"])
+        self._context.outbox.add(events.PIPELINE_STEP, detail, [self.pipeline_arn, self.execution_arn])
 
 
 def tell_execution(context: Context, document: Document, before: ExecutionStatus | None) -> None:
@@ -178,4 +230,6 @@ def _small(name: str) -> str:
 
 
 def _in_small(value: object) -> object:
-    return {_small(k): v for k, v in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, list):
+        return [_in_small(item) for item in value]
+    return {_small(k): _in_small(v) for k, v in value.items()} if isinstance(value, dict) else value

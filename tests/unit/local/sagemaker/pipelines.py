@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from local.sagemaker.events import PIPELINE_EXECUTION
+from local.sagemaker.events import PIPELINE_EXECUTION, PIPELINE_STEP
 from tests.unit.local.sagemaker.cloud import ROLE
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.jobs import processing_request
@@ -38,6 +38,25 @@ def lambda_step(name: str, arguments: dict[str, Any], *outputs: str, **more: Any
     return step(name, "Lambda", arguments, FunctionArn=f"fn:{name}", OutputParameters=declared, **more)
 
 
+def callback_step(name: str, arguments: dict[str, Any], *outputs: str, **more: Any) -> dict[str, Any]:
+    declared = [{"OutputName": output, "OutputType": "String"} for output in outputs]
+    return step(name, "Callback", arguments, SqsQueueUrl="q", OutputParameters=declared, **more)
+
+
+def token_of(world: World, name: str, arn: str) -> str:
+    """The callback token of a step, once it waits."""
+    world.cloud.await_event(
+        lambda event: (
+            event.detail_type == PIPELINE_STEP
+            and event.detail["pipelineExecutionArn"] == arn
+            and event.detail["stepName"] == name
+            and "callback" in event.detail["metadata"]
+        )
+    )
+    token: str = steps(world, arn)[name]["Metadata"]["Callback"]["CallbackToken"]
+    return token
+
+
 def get(path: str) -> dict[str, str]:
     return {"Get": path}
 
@@ -46,10 +65,15 @@ def create(world: World, text: str, name: str = "p") -> None:
     world.client.create_pipeline(PipelineName=name, PipelineDefinition=text, RoleArn=ROLE, ClientRequestToken=TOKEN)
 
 
-def start(world: World, name: str = "p", token: str = TOKEN, **parameters: str) -> str:
+def start(world: World, name: str = "p", token: str = TOKEN, more: Any = None, **parameters: str) -> str:
+    """`more` are further members of the request."""
     given = [{"Name": key, "Value": value} for key, value in parameters.items()]
     answer = world.client.start_pipeline_execution(
-        PipelineName=name, ClientRequestToken=token, PipelineParameters=given, PipelineExecutionDisplayName="job-1"
+        PipelineName=name,
+        ClientRequestToken=token,
+        PipelineParameters=given,
+        PipelineExecutionDisplayName="job-1",
+        **(more or {}),
     )
     arn: str = answer["PipelineExecutionArn"]
     return arn

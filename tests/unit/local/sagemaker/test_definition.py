@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from local.sagemaker.errors import ValidationException
 from local.sagemaker.pipelines.definition import parse
-from tests.unit.local.sagemaker.pipelines import condition_step, definition, fail_step, get, step
+from tests.unit.local.sagemaker.pipelines import condition_step, definition, fail_step, get, processing_step, step
 
+FAST = {"S3Uri": "s3://b/k", "S3DataType": "S3Prefix", "S3InputMode": "FastFile"}
 NAMES = st.lists(st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True), min_size=1, max_size=8, unique=True)
 
 
@@ -19,6 +20,8 @@ NAMES = st.lists(st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True), mi
     [
         ("not json", "not JSON"),
         ("[]", "no list of Steps"),
+        ("{}", "no list of Steps"),
+        (definition(), "there are no Steps"),
         (json.dumps({"Version": "1999", "Steps": []}), "Version '1999'"),
         (definition(fail_step("A"), fail_step("A")), "two steps are named A"),
         (definition(step("A", "Dance")), "'Dance' is not known"),
@@ -32,6 +35,36 @@ NAMES = st.lists(st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True), mi
         (definition(condition_step("C", [{"Type": "Equals", "LeftValue": 1}], [], [])), "needs RightValue"),
         (definition(step("L", "Lambda")), "needs a FunctionArn"),
         (definition({"Type": "Fail"}), "needs a Name"),
+        (definition(fail_step("a b")), "Name must satisfy"),
+        (definition(fail_step("A", get("Execution.Owner"))), "unknown execution variable Owner"),
+        (definition(step("C", "Callback")), "needs an SqsQueueUrl"),
+        (definition({"Name": "P", "Type": "Processing"}), "needs Arguments"),
+        (definition(processing_step("P", {"Speed": 9})), "Unknown Argument member 'Speed'."),
+        (definition(processing_step("P", {"Environment": []})), "Expecting start of Json Object"),
+        (definition(processing_step("P", {"ProcessingInputs": {}})), "Expecting start of Json Array"),
+        (definition(step("P", "Processing", {"RoleArn": "r"})), "Missing required member 'AppSpecification'"),
+        (
+            definition(processing_step("P", {"ProcessingInputs": [{"InputName": "x", "S3Input": FAST}]})),
+            r"Value 'FastFile' for 'ProcessingS3InputMode' failed to satisfy enum value set: \[Pipe, File\]",
+        ),
+        (definition(processing_step("P", CacheConfig={"Enabled": True, "ExpireAfter": "soon"})), "no ISO 8601"),
+        (definition(processing_step("P", CacheConfig=True)), "CacheConfig needs Enabled"),
+        (definition(fail_step("F", RetryPolicies=[])), "cannot stand in a Fail step"),
+        (definition(processing_step("P", RetryPolicies=[{}])), "ExceptionType must be"),
+        (definition(processing_step("P", PropertyFiles=[{}])), "a property file needs"),
+        (
+            definition(processing_step("P"), fail_step("F", get("Steps.P.PropertyFiles.report"))),
+            "unknown property file report",
+        ),
+        (definition(condition_step("C", [{"Type": "And", "Conditions": [{"Type": "?"}]}], [], [])), r"type '\?'"),
+        (definition(condition_step("C", [{"Type": "Not"}], [], [])), "needs Condition or Expression"),
+        (definition(fail_step("A"), parameters=[{"Name": "x", "Type": "Date"}]), "a Type of"),
+        (
+            definition(
+                fail_step("A"), parameters=[{"Name": "x", "Type": "String", "DefaultValue": "c", "EnumValues": ["a"]}]
+            ),
+            "is not one of",
+        ),
         (
             definition(fail_step("A"), parameters=[{"Name": "x", "Type": "Integer", "DefaultValue": "four"}]),
             "no Integer",
@@ -85,3 +118,17 @@ def test_no_json_breaks_the_parser(document: Any) -> None:
             parse(text)
         except ValidationException:
             continue
+
+
+def test_expressions_may_stand_wherever_a_value_is_wanted() -> None:
+    inputs = [{"InputName": get("Parameters.p"), "S3Input": get("Parameters.p")}, get("Parameters.p")]
+    text = definition(
+        processing_step("P", {"ProcessingInputs": inputs, "Environment": get("Parameters.p")}),
+        parameters=[{"Name": "p", "Type": "String"}],
+    )
+    assert list(parse(text).steps) == ["P"]
+
+
+def test_the_job_name_of_a_step_may_be_left_to_the_execution() -> None:
+    named = processing_step("P", {"ProcessingJobName": "prefix"})
+    assert set(parse(definition(named, processing_step("Q"))).steps) == {"P", "Q"}

@@ -103,7 +103,12 @@ def test_in_not_and_or(value: float, values: list[float]) -> None:
     assert holds({"Type": "Not", "Condition": inside}, scope()) != holds(inside, scope())
     assert holds({"Type": "Not", "Expression": inside}, scope()) != holds(inside, scope())
     false = {"Type": "Equals", "LeftValue": 1, "RightValue": 2}
+    true = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
     assert holds({"Type": "Or", "Conditions": [false, inside]}, scope()) == (value in values)
+    assert holds({"Type": "And", "Conditions": [true, inside]}, scope()) == (value in values)
+    assert not holds({"Type": "And", "Conditions": [inside, false]}, scope())
+    nested = {"Type": "Not", "Condition": {"Type": "Or", "Conditions": [{"Type": "And", "Conditions": [inside, true]}]}}
+    assert holds(nested, scope()) == (value not in values)
 
 
 def test_true_is_not_one_and_words_are_not_numbers() -> None:

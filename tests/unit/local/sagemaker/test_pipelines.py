@@ -324,11 +324,6 @@ def test_parameters_are_checked_against_the_definition(world: World) -> None:
     assert listed == [{"Name": "depth", "Value": "4"}, {"Name": "kind", "Value": "b"}]
 
 
-def test_a_step_type_that_is_not_run_here_says_so(world: World) -> None:
-    _, done = run(world, definition({"Name": "Tune", "Type": "Tuning", "Arguments": {}}))
-    assert done["Tune"]["FailureReason"] == "Step type Tuning is not run by this local SageMaker."
-
-
 def test_a_pipeline_is_created_once_and_updated(world: World) -> None:
     text = definition(fail_step("F"))
     create(world, text)

@@ -1,0 +1,61 @@
+"""Step caching: what earlier runs of a step left, by what they were run with.
+
+As on AWS, it is the arguments that are compared, not what lies behind them: new content under the same S3 location is
+a hit, and so are other outputs, for where a step writes is no part of its key.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from local.sagemaker.context import Context
+from local.sagemaker.pipelines.definition import Step
+from local.sagemaker.pipelines.kinds import BESIDE
+from local.store import Document, now
+
+KIND = "pipeline-step-cache"
+# Of a tuning step's training job definitions.
+_DEFINITION_KEY = (
+    "AlgorithmSpecification", "HyperParameterRanges", "InputDataConfig", "StaticHyperParameters", "TuningObjective",
+)  # fmt: skip
+
+
+def key(step: Step, arguments: Mapping[str, Any], beside: Mapping[str, Any]) -> str:
+    """Of a step whose expressions have been replaced; `beside` is what stands beside its Arguments. Pure."""
+    wanted = step.kind.key or ()
+    kept = {name: _kept(name, value) for name, value in arguments.items() if not wanted or name in wanted}
+    text = json.dumps([step.type, kept, {} if wanted else beside], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _kept(name: str, value: Any) -> Any:
+    if name == "TrainingJobDefinition":
+        return _definition(value)
+    if name == "TrainingJobDefinitions":
+        return [_definition(one) for one in value]
+    return value
+
+
+def _definition(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value[name] for name in _DEFINITION_KEY if name in value}
+
+
+def beside(body: Mapping[str, Any]) -> Document:
+    return {name: body[name] for name in BESIDE if name in body}
+
+
+def find(context: Context, pipeline: str, step: Step, cache_key: str) -> Document | None:
+    """The last run of this step with that key that is not too old."""
+    seconds = step.cache_seconds
+    found = context.store.get(KIND, _name(pipeline, step, cache_key)) if seconds is not None else None
+    return found if found is not None and seconds is not None and now() - found["EndTime"] < seconds else None
+
+
+def keep(context: Context, pipeline: str, step: Step, cache_key: str, run: Document) -> None:
+    """Call in the transaction that ends the step. `run`: ExecutionArn, EndTime, Metadata, Properties."""
+    context.store.put(KIND, _name(pipeline, step, cache_key), run)
+
+
+def _name(pipeline: str, step: Step, cache_key: str) -> str:
+    return f"{pipeline}/{step.name}/{cache_key}"

@@ -1,0 +1,92 @@
+"""Lambda steps: one synchronous invocation, whose answer's members are the step's output parameters."""
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.sagemaker.pipelines.run import Result, Run, StepFailed
+from local.store import Document
+
+SECONDS = 600.0
+"""The most that AWS lets a Lambda step take."""
+
+
+def run(given: Run, seconds: float = SECONDS) -> Result:
+    """Raises StepFailed."""
+    function = str(given.beside()["FunctionArn"])
+    metadata: Document = {"Lambda": {"Arn": function, "OutputParameters": []}}
+    text = _Invocation(given, function).answer(seconds, metadata)
+    outputs = _outputs(given.step.body.get("OutputParameters") or [], text, function, metadata)
+    metadata["Lambda"]["OutputParameters"] = listed(outputs)
+    return Result({"OutputParameters": outputs}, metadata)
+
+
+def listed(outputs: Mapping[str, Any]) -> list[Document]:
+    """As the Metadata of a step has them."""
+    return [
+        {"Name": name, "Value": value if isinstance(value, str) else json.dumps(value)}
+        for name, value in outputs.items()
+    ]
+
+
+class _Invocation:
+    """In a thread of its own: a function that never answers must not hold its step."""
+
+    def __init__(self, given: Run, function: str) -> None:
+        self._client = given.context.cloud.client("lambda")
+        self._function = function
+        self._payload = json.dumps(given.arguments()).encode()
+        self._answer: tuple[str, bool] | ClientError | BotoCoreError | None = None
+        self._thread = threading.Thread(target=self._invoke, name=f"lambda-{given.step.name}", daemon=True)
+        self._thread.start()
+
+    def _invoke(self) -> None:
+        try:
+            answer = self._client.invoke(FunctionName=self._function, Payload=self._payload)
+            self._answer = answer["Payload"].read().decode("utf-8", "replace"), bool(answer.get("FunctionError"))
+        except (ClientError, BotoCoreError) as error:
+            self._answer = error
+
+    def answer(self, seconds: float, metadata: Document) -> str:
+        self._thread.join(seconds)
+        answer = self._answer
+        if answer is None:
+            reason = f"ClientError: Lambda function {self._function} did not answer within {seconds:g} seconds"
+            raise StepFailed(reason, metadata, overdue=True)
+        if isinstance(answer, Exception):
+            reason = f"ClientError: the function {self._function} could not be invoked: {answer}"
+            raise StepFailed(reason, metadata) from answer
+        text, failed = answer
+        if failed:
+            raise StepFailed(f"ClientError: Lambda function {self._function} failed: {_said(text)}", metadata)
+        return text
+
+
+def _outputs(declared: Sequence[Mapping[str, Any]], text: str, function: str, metadata: Document) -> Document:
+    """OutputParameters: the members of the function's answer that the step declares."""
+    try:
+        document = json.loads(text) if text else None
+    except ValueError:
+        document = None
+    names = [parameter["OutputName"] for parameter in declared]
+    found = document if isinstance(document, dict) else {}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise StepFailed(
+            f"ClientError: Lambda function {function} did not answer the output parameter(s) {', '.join(missing)}",
+            metadata,
+        )
+    # AWS: what is nested becomes one text.
+    return {name: json.dumps(v) if isinstance(v := found[name], dict | list) else v for name in names}
+
+
+def _said(text: str) -> str:
+    """`<errorType>: <errorMessage>` of a function's error answer."""
+    try:
+        error = json.loads(text)
+        return f"{error['errorType']}: {error['errorMessage']}"
+    except (ValueError, KeyError, TypeError):
+        return text

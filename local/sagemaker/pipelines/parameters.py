@@ -1,0 +1,100 @@
+"""The parameters of a pipeline: declared in its definition, given as texts when it is started. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from local.sagemaker.errors import ValidationException
+
+Parameter = Mapping[str, Any]
+"""Name, Type, and perhaps DefaultValue and EnumValues."""
+
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "String": (str,),
+    "Integer": (int,),
+    "Float": (int, float),
+    "Boolean": (bool,),
+}
+
+
+def declared(found: Any, problems: list[str]) -> list[Parameter]:
+    """The definition's Parameters; what is wrong with them goes to `problems`."""
+    parameters: dict[str, Parameter] = {}
+    if not isinstance(found, list):
+        problems.append("Expecting start of Json Array. Parameters is no list")
+        return []
+    for one in found:
+        if not isinstance(one, dict) or not isinstance(one.get("Name"), str) or one.get("Type") not in TYPES:
+            problems.append(f"a parameter needs a Name and a Type of {', '.join(TYPES)}: {str(one)[:100]}")
+            continue
+        problems.extend(_wrong(one))
+        if one["Name"] in parameters:
+            problems.append(f"parameter {one['Name']} is there twice")
+        parameters[one["Name"]] = one
+    return list(parameters.values())
+
+
+def _wrong(one: Parameter) -> list[str]:
+    name, kind, problems = one["Name"], one["Type"], []
+    default, allowed = one.get("DefaultValue"), one.get("EnumValues")
+    if default is not None and not is_of(kind, default):
+        problems.append(f"parameter {name}: the default {default!r} is no {kind}")
+    if allowed is not None and (not isinstance(allowed, list) or not all(is_of(kind, value) for value in allowed)):
+        problems.append(f"parameter {name}: EnumValues is no list of {kind}")
+    elif allowed and default is not None and default not in allowed:
+        problems.append(f"parameter {name}: the default {default!r} is not one of {allowed}")
+    return problems
+
+
+def is_of(kind: str, value: object) -> bool:
+    return isinstance(value, TYPES[kind]) and (kind == "Boolean" or not isinstance(value, bool))
+
+
+def values(parameters: Sequence[Parameter], given: Mapping[str, str]) -> dict[str, Any]:
+    """Those of one execution, typed. Raises ValidationException naming everything that is wrong."""
+    known = {parameter["Name"] for parameter in parameters}
+    unknown = sorted(set(given) - known)
+    problems = [f"Unknown pipeline parameter(s): {', '.join(unknown)}"] if unknown else []
+    found: dict[str, Any] = {}
+    missing = []
+    for parameter in parameters:
+        name = parameter["Name"]
+        if name in given:
+            try:
+                found[name] = _typed(parameter, given[name])
+            except ValueError as error:
+                problems.append(f"Pipeline parameter {name}: {error}")
+        elif parameter.get("DefaultValue") is not None:
+            found[name] = parameter["DefaultValue"]
+        else:
+            missing.append(name)
+    if missing:
+        problems.append(f"Pipeline parameter(s) without a value: {', '.join(missing)}")
+    if problems:
+        raise ValidationException("; ".join(problems))
+    return found
+
+
+def _typed(parameter: Parameter, text: str) -> Any:
+    """Raises ValueError with what is wrong."""
+    try:
+        value = _read(parameter["Type"], text)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{text!r} is no {parameter['Type']}") from error
+    allowed = parameter.get("EnumValues")
+    if allowed and value not in allowed:
+        raise ValueError(f"{text!r} is not one of {allowed}")
+    return value
+
+
+def _read(kind: str, text: str) -> Any:
+    if kind == "Integer":
+        return int(text)
+    if kind == "Boolean":
+        return {"true": True, "false": False}[text.lower()]
+    if kind == "Float":
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError(text)
+        return value
+    return text

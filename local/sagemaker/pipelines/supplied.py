@@ -1,0 +1,114 @@
+"""Step types that nothing here runs, and the commands a user may supply to stand in for them.
+
+The commands are in `steps.yaml` beside template.yaml, read again for every step:
+
+    steps:
+      - type: EMR                        # a step type, or
+        command: [python, local/emr.py]
+      - name: CheckDrift                 # the name of one step
+        command: [true]
+
+The first entry that fits is taken. A command runs in that file's folder as an ordinary process. Its standard input is
+the step as one JSON object: StepName, StepType, PipelineExecutionArn, Arguments with every expression replaced, and
+what else stands in the definition. An object on its standard output is what later steps may refer to. Exit code 0 is
+success; otherwise the end of its standard error is the step's FailureReason.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.sagemaker.pipelines.definition import Step
+from local.sagemaker.pipelines.kinds import StepType
+from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
+from local.store import Document
+
+_TAIL = 900
+
+
+def run(given: Run) -> Result:
+    """Raises StepFailed."""
+    file = given.context.settings.steps_file
+    command = _command(file, given.step)
+    if command is None or file is None:
+        where = f" A command may stand in for it: see `steps` in {file}." if file is not None else ""
+        raise StepFailed(f"Step type {given.step.type} is not run by this local SageMaker.{where}")
+    metadata = _metadata(given)
+    document = {
+        "StepName": given.step.name,
+        "StepType": given.step.type,
+        "PipelineExecutionArn": given.execution_arn,
+        "Arguments": given.arguments(),
+        **given.beside(),
+    }
+    return Result(_run(given, command, file.parent, document, metadata), metadata)
+
+
+def _command(file: Path | None, step: Step) -> Sequence[str] | None:
+    if file is None or not file.is_file():
+        return None
+    try:
+        document = yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise StepFailed(f"{file} cannot be read: {error}") from error
+    entries = document.get("steps") if isinstance(document, dict) else None
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and (entry.get("name") == step.name or entry.get("type") == step.type):
+            command = entry.get("command")
+            if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+                raise StepFailed(f"{file}: the command for {step.name} must be a list of words")
+            return command
+    return None
+
+
+def _metadata(given: Run) -> Document:
+    if given.step.type in (StepType.QUALITY_CHECK, StepType.CLARIFY_CHECK):
+        members = ("CheckType", "ModelPackageGroupName", "SkipCheck", "RegisterNewBaseline")
+        beside = given.beside()
+        return {given.step.kind.metadata: {name: beside[name] for name in members if beside.get(name) is not None}}
+    if given.step.type == StepType.EMR:
+        return {"EMR": {"StepName": given.step.name, "ClusterId": str(given.arguments().get("ClusterId", "local"))}}
+    return {}
+
+
+def _run(given: Run, command: Sequence[str], folder: Path, document: Document, metadata: Document) -> Document:
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StepFailed(f"ClientError: the command {command[0]} cannot be run: {error}", metadata) from error
+
+    def end() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    given.watch.executing(metadata, Hold(stop=end, leave=end))
+    output, errors = process.communicate(json.dumps(document).encode())
+    # What it has left behind in its group ends with it.
+    end()
+    if process.returncode != 0:
+        said = errors.decode("utf-8", "replace").strip()[-_TAIL:]
+        raise StepFailed(f"AlgorithmError: {said}, exit code: {process.returncode}", metadata)
+    return _object(output)
+
+
+def _object(output: bytes) -> Document:
+    """The properties; a command that prints anything else has none."""
+    try:
+        found: Any = json.loads(output)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

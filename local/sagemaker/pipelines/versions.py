@@ -1,0 +1,63 @@
+"""The versions of a pipeline: one for its creation, one for each update."""
+
+from local.sagemaker import listing
+from local.sagemaker.arns import resource
+from local.sagemaker.context import Context
+from local.sagemaker.errors import ResourceNotFound
+from local.store import Document, now
+
+KIND = "pipeline-version"
+_MEMBERS = (
+    "PipelineArn", "PipelineName", "PipelineDisplayName", "PipelineDescription", "PipelineDefinition", "RoleArn",
+    "ParallelismConfiguration",
+)  # fmt: skip
+
+
+def add(context: Context, pipeline: Document) -> None:
+    """Call in the transaction that changes the pipeline, whose `_Version` is the new one."""
+    version = pipeline["_Version"]
+    document = {name: pipeline[name] for name in _MEMBERS if name in pipeline}
+    document |= {"PipelineVersionId": version, "CreationTime": now(), "LastModifiedTime": now()}
+    context.store.insert(KIND, _key(pipeline["PipelineName"], version), document)
+
+
+def get(context: Context, pipeline: Document, version: int) -> Document:
+    """Raises ResourceNotFound."""
+    document = context.store.get(KIND, _key(pipeline["PipelineName"], version))
+    if document is None:
+        raise ResourceNotFound(f"Pipeline '{pipeline['PipelineArn']}' has no version {version}.")
+    return document
+
+
+def executed(context: Context, pipeline: str, version: int, execution_arn: str) -> None:
+    """Call in the transaction that starts the execution."""
+    members = {"LastExecutionPipelineExecutionArn": execution_arn, "LastExecutedPipelineExecutionArn": execution_arn}
+    context.store.change(KIND, _key(pipeline, version), lambda document: document.update(members))
+
+
+def listed(context: Context, pipeline: Document, request: Document) -> Document:
+    found = context.store.find(KIND, f"{pipeline['PipelineName']}/")
+    return listing.page("ListPipelineVersions", found, request, name="PipelineVersionId")
+
+
+def update(context: Context, request: Document) -> Document:
+    """Its display name and description; the definition of a version stays as it is."""
+    changes: Document = {
+        name: request[name] for name in ("PipelineVersionDisplayName", "PipelineVersionDescription") if name in request
+    }
+    name, version = resource(request["PipelineArn"]), request["PipelineVersionId"]
+    changed = context.store.change(
+        KIND, _key(name, version), lambda document: document.update({**changes, "LastModifiedTime": now()})
+    )
+    if changed is None:
+        raise ResourceNotFound(f"Pipeline '{request['PipelineArn']}' has no version {version}.")
+    return {"PipelineArn": request["PipelineArn"], "PipelineVersionId": version}
+
+
+def forget(context: Context, pipeline: str) -> None:
+    for document in context.store.find(KIND, f"{pipeline}/"):
+        context.store.delete(KIND, _key(pipeline, document["PipelineVersionId"]))
+
+
+def _key(pipeline: str, version: int) -> str:
+    return f"{pipeline}/{version:09d}"
