@@ -61,9 +61,14 @@ $(VENV)/bin/uv: requirements/main.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
-$(VENV)/.main: requirements/main.txt pyproject.toml $(VENV)/bin/uv
+$(VENV)/.main: requirements/main.txt pyproject.toml local/sagemaker/clients/sitecustomize.py $(VENV)/bin/uv
 	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/main.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@# Where AWS_ENDPOINT_URL is set, clients that name an address of AWS are led there, too. Functions need it not.
+	@site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+		cp local/sagemaker/clients/sitecustomize.py "$$site/headrace_endpoint.py" && \
+		echo 'import os; os.environ.get("AWS_ENDPOINT_URL") and "AWS_LAMBDA_FUNCTION_NAME" not in os.environ and __import__("headrace_endpoint")' \
+		> "$$site/headrace_endpoint.pth"
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.main

@@ -9,7 +9,9 @@ from rich.console import Console
 
 from bench.measure import Row
 
-NAMES = ("imports", "split", "uploads", "training", "engine", "http", "maps", "waiting", "growth", "functions")
+NAMES = (
+    "imports", "split", "uploads", "training", "sagemaker", "engine", "http", "maps", "waiting", "growth", "functions",
+)  # fmt: skip
 
 
 def main(names: list[str]) -> int:

@@ -19,8 +19,9 @@ import uvloop
 
 from local import ministack, stack
 from local.clients import LocalClients
-from local.errors import LocalCloudError, PortInUse, StateInUse
+from local.errors import IsolationRefused, LocalCloudError, PortInUse, StateInUse
 from local.ministack.starting import Starts
+from local.sagemaker.errors import IsolationError
 from local.sagemaker.service import SageMaker
 from local.sagemaker.settings import Settings as SageMakerSettings
 from local.server import front
@@ -98,7 +99,7 @@ class LocalCloud:
             self._serve()
             self._progress("bringing the stack up")
             self.stack = stack.deploy(self.settings, self.clients)
-            self.sagemaker.start()
+            self._start_sagemaker()
             # Only now: what they do next asks functions and services of this stack.
             if resumed := self.stepfunctions.resume():
                 self._progress(f"going on with {resumed} executions")
@@ -106,6 +107,12 @@ class LocalCloud:
         except BaseException:
             self.stop()
             raise
+
+    def _start_sagemaker(self) -> None:
+        try:
+            self.sagemaker.start()
+        except IsolationError as error:
+            raise IsolationRefused(str(error)) from error
 
     def ready(self) -> None:
         """Say at /_headrace/health that the stack is up and the catalogue is published."""
@@ -208,6 +215,7 @@ class LocalCloud:
             self.health,
             lambda: self.stack.api_id if self.stack else None,
             {b"AWSStepFunctions": self.stepfunctions.handle, b"SageMaker": self.sagemaker.handle},
+            self.sagemaker.serve,
         )
 
         def run() -> None:

@@ -4,6 +4,7 @@ LocalCloudError
  +- PortInUse
  +- StateInUse
  +- StackFailed
+ +- IsolationRefused
 """
 
 
@@ -21,3 +22,7 @@ class StateInUse(LocalCloudError):
 
 class StackFailed(LocalCloudError):
     """CloudFormation could not bring the stack up."""
+
+
+class IsolationRefused(LocalCloudError):
+    """Jobs are to be kept apart in a way that this machine does not give."""

@@ -28,7 +28,7 @@ class LocalSettings:
     fresh: bool = False
     """Begin with an empty state directory, whatever an earlier run left there."""
     isolation: str = "auto"
-    """How a container sees `/opt/ml`: `auto`, `namespace` or `base-dir`."""
+    """How a container sees `/opt/ml`: `auto`, `namespace`, `base-dir` or `docker`."""
 
     @property
     def endpoint(self) -> str:

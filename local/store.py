@@ -133,8 +133,10 @@ class Store:
         with self._lock:
             self._check_open()
             rows = self._connection.execute(
-                "SELECT name, body FROM documents WHERE kind = ? AND substr(name, 1, ?) = ? ORDER BY ordinal LIMIT ?",
-                (kind, len(prefix), prefix, limit),
+                # The range is what the index finds; it may hold a little more than what begins with the prefix.
+                "SELECT name, body FROM documents WHERE kind = ? AND name >= ? AND name <= ? || char(1114111) "
+                "AND substr(name, 1, ?) = ? ORDER BY ordinal LIMIT ?",
+                (kind, prefix, prefix, len(prefix), prefix, limit),
             ).fetchall()
         return [(name, json.loads(body)) for name, body in rows]
 

@@ -12,7 +12,9 @@ from local.sagemaker.settings import Cloud, Settings
 from local.store import Store
 
 if TYPE_CHECKING:
-    from local.sagemaker.endpoints.fleet import Endpoints
+    from local.sagemaker.endpoints.capture import Capture
+    from local.sagemaker.endpoints.hosting import Endpoints
+    from local.sagemaker.endpoints.metrics import Meter
     from local.sagemaker.jobs.runner import Jobs
     from local.sagemaker.pipelines.executions import Executions
 
@@ -29,10 +31,12 @@ class Context:
     shipper: Shipper
     environments: Environments
     boundary: Boundary
+    meter: "Meter"
     # What runs. Each is given this context, so they are put in once it exists.
     jobs: "Jobs" = field(init=False)
     endpoints: "Endpoints" = field(init=False)
     executions: "Executions" = field(init=False)
+    capture: "Capture" = field(init=False)
 
     @property
     def s3(self) -> Any:

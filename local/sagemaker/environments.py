@@ -1,16 +1,15 @@
-"""Images as environments: an image URI becomes a virtual environment and, for an own image, its folder.
+"""Images as environments: what an image stands for (`images.py`) becomes a virtual environment.
 
 Environments are named after a hash of what they hold, built once with uv and shared by every job and endpoint; a
-build happens in a folder aside and is renamed into place, so a half-built one is never used.
+build happens in a folder aside and is renamed into place, so a half-built one is never used. What a container itself
+installs stays in a layer of its own.
 """
 
+import contextlib
 import fcntl
-import fnmatch
 import hashlib
-import json
 import os
 import platform
-import re
 import shutil
 import ssl
 import subprocess
@@ -18,15 +17,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local.sagemaker.errors import ImageError
+from local.sagemaker.images import FRAMEWORKS, Image, Images, parse
 
 Progress = Callable[[str], None]
 """Told a line at a time what a build does."""
 
-_FRAMEWORKS = Path(__file__).with_name("frameworks")
+__all__ = ["Environment", "Environments", "Image", "Progress", "parse"]
+
+_FRAMEWORKS = FRAMEWORKS
 _ERROR_LINES = 15
 _BUILD_SECONDS = 1800
 
@@ -36,41 +38,42 @@ def _silent(_: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """What an image URI stands for here."""
-
-    uri: str
-    requirements: Path
-    folder: Path | None
-    """An own image's folder; its `bin` comes first on PATH. None: a framework image, run in script mode."""
-
-
-@dataclass(frozen=True, slots=True)
 class Environment:
     """Something to run a container with."""
 
     folder: Path
-    """The virtual environment."""
+    """The virtual environment, shared: nobody installs into it."""
     image: Image
+    layer: Path | None = None
+    """A virtual environment above it that belongs to one container."""
 
     @property
     def python(self) -> Path:
-        return self.folder / "bin" / "python"
+        return (self.layer or self.folder) / "bin" / "python"
 
     @property
     def path(self) -> list[str]:
         """What stands before the system's own folders on PATH."""
         own = [str(self.image.folder / "bin")] if self.image.folder is not None else []
-        return [*own, str(self.folder / "bin")]
+        layer = [str(self.layer / "bin")] if self.layer is not None else []
+        return [*own, *layer, str(self.folder / "bin")]
+
+    def layered(self, layer: Path) -> "Environment":
+        """The same, with a place in front for what the container installs by `pip`.
+
+        pip sees the packages below as installed, so it adds what is missing and leaves those alone.
+        """
+        if not (layer / "pyvenv.cfg").exists():
+            _lay(self.folder, layer)
+        return replace(self, layer=layer)
 
 
 class Environments:
     """Every environment of one cache folder. Thread-safe; several local clouds may share the folder."""
 
-    def __init__(self, cache_dir: Path, images: Mapping[str, Path]) -> None:
+    def __init__(self, cache_dir: Path, images: Mapping[str, Path], user_map: Path | None = None) -> None:
         self._root = cache_dir / "environments"
-        self._images = images
-        self._frameworks: list[dict[str, str]] = json.loads((_FRAMEWORKS / "images.json").read_text())["images"]
+        self._images = Images(images, user_map, _FRAMEWORKS)
         self._lock = threading.Lock()
         self._building: set[subprocess.Popen[str]] = set()
         self._stopping = False
@@ -89,20 +92,7 @@ class Environments:
 
     def resolve(self, uri: str) -> Image:
         """Raises ImageError, naming what to add, for an image nothing here stands for."""
-        repository, tag = parse(uri)
-        folder = self._images.get(repository)
-        if folder is not None:
-            return Image(uri, folder / "requirements.txt", folder.resolve())
-        for entry in self._frameworks:
-            if entry["repository"] == repository and fnmatch.fnmatch(tag, entry["tag"]):
-                return Image(uri, _FRAMEWORKS / entry["requirements"], None)
-        known = sorted({*self._images, *(f"{e['repository']}:{e['tag']}" for e in self._frameworks)})
-        raise ImageError(
-            f"The image {uri!r} has no environment here. For an own image add the folder "
-            f"algorithms/<name>/container (repository headrace/<name>); for a framework image add the repository "
-            f"{repository!r} with a requirements file to local/sagemaker/frameworks/images.json. "
-            f"Known: {', '.join(known) or 'none'}."
-        )
+        return self._images.resolve(uri)
 
     def ensure(self, uri: str, extra: bytes = b"", progress: Progress = _silent) -> Environment:
         """The environment of an image, built now if it is not there. `extra` is a further requirements file.
@@ -110,12 +100,11 @@ class Environments:
         Raises ImageError with the installer's last lines.
         """
         image = self.resolve(uri)
-        wanted = image.requirements.read_bytes() if image.requirements.is_file() else b""
-        folder = self._root / _digest(wanted, extra)
+        folder = self._root / _digest(image.requirements, extra)
         if not (folder / "bin" / "python").exists():
-            with self._locked(folder):
+            with self._locked(folder, image, progress):
                 if not (folder / "bin" / "python").exists():
-                    self._build(folder, image, wanted, extra, progress)
+                    self._build(folder, image, extra, progress)
         return Environment(folder, image)
 
     def warm(self, uri: str, progress: Progress = _silent) -> None:
@@ -123,21 +112,25 @@ class Environments:
         self.ensure(uri, progress=progress)
 
     @contextmanager
-    def _locked(self, folder: Path) -> Iterator[None]:
+    def _locked(self, folder: Path, image: Image, progress: Progress) -> Iterator[None]:
         """One builder at a time, among threads (each opens its own file) and processes."""
         self._root.mkdir(parents=True, exist_ok=True)
         with folder.with_suffix(".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress(f"waiting for the environment of {image.uri}, which is being built")
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _build(self, folder: Path, image: Image, wanted: bytes, extra: bytes, progress: Progress) -> None:
+    def _build(self, folder: Path, image: Image, extra: bytes, progress: Progress) -> None:
         aside = folder.with_suffix(".building")
         # What a killed build left behind; the lock says nobody works on it now.
         shutil.rmtree(aside, ignore_errors=True)
         progress(f"building the environment of {image.uri}")
         self._uv(["venv", "--quiet", "--relocatable", "--python", sys.executable, str(aside)], image, progress)
         files = [aside / "requirements.txt", aside / "extra.txt"]
-        for file, content in zip(files, (wanted, extra), strict=True):
+        for file, content in zip(files, (image.requirements, extra), strict=True):
             file.write_bytes(content)
         present = [file for file in files if _has_requirements(file.read_bytes())]
         if present:
@@ -189,18 +182,6 @@ class Environments:
             return process
 
 
-def parse(uri: str) -> tuple[str, str]:
-    """`<registry>/<repository>[:tag|@digest]` -> (repository, tag or digest); tag `latest` where none is said."""
-    registry, slash, rest = uri.partition("/")
-    if not slash or not re.search(r"[.:]|^localhost$", registry):
-        rest = uri
-    if "@" in rest:
-        repository, _, digest = rest.partition("@")
-        return repository, digest
-    repository, _, tag = rest.partition(":")
-    return repository, tag or "latest"
-
-
 def _digest(wanted: bytes, extra: bytes) -> str:
     state = hashlib.sha256()
     for part in (platform.python_version().encode(), platform.machine().encode(), wanted, extra):
@@ -211,3 +192,27 @@ def _digest(wanted: bytes, extra: bytes) -> str:
 def _has_requirements(content: bytes) -> bool:
     lines = (line.strip() for line in content.decode("utf-8", "replace").splitlines())
     return any(line and not line.startswith("#") for line in lines)
+
+
+def _lay(below: Path, layer: Path) -> None:
+    """A virtual environment whose packages come before those of the one below, made without a process."""
+    interpreter = (below / "bin" / "python").resolve()
+    packages = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
+    (layer / "bin").mkdir(parents=True, exist_ok=True)
+    (layer / packages).mkdir(parents=True, exist_ok=True)
+    for name in ("python", "python3"):
+        with contextlib.suppress(FileExistsError):
+            (layer / "bin" / name).symlink_to(interpreter)
+    for name in ("pip", "pip3"):
+        script = layer / "bin" / name
+        script.write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
+        script.chmod(0o755)
+    # Like a site folder: the .pth files below count, too.
+    (layer / packages / "below.pth").write_text(f"import site; site.addsitedir({str(below / packages)!r})\n")
+    index = Path.home() / ".config" / "pip" / "pip.conf"
+    if index.is_file():
+        # A container has another HOME; where packages come from is the machine's affair.
+        with contextlib.suppress(FileExistsError):
+            (layer / "pip.conf").symlink_to(index)
+    # Written last: with it the layer is complete.
+    (layer / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\ninclude-system-site-packages = false\n")

@@ -4,7 +4,7 @@ SageMakerError
  +- ApiError              answered to the client, code and status as AWS has them
  |   +- ValidationException, ResourceNotFound, ResourceInUse, ConflictException, UnknownOperation
  |   +- ServiceUnavailable
- |   +- EndpointValidationError, ModelError   (the runtime's)
+ |   +- EndpointValidationError, ModelError, ModelNotReady, Throttled   (the runtime's)
  +- WorkFailed            a job, step or endpoint cannot go on; the text is its FailureReason
      +- StorageError, ArchiveError, ImageError, IsolationError
 """
@@ -59,6 +59,19 @@ class ModelError(ApiError):
 
     code = "ModelError"
     status = 424
+
+
+class ModelNotReady(ApiError):
+    """The container cannot take the request now; it may be sent again."""
+
+    code = "ModelNotReadyException"
+    status = 429
+
+
+class Throttled(ApiError):
+    """More requests at a time than the variant takes."""
+
+    code = "ThrottlingException"
 
 
 class ServiceUnavailable(ApiError):

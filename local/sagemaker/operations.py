@@ -5,12 +5,13 @@ Each takes the context and the checked request, and answers a document that is t
 
 from collections.abc import Callable, Mapping
 
-from local.sagemaker import models, registry, tags
+from local.sagemaker import models, registry, search, tags
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints import api as endpoints
 from local.sagemaker.endpoints import configs
-from local.sagemaker.jobs import processing, training
+from local.sagemaker.jobs import processing, training, transform, tuning
 from local.sagemaker.pipelines import api as pipelines
+from local.sagemaker.pipelines import callbacks, requests
 from local.store import Document
 
 Operation = Callable[[Context, Document], Document]
@@ -20,16 +21,33 @@ OPERATIONS: Mapping[str, Operation] = {
     "DescribeTrainingJob": training.describe,
     "ListTrainingJobs": training.listed,
     "StopTrainingJob": training.stop,
+    "UpdateTrainingJob": training.update,
+    "DeleteTrainingJob": training.delete,
     "CreateProcessingJob": processing.create,
     "DescribeProcessingJob": processing.describe,
     "ListProcessingJobs": processing.listed,
     "StopProcessingJob": processing.stop,
+    "DeleteProcessingJob": processing.delete,
+    "CreateTransformJob": transform.create,
+    "DescribeTransformJob": transform.describe,
+    "ListTransformJobs": transform.listed,
+    "StopTransformJob": transform.stop,
+    "CreateHyperParameterTuningJob": tuning.create,
+    "DescribeHyperParameterTuningJob": tuning.describe,
+    "ListHyperParameterTuningJobs": tuning.listed,
+    "StopHyperParameterTuningJob": tuning.stop,
+    "DeleteHyperParameterTuningJob": tuning.delete,
+    "ListTrainingJobsForHyperParameterTuningJob": tuning.list_training_jobs,
     "CreateModelPackageGroup": registry.create_group,
     "DescribeModelPackageGroup": registry.describe_group,
     "ListModelPackageGroups": registry.list_groups,
     "DeleteModelPackageGroup": registry.delete_group,
+    "PutModelPackageGroupPolicy": registry.put_policy,
+    "GetModelPackageGroupPolicy": registry.get_policy,
+    "DeleteModelPackageGroupPolicy": registry.delete_policy,
     "CreateModelPackage": registry.create_package,
     "DescribeModelPackage": registry.describe_package,
+    "BatchDescribeModelPackage": registry.describe_packages,
     "UpdateModelPackage": registry.update_package,
     "DeleteModelPackage": registry.delete_package,
     "ListModelPackages": registry.list_packages,
@@ -43,6 +61,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "DeleteEndpointConfig": configs.delete,
     "CreateEndpoint": endpoints.create,
     "UpdateEndpoint": endpoints.update,
+    "UpdateEndpointWeightsAndCapacities": endpoints.update_weights_and_capacities,
     "DescribeEndpoint": endpoints.describe,
     "ListEndpoints": endpoints.listed,
     "DeleteEndpoint": endpoints.delete,
@@ -51,15 +70,22 @@ OPERATIONS: Mapping[str, Operation] = {
     "DescribePipeline": pipelines.describe,
     "ListPipelines": pipelines.listed,
     "DeletePipeline": pipelines.delete,
-    "StartPipelineExecution": pipelines.start,
-    "DescribePipelineExecution": pipelines.describe_execution,
-    "DescribePipelineDefinitionForExecution": pipelines.definition_for_execution,
-    "ListPipelineExecutions": pipelines.list_executions,
-    "ListPipelineExecutionSteps": pipelines.list_steps,
-    "ListPipelineParametersForExecution": pipelines.list_parameters,
-    "StopPipelineExecution": pipelines.stop,
-    "RetryPipelineExecution": pipelines.retry,
+    "ListPipelineVersions": pipelines.list_versions,
+    "UpdatePipelineVersion": pipelines.update_version,
+    "StartPipelineExecution": requests.start,
+    "DescribePipelineExecution": requests.describe,
+    "UpdatePipelineExecution": requests.update,
+    "DescribePipelineDefinitionForExecution": requests.definition,
+    "ListPipelineExecutions": requests.listed,
+    "ListPipelineExecutionSteps": requests.list_steps,
+    "ListPipelineParametersForExecution": requests.list_parameters,
+    "StopPipelineExecution": requests.stop,
+    "RetryPipelineExecution": requests.retry,
+    "SendPipelineExecutionStepSuccess": callbacks.succeed,
+    "SendPipelineExecutionStepFailure": callbacks.fail,
+    "Search": search.search,
+    "GetSearchSuggestions": search.suggestions,
     "AddTags": tags.add_tags,
-    "ListTags": tags.list_tags,
+    "ListTags": tags.listed,
     "DeleteTags": tags.delete_tags,
 }

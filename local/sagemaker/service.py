@@ -9,7 +9,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
@@ -17,8 +17,11 @@ from urllib.parse import unquote
 from local.sagemaker import wire
 from local.sagemaker.arns import Arns
 from local.sagemaker.context import Context
-from local.sagemaker.endpoints import asynchronous, invoke
-from local.sagemaker.endpoints.fleet import Endpoints
+from local.sagemaker.endpoints import asynchronous, invoke, streaming
+from local.sagemaker.endpoints.capture import Capture
+from local.sagemaker.endpoints.hosting import Endpoints
+from local.sagemaker.endpoints.metrics import Meter
+from local.sagemaker.endpoints.streaming import Parts
 from local.sagemaker.environments import Environments, Progress
 from local.sagemaker.errors import (
     ApiError,
@@ -28,21 +31,24 @@ from local.sagemaker.errors import (
     ValidationException,
 )
 from local.sagemaker.events import Outbox
-from local.sagemaker.jobs import processing, training
+from local.sagemaker.jobs import processing, training, transform, tuning
 from local.sagemaker.jobs.runner import Jobs
 from local.sagemaker.logs import Shipper
 from local.sagemaker.operations import OPERATIONS
 from local.sagemaker.pipelines.executions import Executions
+from local.sagemaker.processes.docker import DockerImages
 from local.sagemaker.processes.isolation import Boundary, probe
-from local.sagemaker.settings import Cloud, Settings
+from local.sagemaker.settings import Cloud, Isolation, Settings
 from local.store import Store, StoreClosed
 
 logger = logging.getLogger(__name__)
 
 Response = tuple[int, dict[str, str], bytes]
+Streamed = tuple[int, dict[str, str], bytes | AsyncIterator[bytes]]
+_Answered = tuple[int, dict[str, str], bytes | Parts]
 
 _TARGET = "SageMaker."
-_RUNTIME = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations)/?$")
+_RUNTIME = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)/?$")
 # An invocation may hold its thread for a minute; the control plane must not wait behind those.
 _CONTROL_THREADS, _INVOCATION_THREADS = 16, 128
 _STOP_SECONDS = 3.0
@@ -56,7 +62,8 @@ class SageMaker:
     def __init__(self, cloud: Cloud, settings: Settings) -> None:
         self._cloud = cloud
         self._settings = settings
-        self._environments = Environments(settings.cache_dir, settings.images)
+        kind = DockerImages if settings.isolation == Isolation.DOCKER else Environments
+        self._environments = kind(settings.cache_dir, settings.images, settings.image_map)
         self._context: Context | None = None
         self._control: ThreadPoolExecutor | None = None
         self._invocations: ThreadPoolExecutor | None = None
@@ -91,14 +98,17 @@ class SageMaker:
             shipper=Shipper(self._cloud),
             environments=self._environments,
             boundary=boundary,
+            meter=Meter(self._cloud),
         )
-        context.jobs = Jobs(context, (training.KIND, processing.KIND))
+        context.capture = Capture(context)
+        context.jobs = Jobs(context, (training.KIND, processing.KIND, transform.KIND, tuning.KIND))
         context.endpoints = Endpoints(context)
         context.executions = Executions(context)
         context.outbox.start()
         context.shipper.start()
+        context.meter.start()
         # Jobs first: an execution that is resumed runs its interrupted step as a new one.
-        context.jobs.fail_interrupted()
+        context.jobs.recover()
         context.endpoints.restore()
         context.executions.resume()
         self._control = ThreadPoolExecutor(_CONTROL_THREADS, "sagemaker")
@@ -128,6 +138,8 @@ class SageMaker:
         context.jobs.join(deadline)
         context.endpoints.join(deadline)
         context.executions.join(deadline)
+        context.capture.stop()
+        context.meter.stop()
         context.outbox.stop()
         context.shipper.stop()
         context.store.close()
@@ -136,6 +148,15 @@ class SageMaker:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
     ) -> Response:
         """Answer one request: status, headers of its own, body. Never raises, never blocks the event loop."""
+        status, fields, content = await self.serve(method, path, headers, body, query)
+        if not isinstance(content, bytes):
+            content = b"".join([part async for part in content])
+        return status, fields, content
+
+    async def serve(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
+    ) -> Streamed:
+        """As `handle`, but an event stream is answered part by part; it is to be closed (aclose) or read to its end."""
         del query
         fields = {name.lower(): value for name, value in headers.items()}
         runtime = _RUNTIME.search(path)
@@ -143,7 +164,7 @@ class SageMaker:
         context = self._context
         if context is None or pool is None:
             return _error(_NOT_RUNNING)
-        work = (
+        work: Callable[[], _Answered] = (
             (lambda: _invoke(context, method, unquote(runtime[1]), runtime[2], fields, body))
             if runtime is not None
             else (lambda: _operate(context, fields, body))
@@ -158,13 +179,28 @@ class SageMaker:
             await asyncio.wait([answer])
         finally:
             answer.cancel()
-        return _error(_NOT_RUNNING) if answer.cancelled() else answer.result()
+        if answer.cancelled():
+            return _error(_NOT_RUNNING)
+        status, found, content = answer.result()
+        return status, found, content if isinstance(content, bytes) else _parts(content, pool)
 
 
-def _answered(work: Any) -> Response:
+async def _parts(parts: Parts, pool: ThreadPoolExecutor) -> AsyncIterator[bytes]:
+    """Each is asked for when the one before has gone out: a slow reader slows the container, not this process."""
+    loop = asyncio.get_running_loop()
     try:
-        response: Response = work()
-        return response
+        while part := await loop.run_in_executor(pool, parts.read):
+            yield part
+    except RuntimeError:
+        # The pool was shut down: the stream breaks off, as the container does.
+        return
+    finally:
+        parts.close()
+
+
+def _answered(work: Callable[[], _Answered]) -> _Answered:
+    try:
+        return work()
     except ApiError as error:
         return _error(error)
     except StoreClosed:
@@ -196,13 +232,19 @@ def _operate(context: Context, headers: Mapping[str, str], body: bytes) -> Respo
 
 def _invoke(
     context: Context, method: str, endpoint: str, kind: str, headers: Mapping[str, str], body: bytes
-) -> Response:
+) -> _Answered:
     if method != "POST":
         raise EndpointValidationError("Endpoints are invoked by POST.")
-    if kind == "invocations":
-        status, fields, content = invoke.invoke(context, endpoint, headers, body)
-    else:
-        status, fields, content = asynchronous.invoke_async(context, endpoint, headers)
+    status: int
+    fields: dict[str, str]
+    content: bytes | Parts
+    match kind:
+        case "invocations":
+            status, fields, content = invoke.invoke(context, endpoint, headers, body)
+        case "async-invocations":
+            status, fields, content = asynchronous.invoke_async(context, endpoint, headers, body)
+        case _:
+            status, fields, content = streaming.invoke_stream(context, endpoint, headers, body)
     return status, {**fields, "x-amzn-RequestId": str(uuid.uuid4())}, content
 
 

@@ -43,20 +43,21 @@ def download_prefix(client: Any, uri: str, folder: Path, closing: threading.Even
     Raises StorageError when nothing is there or a key would leave the folder.
     """
     bucket, prefix = split(uri)
-    targets = _targets(client, bucket, prefix, folder)
-    if not targets:
+    found = targets(client, bucket, prefix, folder)
+    if not found:
         raise StorageError(f"No S3 objects found under S3 URL {uri!r}")
-    files = {target for _, target in targets}
+    files = {target for _, target in found}
     for target in files:
         if any(parent in files for parent in target.parents):
             raise StorageError(f"under {uri!r} a key is both an object and a folder of others: {target.name!r}")
     for target in files:
         target.parent.mkdir(parents=True, exist_ok=True)
-    _together([partial(download, client, bucket, key, target) for key, target in targets], closing)
-    return len(targets)
+    together([partial(download, client, bucket, key, target) for key, target in found], closing)
+    return len(found)
 
 
-def _targets(client: Any, bucket: str, prefix: str, folder: Path) -> list[tuple[str, Path]]:
+def targets(client: Any, bucket: str, prefix: str, folder: Path) -> list[tuple[str, Path]]:
+    """The keys that `download_prefix` fetches, each with its file."""
     keys = [key for key in list_keys(client, bucket, prefix) if not key.endswith("/")]
     if prefix in keys:
         return [(prefix, inside(folder, PurePosixPath(prefix).name))]
@@ -124,17 +125,17 @@ def upload_folder(client: Any, folder: Path, uri: str, closing: threading.Event)
     root = folder.resolve()
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and _within(root, path)]
     names = [path.relative_to(folder).as_posix() for path in files]
-    _together(
+    together(
         [partial(upload_file, client, path, joined(uri, name)) for path, name in zip(files, names, strict=True)],
         closing,
     )
     return len(files)
 
 
-def _together(transfers: Sequence[Callable[[], None]], closing: threading.Event) -> None:
+def together(transfers: Sequence[Callable[[], object]], closing: threading.Event) -> None:
     """The first failure is raised, and what has not begun by then never begins. So it is when `closing` is set."""
 
-    def begin(transfer: Callable[[], None]) -> None:
+    def begin(transfer: Callable[[], object]) -> None:
         if closing.is_set():
             raise StorageError("the local cloud is being stopped")
         transfer()

@@ -1,7 +1,8 @@
 """Serves a model with the functions of an inference script: model_fn, input_fn, predict_fn, output_fn.
 
-The script is SAGEMAKER_PROGRAM (inference.py where that is not set) in SAGEMAKER_SUBMIT_DIRECTORY. model_fn is its own
-affair; the other three have defaults for CSV, JSON and .npy, or transform_fn stands for all three.
+`serve.py [HANDLERS]`: the script is SAGEMAKER_PROGRAM, or inference.py, in SAGEMAKER_SUBMIT_DIRECTORY. What it does not
+define is the framework's (HANDLERS, a file of handlers/), or else that of this module: CSV, JSON and .npy. transform_fn
+stands for all but model_fn. A built-in algorithm has no script: its HANDLERS serve alone.
 """
 
 import csv
@@ -28,15 +29,19 @@ class Unsupported(Exception):
 class Model:
     """A loaded model and the functions around it."""
 
-    def __init__(self, script: ModuleType, folder: str) -> None:
-        load = getattr(script, "model_fn", None)
+    def __init__(self, script: ModuleType | None, handlers: ModuleType | None, folder: str) -> None:
+        algorithm = script is None
+        if script is None:
+            script = handlers
+        load = getattr(script, "model_fn", None) or getattr(handlers, "model_fn", None)
         if load is None:
             raise RuntimeError("the inference script defines no model_fn(model_dir)")
         self._model = _call(load, folder, None)
         self._transform: Callable[..., Any] | None = getattr(script, "transform_fn", None)
-        self._read: Callable[..., Any] = getattr(script, "input_fn", read)
-        self._predict: Callable[..., Any] = getattr(script, "predict_fn", predict)
-        self._write: Callable[..., Any] = getattr(script, "output_fn", write)
+        self._read: Callable[..., Any] = _first("input_fn", script, handlers) or read
+        self._predict: Callable[..., Any] = _first("predict_fn", script, handlers) or predict
+        self._write: Callable[..., Any] = _first("output_fn", script, handlers if algorithm else None) or write
+        self.default_accept: str = getattr(handlers, "DEFAULT_ACCEPT", _JSON) if algorithm else _JSON
 
     def answer(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
         """Raises Unsupported, and whatever the script raises."""
@@ -48,6 +53,11 @@ class Model:
             result = _call(self._write, _call(self._predict, found, self._model, None), accept, None)
         content, kind = result if isinstance(result, tuple) else (result, accept)
         return (content.encode() if isinstance(content, str) else bytes(content)), kind
+
+
+def _first(name: str, *modules: ModuleType | None) -> Callable[..., Any] | None:
+    found: list[Callable[..., Any]] = [getattr(module, name) for module in modules if hasattr(module, name)]
+    return found[0] if found else None
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -124,10 +134,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._send(404, b"", "text/plain")
             return
         content_type = self.headers.get("Content-Type", _JSON)
-        accept = self.headers.get("Accept", _JSON)
+        default = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", self.model.default_accept)
+        accept = self.headers.get("Accept", default)
         try:
-            content, kind = self.model.answer(body, content_type, _JSON if accept == "*/*" else accept)
-        except Unsupported as error:
+            content, kind = self.model.answer(body, content_type, default if accept in ("*/*", "") else accept)
+        except (Unsupported, NotImplementedError) as error:
             self._send(415, str(error).encode(), "text/plain")
         except (ValueError, KeyError, TypeError) as error:
             # What a script raises over its input is the caller's to correct.
@@ -157,27 +168,41 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def load_script(environment: Mapping[str, str], base: Path) -> ModuleType:
-    """Raises FileNotFoundError."""
-    folder = Path(environment.get("SAGEMAKER_SUBMIT_DIRECTORY") or base / "model" / "code")
-    program = environment.get("SAGEMAKER_PROGRAM") or "inference.py"
+def load_script(environment: Mapping[str, str], base: Path) -> ModuleType | None:
+    """None where the model has no code. Raises FileNotFoundError where the script that is named is not there."""
+    submitted = environment.get("SAGEMAKER_SUBMIT_DIRECTORY")
+    folder = Path(submitted) if submitted else base / "model" / "code"
+    program = environment.get("SAGEMAKER_PROGRAM")
     sys.path.insert(0, str(folder))
-    file = folder / program
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if not file.is_file() or spec is None or spec.loader is None:
+    file = folder / (program or "inference.py")
+    if file.is_file():
+        return load(file)
+    if program:
         raise FileNotFoundError(f"the inference script {file} is not there")
+    return None
+
+
+def load(file: Path) -> ModuleType:
+    """The module of a file. Raises what it raises."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(f"{file} is no Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
     spec.loader.exec_module(module)
     return module
 
 
-def main(environment: Mapping[str, str]) -> None:
+def main(environment: Mapping[str, str], handlers: list[str]) -> None:
     base = Path(environment.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
-    Handler.model = Model(load_script(environment, base), str(base / "model"))
+    script = load_script(environment, base)
+    framework = load(Path(handlers[0])) if handlers else None
+    if script is None and framework is None:
+        raise FileNotFoundError("the model archive holds no code/inference.py, and SAGEMAKER_PROGRAM names no script")
+    Handler.model = Model(script, framework, str(base / "model"))
     port = int(environment.get("SAGEMAKER_BIND_TO_PORT", "8080"))
-    Server(("127.0.0.1", port), Handler).serve_forever()
+    Server((environment.get("SAGEMAKER_BIND_TO_HOST", "127.0.0.1"), port), Handler).serve_forever()
 
 
 if __name__ == "__main__":
-    main(os.environ)
+    main(os.environ, sys.argv[1:])

@@ -1,7 +1,8 @@
 """Runs a training entry point: hyperparameters as arguments, the SM_* variables, and the failure file.
 
-The source already lies in /opt/ml/code, its requirements are installed. Names and values of the variables follow the
-sagemaker-training toolkit.
+`train.py [ALGORITHM TAG]`: where the job names no entry point, the image's built-in algorithm is run. The source
+lies in /opt/ml/code, its requirements are installed. Names and values of the variables follow the sagemaker-training
+toolkit.
 """
 
 import json
@@ -14,16 +15,26 @@ from pathlib import Path
 from typing import Any
 
 _TAIL_LINES = 20
+_DISTRIBUTIONS = {
+    "sagemaker_parameter_server_enabled", "sagemaker_mpi_enabled", "sagemaker_distributed_dataparallel_enabled",
+    "sagemaker_torch_distributed_enabled", "sagemaker_multi_worker_mirrored_strategy_enabled",
+    "sagemaker_pytorch_ddp_enabled",
+}  # fmt: skip
 
 
-def main(base: Path, environment: Mapping[str, str]) -> int:
+def main(base: Path, environment: Mapping[str, str], algorithm: list[str]) -> int:
     """Answers the exit code of the entry point."""
     try:
         hyperparameters = _hyperparameters(base)
+        if algorithm and "sagemaker_program" not in hyperparameters:
+            os.execv(sys.executable, [sys.executable, "-P", "-u", *algorithm])
         program = _program(base, hyperparameters)
     except (OSError, ValueError) as error:
         return _fail(base, f"the training job cannot start: {error}", 1)
     user = {name: value for name, value in hyperparameters.items() if not name.startswith("sagemaker_")}
+    for name in _DISTRIBUTIONS & hyperparameters.keys():
+        if hyperparameters[name] not in (False, "false", None):
+            print(f"[local] {name} is not honoured: each host runs the entry point by itself", flush=True)
     arguments = _arguments(user)
     command = (
         [sys.executable, "-u", program, *arguments] if program.endswith(".py") else ["/bin/sh", program, *arguments]
@@ -88,7 +99,10 @@ def _arguments(user: Mapping[str, Any]) -> list[str]:
 
 
 def _argument(value: Any) -> str:
-    return str(value) if isinstance(value, bool | int | float) or value is None else json.dumps(value)
+    """As the toolkit writes them: an object as `a=1,b=2`, everything else as Python shows it."""
+    if isinstance(value, dict):
+        return ",".join(f"{name}={part}" for name, part in sorted(value.items()))
+    return str(value)
 
 
 def _variables(base: Path, user: Mapping[str, Any], program: str, arguments: list[str]) -> dict[str, str]:
@@ -121,19 +135,43 @@ def _variables(base: Path, user: Mapping[str, Any], program: str, arguments: lis
         "FRAMEWORK_PARAMS": {},
     }
     values |= {f"CHANNEL_{name.upper()}": str(data / name) for name in channels}
-    values |= {f"HP_{name.upper()}": value for name, value in user.items()}
+    values |= {f"HP_{name.upper().replace('-', '_')}": value for name, value in user.items()}
+    values |= _groups(resources, hosts)
     values["TRAINING_ENV"] = {
+        **{name.lower(): value for name, value in values.items() if name in _IN_TRAINING_ENV},
+        "additional_framework_parameters": {},
         "channel_input_dirs": {name: str(data / name) for name in channels},
+        "framework_module": None,
         "hyperparameters": user,
-        "model_dir": values["MODEL_DIR"],
-        "output_data_dir": values["OUTPUT_DATA_DIR"],
-        "current_host": values["CURRENT_HOST"],
-        "hosts": hosts,
-        "num_cpus": values["NUM_CPUS"],
-        "num_gpus": 0,
-        "module_name": values["MODULE_NAME"],
+        "is_master": values["CURRENT_HOST"] == sorted(hosts)[0],
+        "job_name": os.environ.get("TRAINING_JOB_NAME", ""),
+        "master_hostname": sorted(hosts)[0],
     }
     return {f"SM_{name}": value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+
+
+_IN_TRAINING_ENV = frozenset({
+    "MODEL_DIR", "INPUT_DIR", "INPUT_CONFIG_DIR", "OUTPUT_DIR", "OUTPUT_DATA_DIR", "OUTPUT_INTERMEDIATE_DIR",
+    "CURRENT_HOST", "HOSTS", "NETWORK_INTERFACE_NAME", "NUM_CPUS", "NUM_GPUS", "LOG_LEVEL", "RESOURCE_CONFIG",
+    "INPUT_DATA_CONFIG", "USER_ENTRY_POINT", "MODULE_NAME", "MODULE_DIR", "CURRENT_INSTANCE_TYPE",
+    "CURRENT_INSTANCE_GROUP", "CURRENT_INSTANCE_GROUP_HOSTS", "IS_HETERO",
+})  # fmt: skip
+
+
+def _groups(resources: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
+    """The instance groups; a job of equal instances is one."""
+    groups = resources.get("instance_groups", [])
+    current = resources.get("current_group_name", "homogeneousCluster")
+    named = {group["instance_group_name"]: group for group in groups}
+    return {
+        "CURRENT_INSTANCE_TYPE": resources.get("current_instance_type", "local"),
+        "CURRENT_INSTANCE_GROUP": current,
+        "CURRENT_INSTANCE_GROUP_HOSTS": named.get(current, {}).get("hosts", hosts),
+        "INSTANCE_GROUPS": list(named) or [current],
+        "INSTANCE_GROUPS_DICT": named,
+        "DISTRIBUTION_INSTANCE_GROUPS": [],
+        "IS_HETERO": len(named) > 1,
+    }
 
 
 def _read(base: Path, name: str, default: dict[str, Any]) -> dict[str, Any]:
@@ -145,4 +183,4 @@ def _read(base: Path, name: str, default: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")), os.environ))
+    sys.exit(main(Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")), os.environ, sys.argv[1:]))

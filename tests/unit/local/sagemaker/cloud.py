@@ -30,6 +30,12 @@ class FakeS3:
         self.objects: dict[tuple[str, str], bytes] = {}
         self.types: dict[tuple[str, str], str] = {}
         self.meta = SimpleNamespace(endpoint_url="http://127.0.0.1:1")
+        self.uploaded: list[str] = []
+        self._awaited: dict[str, threading.Event] = {}
+
+    def told(self, uri: str) -> threading.Event:
+        """Set once a file is uploaded there."""
+        return self._awaited.setdefault(uri, threading.Event())
 
     def put(self, uri: str, content: bytes | str) -> None:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -57,8 +63,16 @@ class FakeS3:
         content_type = self.types.get((Bucket, Key), "binary/octet-stream")
         return {"Body": io.BytesIO(self.objects[Bucket, Key]), "ContentType": content_type}
 
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:  # noqa: N803
+        self.objects[Bucket, Key] = Body
+        self.types[Bucket, Key] = ContentType
+
     def upload_file(self, path: str, bucket: str, key: str) -> None:
         self.objects[bucket, key] = Path(path).read_bytes()
+        uri = f"s3://{bucket}/{key}"
+        self.uploaded.append(uri)
+        if uri in self._awaited:
+            self._awaited[uri].set()
 
     def upload_fileobj(self, file: IO[bytes], bucket: str, key: str, ExtraArgs: dict[str, str]) -> None:  # noqa: N803
         self.objects[bucket, key] = file.read()
@@ -89,6 +103,24 @@ class FakeLogs:
         return [line for (g, s), lines in self.streams.items() if g == group and s.startswith(prefix) for line in lines]
 
 
+class FakeCloudWatch:
+    """Metrics as they were put, and alarms whose state a test sets."""
+
+    def __init__(self, told: threading.Condition) -> None:
+        self.told = told
+        self.metrics: list[dict[str, Any]] = []
+        self.alarms: dict[str, str] = {}
+
+    def put_metric_data(self, *, Namespace: str, MetricData: list[dict[str, Any]]) -> None:  # noqa: N803
+        with self.told:
+            self.metrics += [{"Namespace": Namespace, **datum} for datum in MetricData]
+            self.told.notify_all()
+
+    def describe_alarms(self, *, AlarmNames: list[str], **_: object) -> dict[str, Any]:  # noqa: N803
+        states = [{"AlarmName": name, "StateValue": self.alarms.get(name, "OK")} for name in AlarmNames]
+        return {"MetricAlarms": states}
+
+
 @dataclass
 class Event:
     detail_type: str
@@ -106,16 +138,20 @@ class FakeCloud:
     messages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     told: threading.Condition = field(default_factory=threading.Condition)
     logs: FakeLogs = field(init=False)
+    cloudwatch: FakeCloudWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self.logs = FakeLogs(self.told)
+        self.cloudwatch = FakeCloudWatch(self.told)
 
     def client(self, service: str) -> Any:
         clients: dict[str, Any] = {
             "s3": self.s3,
             "logs": self.logs,
+            "cloudwatch": self.cloudwatch,
             "sns": SimpleNamespace(publish=self._publish),
             "lambda": SimpleNamespace(invoke=self._invoke),
+            "sqs": SimpleNamespace(send_message=self._send),
         }
         return clients[service]
 
@@ -148,6 +184,9 @@ class FakeCloud:
         with self.told:
             self.messages.append((TopicArn, json.loads(Message)))
             self.told.notify_all()
+
+    def _send(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803
+        self._publish(TopicArn=QueueUrl, Message=MessageBody)
 
     def _invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
         try:

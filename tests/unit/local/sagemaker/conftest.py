@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.sagemaker.service import SageMaker
-from local.sagemaker.settings import Settings
+from local.sagemaker.settings import Hosting, Settings
 from tests.unit.local.sagemaker.cloud import FakeCloud, connect, container
 
 
@@ -21,6 +21,10 @@ class World:
         self.images: dict[str, Path] = {}
         self.isolation = "auto"
         self.startup_seconds = 30.0
+        self.grace_seconds = 1.0
+        self.sync_seconds = 2.0
+        self.volume_bytes = 1 << 40
+        self.hosting = Hosting(pace=0.001)
         self.service: SageMaker | None = None
 
     def image(self, name: str, **commands: str) -> None:
@@ -32,9 +36,13 @@ class World:
             state_dir=self.root / "state",
             cache_dir=self.cache,
             images=self.images,
+            steps_file=self.root / "steps.yaml",
             isolation=self.isolation,
-            grace_seconds=1.0,
+            grace_seconds=self.grace_seconds,
             startup_seconds=self.startup_seconds,
+            sync_seconds=self.sync_seconds,
+            volume_bytes=self.volume_bytes,
+            hosting=self.hosting,
         )
         self.service = SageMaker(self.cloud, settings)
         self.service.start()

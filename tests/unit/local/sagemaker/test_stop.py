@@ -159,7 +159,7 @@ def test_an_upload_that_the_interpreter_refuses_leaves_the_request_stored(
     serve(world)
     upload = Gate(refuse)
     with monkeypatch.context() as patched:
-        patched.setattr(world.cloud.s3, "upload_fileobj", upload)
+        patched.setattr(world.cloud.s3, "put_object", upload)
         answer = ask(world, b"later")
         assert upload.reached.wait(20)
         timed_stop(world)
