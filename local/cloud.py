@@ -26,6 +26,7 @@ from local.sagemaker.service import SageMaker
 from local.sagemaker.settings import Settings as SageMakerSettings
 from local.server import front
 from local.settings import ACCOUNT, REGION, LocalSettings
+from local.stepfunctions.executor.collector import collect_seldom
 from local.stepfunctions.journal.errors import JournalError
 from local.stepfunctions.service import Settings as StepFunctionsSettings
 from local.stepfunctions.service import StepFunctions
@@ -104,6 +105,7 @@ class LocalCloud:
             if resumed := self.stepfunctions.resume():
                 self._progress(f"going on with {resumed} executions")
             ministack.deliver()
+            collect_seldom()
         except BaseException:
             self.stop()
             raise

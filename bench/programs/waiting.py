@@ -12,6 +12,7 @@ import psutil
 
 from bench.engines import MACHINE, ROLE, Engine
 from bench.programs import Order, serve
+from local.stepfunctions.executor.collector import collect_seldom
 from local.stepfunctions.executor.requests import NewExecution
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal.rows import ExecutionRow
@@ -26,6 +27,8 @@ class Waiting:
 
     def __init__(self, file: Path) -> None:
         self._memory = psutil.Process()
+        # As the local cloud does.
+        collect_seldom()
         self._engine = Engine(file)
         self._ended = 0
         self._expected = 0

@@ -100,9 +100,12 @@ class ContainerHttp:
         self._port = port
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
+        self._closed = False
 
     def close(self) -> None:
+        """Requests under way end as they do; no connection is kept."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
@@ -110,7 +113,7 @@ class ContainerHttp:
     def give_back(self, connection: http.client.HTTPConnection) -> None:
         """`connection` has nothing more to read."""
         with self._lock:
-            keep = len(self._idle) < _MAX_IDLE
+            keep = not self._closed and len(self._idle) < _MAX_IDLE
             if keep:
                 self._idle.append(connection)
         if not keep:

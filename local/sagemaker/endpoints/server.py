@@ -197,6 +197,9 @@ class Server:
             )
         self._log.tail.clear()
         self._process = ContainerProcess(self._context.boundary, command, self._log)
+        if self._http is not None:
+            # Of the process that has died.
+            self._http.close()
         self._http = ContainerHttp(port)
         try:
             self._await_health(self._process, self._http)
