@@ -41,6 +41,11 @@ class World:
         """Its ARN."""
         return str(self.client.start_execution(stateMachineArn=machine, **more)["executionArn"])
 
+    def settle(self) -> None:
+        """Until the engine has done what followed from what it was asked."""
+        for _ in range(3):
+            self.service._context.executor.ask(lambda _: None).result(10)  # type: ignore[union-attr]
+
     def over(self, execution: str) -> dict[str, Any]:
         """Its description, once it is over."""
         done = self.cloud.told

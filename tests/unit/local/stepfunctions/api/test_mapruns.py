@@ -19,6 +19,7 @@ def _machine(world: World, inner: dict[str, Any], kind: str = "STANDARD", **more
 
 def _run(world: World, execution: str) -> str:
     """The ARN of the execution's map run."""
+    world.settle()
     runs = world.client.list_map_runs(executionArn=execution)["mapRuns"]
     assert [run["executionArn"] for run in runs] == [execution]
     return str(runs[0]["mapRunArn"])
@@ -66,6 +67,7 @@ def test_the_limits_of_a_map_run_can_be_changed_while_it_runs(world: World) -> N
     assert (found["status"], found["itemCounts"]["running"], found["itemCounts"]["pending"]) == ("RUNNING", 3, 0)
     assert refusal(world.client.update_map_run, mapRunArn=arn)[0] == "ValidationException"
     world.client.stop_execution(executionArn=execution)
+    world.settle()
     assert world.client.describe_map_run(mapRunArn=arn)["status"] == "ABORTED"
     assert refusal(world.client.update_map_run, mapRunArn=arn, maxConcurrency=1)[0] == "ValidationException"
 
