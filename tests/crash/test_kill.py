@@ -71,11 +71,17 @@ class Client:
                 return
             if run.arn:
                 continue
-            # The same name and input: a start that was lost on the way back gives the same execution.
-            with suppress(BotoCoreError, HTTPClientError):
-                run.arn = states.start_execution(
-                    stateMachineArn=self.machines[run.machine.name], name=run.name, input=json.dumps(run.value)
-                )["executionArn"]
+            # The same name and input: a start that was lost on the way back gives the same execution, or says that it
+            # ended already.
+            machine = self.machines[run.machine.name]
+            try:
+                run.arn = states.start_execution(stateMachineArn=machine, name=run.name, input=json.dumps(run.value))[
+                    "executionArn"
+                ]
+            except states.exceptions.ExecutionAlreadyExists:
+                run.arn = f"{machine.replace(':stateMachine:', ':execution:')}:{run.name}"
+            except (BotoCoreError, HTTPClientError):
+                continue
 
     def answer(self, endpoint: str, held: Mapping[str, str]) -> None:
         """These of its tokens."""
@@ -124,6 +130,7 @@ def test_hundreds_of_executions_end_once_though_the_cloud_is_killed_under_them(t
             client.halt.set()
     with running_cloud(folder, tmp_path) as cloud:
         client.ready.append(time.time())
+        client.halt.clear()
         client.start_the_rest(cloud.endpoint)
         assert all(run.arn for run in client.runs)
         everything_ends(cloud.endpoint, client)
