@@ -41,6 +41,9 @@ class Store:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
+        self._written = threading.Condition(self._lock)
+        self.version = 0
+        """Counts what this process has written."""
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
@@ -53,6 +56,7 @@ class Store:
             if self._open:
                 self._open = False
                 self._connection.close()
+                self._written.notify_all()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -75,6 +79,15 @@ class Store:
             self._depth -= 1
             if self._depth == 0:
                 self._connection.execute("COMMIT")
+                self.version += 1
+                self._written.notify_all()
+
+    def wait(self, version: int, seconds: float) -> bool:
+        """Until there is another version than this; False when there is none in time. Raises StoreClosed."""
+        with self._lock:
+            self._written.wait_for(lambda: self.version != version or not self._open, seconds)
+            self._check_open()
+            return self.version != version
 
     def _check_open(self) -> None:
         if not self._open:

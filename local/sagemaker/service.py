@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
 
-from local.sagemaker import wire
+from local.sagemaker import patience, wire
 from local.sagemaker.arns import Arns
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints import asynchronous, invoke, streaming
@@ -49,7 +49,7 @@ _Answered = tuple[int, dict[str, str], bytes | Parts]
 
 _TARGET = "SageMaker."
 _RUNTIME = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)/?$")
-# An invocation may hold its thread for a minute; the control plane must not wait behind those.
+# An invocation, or a client that looks seldom, may hold its thread; the control plane must not wait behind those.
 _CONTROL_THREADS, _INVOCATION_THREADS = 16, 128
 _STOP_SECONDS = 3.0
 """Of a stop, beyond the grace that containers have."""
@@ -160,7 +160,8 @@ class SageMaker:
         del query
         fields = {name.lower(): value for name, value in headers.items()}
         runtime = _RUNTIME.search(path)
-        pool = self._invocations if runtime is not None else self._control
+        slow = runtime is not None or patience.looks_seldom(fields)
+        pool = self._invocations if slow else self._control
         context = self._context
         if context is None or pool is None:
             return _error(_NOT_RUNNING)
@@ -226,8 +227,13 @@ def _operate(context: Context, headers: Mapping[str, str], body: bytes) -> Respo
     except ValueError as error:
         raise ValidationException(f"The request is not JSON: {error}") from error
     wire.check(shape, request)
-    answer = wire.answer(name, operation(context, {k: v for k, v in request.items() if v is not None}))
-    return 200, _headers("application/x-amz-json-1.1"), json.dumps(answer).encode()
+    given = {k: v for k, v in request.items() if v is not None}
+    document = (
+        patience.answered(context, name, lambda: operation(context, given))
+        if patience.looks_seldom(headers)
+        else operation(context, given)
+    )
+    return 200, _headers("application/x-amz-json-1.1"), json.dumps(wire.answer(name, document)).encode()
 
 
 def _invoke(

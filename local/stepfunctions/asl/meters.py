@@ -18,7 +18,7 @@ MAX_SIZE = 4 * MAX_BYTES
 """Of any value, in characters and the like: what a state puts out may have a quarter of it, as bytes."""
 MAX_MADE = 64 * MAX_SIZE
 """Of all values together, those included that the expression has dropped."""
-MAX_SECONDS = 0.75
+MAX_SECONDS = 1.5
 """Of this thread's processor time: how busy the machine is does not count."""
 _ITEM = 16
 """What an item of an array takes, of MAX_MADE."""

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.sagemaker.jobs.training import LOG_GROUP
+from local.settings import free_port
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.jobs import await_training, resources, start_training, train
 from tests.unit.local.sagemaker.test_training import MODEL, members
@@ -24,20 +25,21 @@ def python(script: str) -> str:
 def test_instances_find_each_other_and_their_models_are_one(world: World, isolation: str) -> None:
     """The second instance connects to the first at its host name, on a port that both listen on."""
     world.isolation = isolation
+    port = free_port()
     world.image(
         "app",
         train=python(
             "base = pathlib.Path(os.environ.get('SAGEMAKER_BASE_DIR', '/opt/ml'))\n"
             "config = json.loads((base / 'input/config/resourceconfig.json').read_text())\n"
             "hosts, me = config['hosts'], config['current_host']\n"
-            "own = socket.create_server((me, 29500))\n"
+            f"own = socket.create_server((me, {port}))\n"
             "if me == hosts[0]:\n"
             "    peer = own.accept()[0].recv(100).decode()\n"
             "    (base / 'model/leader').write_text(f'{me} heard {peer} of {hosts}')\n"
             "else:\n"
             "    while True:\n"
             "        try:\n"
-            "            link = socket.create_connection((hosts[0], 29500))\n"
+            f"            link = socket.create_connection((hosts[0], {port}))\n"
             "            break\n"
             "        except ConnectionRefusedError:\n"
             "            time.sleep(0.005)\n"

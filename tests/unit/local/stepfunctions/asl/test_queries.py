@@ -128,7 +128,7 @@ def test_no_expression_takes_long_or_makes_much(text: str, says: str) -> None:
     with pytest.raises(QueryEvaluationError) as raised:
         Query(f"{{% {text} %}}", "Output").evaluate(scope, scope.states())
     assert says in str(raised.value.cause)
-    assert time.thread_time() - began < 1.5
+    assert time.thread_time() - began < 3.0
 
 
 @pytest.mark.parametrize("text", ["$distinct($states.input.n)", "$spread($states.input.n.{'a': $})", "[1..36000]"])

@@ -1,0 +1,45 @@
+"""Clients that look every 30 seconds are told of the end when it comes; all others are answered at once."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from local.sagemaker import patience
+from tests.unit.local.sagemaker.cloud import connect
+from tests.unit.local.sagemaker.conftest import World
+from tests.unit.local.sagemaker.jobs import start_training
+
+
+def of_the_sdk(world: World) -> Any:
+    client = connect(world.service or world.start())
+
+    def sign(request: Any, **_: object) -> None:
+        request.headers["User-Agent"] = "Boto3/1.44 lib/AWS-SageMaker-Python-SDK#2.257.7"
+
+    client.meta.events.register("before-sign", sign)
+    return client
+
+
+@pytest.fixture
+def job(world: World) -> str:
+    """One that runs until it is stopped."""
+    world.image("app", train="#!/bin/sh\nexec sleep 600\n")
+    start_training(world, "job")
+    return "job"
+
+
+def test_the_sdk_is_answered_when_the_job_has_ended(world: World, job: str) -> None:
+    stop = threading.Timer(0.1, lambda: world.client.stop_training_job(TrainingJobName=job))
+    stop.start()
+    assert of_the_sdk(world).describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "Stopped"
+    stop.join()
+
+
+def test_others_see_the_job_under_way(world: World, job: str) -> None:
+    assert world.client.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "InProgress"
+
+
+def test_the_sdk_is_held_for_a_while_and_no_longer(world: World, job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SECONDS", 0.2)
+    assert of_the_sdk(world).describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "InProgress"
