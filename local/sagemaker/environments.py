@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from local.sagemaker import package_index
 from local.sagemaker.errors import ImageError
 from local.sagemaker.images import FRAMEWORKS, Image, Images, parse
 
@@ -94,6 +95,10 @@ class Environments:
         """Raises ImageError, naming what to add, for an image nothing here stands for."""
         return self._images.resolve(uri)
 
+    def unavailable(self, uri: str) -> str | None:
+        """Why an image cannot run here, in a few words, or None. Raises ImageError for a map that is wrong."""
+        return self._images.unavailable(uri)
+
     def ensure(self, uri: str, extra: bytes = b"", progress: Progress = _silent) -> Environment:
         """The environment of an image, built now if it is not there. `extra` is a further requirements file.
 
@@ -129,12 +134,17 @@ class Environments:
         shutil.rmtree(aside, ignore_errors=True)
         progress(f"building the environment of {image.uri}")
         self._uv(["venv", "--quiet", "--relocatable", "--python", sys.executable, str(aside)], image, progress)
-        files = [aside / "requirements.txt", aside / "extra.txt"]
-        for file, content in zip(files, (image.requirements, extra), strict=True):
-            file.write_bytes(content)
-        present = [file for file in files if _has_requirements(file.read_bytes())]
-        if present:
-            arguments = [word for file in present for word in ("-r", str(file))]
+        wanted = {
+            "requirements.txt": ("-r", image.requirements),
+            "extra.txt": ("-r", extra),
+            "build.txt": ("--build-constraints", image.build),
+        }
+        arguments: list[str] = []
+        for name, (option, content) in wanted.items():
+            (aside / name).write_bytes(content)
+            if _has_requirements(content):
+                arguments += [option, str(aside / name)]
+        if "-r" in arguments:
             python = str(aside / "bin" / "python")
             self._uv(["pip", "install", "--python", python, *arguments], image, progress)
         aside.rename(folder)
@@ -147,8 +157,9 @@ class Environments:
             timer.start()
             try:
                 for line in process.stdout or ():
-                    said.append(line.rstrip())
-                    progress(line.rstrip())
+                    # An index's URL may carry a password, and logs and reasons are for everybody.
+                    said.append(package_index.redacted(line.rstrip()))
+                    progress(said[-1])
             finally:
                 timer.cancel()
                 with self._lock:
@@ -162,6 +173,7 @@ class Environments:
     def _begin(self, command: list[str], image: Image) -> "subprocess.Popen[str]":
         # The environment that the caller happens to be in must not become the target.
         environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+        environment |= package_index.for_uv()
         store = ssl.get_default_verify_paths()
         if store.cafile or store.capath:
             # A company's own certificate authority stands in the machine's store, which uv reads only when told to.
@@ -209,10 +221,10 @@ def _lay(below: Path, layer: Path) -> None:
         script.chmod(0o755)
     # Like a site folder: the .pth files below count, too.
     (layer / packages / "below.pth").write_text(f"import site; site.addsitedir({str(below / packages)!r})\n")
-    index = Path.home() / ".config" / "pip" / "pip.conf"
-    if index.is_file():
-        # A container has another HOME; where packages come from is the machine's affair.
-        with contextlib.suppress(FileExistsError):
-            (layer / "pip.conf").symlink_to(index)
+    if package_index.settings():
+        # A container has another HOME and other variables; where packages come from is the machine's affair.
+        # For the owner alone: an index's URL may carry a password.
+        (layer / "pip.conf").touch(mode=0o600)
+        (layer / "pip.conf").write_text(package_index.as_file())
     # Written last: with it the layer is complete.
     (layer / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\ninclude-system-site-packages = false\n")

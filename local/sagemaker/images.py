@@ -16,6 +16,7 @@ Paths are relative to the map. `environments.py` builds what is found here.
 import fnmatch
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,9 @@ class Image:
 
     tag: str = ""
     """The framework image's own tag."""
+
+    build: bytes = b""
+    """Constraints on what its packages are built with, where they come as sources."""
 
     @property
     def train(self) -> tuple[str, ...]:
@@ -115,6 +119,17 @@ class Images:
         self._frameworks: list[dict[str, Any]] = table["images"]
         self._algorithms: frozenset[str] = frozenset(table.get("algorithms", ()))
 
+    def unavailable(self, uri: str) -> str | None:
+        """Why an image cannot run here, in a few words, or None. Raises ImageError for a map that is wrong."""
+        if self._of_map(uri) is not None or self._of_catalogue(uri) is not None:
+            return None
+        entry, _ = self._entry(uri)
+        if entry is not None:
+            return _hindrance(entry)
+        if parse(uri)[0] in self._algorithms:
+            return "a built-in algorithm of AWS that is not run here"
+        return "an image that is unknown here"
+
     def resolve(self, uri: str) -> Image:
         """Raises ImageError, naming what to add, for an image nothing here stands for, and for a map that is wrong."""
         found = self._of_map(uri) or self._of_catalogue(uri) or self._of_frameworks(uri, uri)
@@ -127,15 +142,25 @@ class Images:
         return _own(uri, folder) if folder is not None else None
 
     def _of_frameworks(self, uri: str, name: str) -> Image | None:
+        entry, versions = self._entry(name)
+        if entry is None:
+            return None
+        if (reason := _hindrance(entry)) is not None:
+            raise ImageError(self._refused(uri, reason))
+        wanted = self._requirements(entry, versions)
+        build = "\n".join(entry.get("build", ())).encode()
+        return Image(uri, wanted, None, entry.get("handlers"), parse(name)[1], build)
+
+    def _entry(self, name: str) -> tuple[Mapping[str, Any] | None, Mapping[str, str]]:
+        """The first entry for an image, with what its `versions` finds in the tag."""
         repository, tag = parse(name)
         for entry in self._frameworks:
             if not fnmatch.fnmatchcase(repository, entry["repository"]) or not fnmatch.fnmatchcase(tag, entry["tag"]):
                 continue
             versions = re.match(entry.get("versions", ""), tag)
             if versions is not None:
-                wanted = self._requirements(entry, versions.groupdict())
-                return Image(uri, wanted, None, entry.get("handlers"), tag)
-        return None
+                return entry, versions.groupdict()
+        return None, {}
 
     def _requirements(self, entry: Mapping[str, Any], versions: Mapping[str, str]) -> bytes:
         if "requirements" in entry:
@@ -177,18 +202,39 @@ class Images:
         for number, entry in enumerate(entries):
             yield f"{self._map}: images[{number}]", entry
 
+    def _refused(self, uri: str, reason: str) -> str:
+        repository, _ = parse(uri)
+        return (
+            f"The image {uri!r} does not run here: {reason}. Something else may stand for it: an entry with "
+            f"`image: '*/{repository}:*'` in {self._place()}."
+        )
+
+    def _place(self) -> str:
+        return str(self._map) if self._map is not None else "images.yaml beside template.yaml"
+
     def _unknown(self, uri: str) -> str:
         repository, _ = parse(uri)
         what = "is a built-in algorithm of AWS that is not run here" if repository in self._algorithms else "is unknown"
-        place = self._map if self._map is not None else "images.yaml beside template.yaml"
         return (
-            f"The image {uri!r} {what}. Say what stands for it in {place}: an entry with `image: '*/{repository}:*'` "
-            "and a `folder`, a `requirements` file or a `framework`; or add the folder algorithms/<name>/container "
-            f"(repository headrace/<name>). Known: {self._known()}."
+            f"The image {uri!r} {what}. Say what stands for it in {self._place()}: an entry with "
+            f"`image: '*/{repository}:*'` and a `folder`, a `requirements` file or a `framework`; or add the folder "
+            f"algorithms/<name>/container (repository headrace/<name>). Known: {self._known()}."
         )
 
     def _known(self) -> str:
-        return ", ".join(sorted({*self._own, *(f"{e['repository']}:{e['tag']}" for e in self._frameworks)})) or "none"
+        run = (f"{entry['repository']}:{entry['tag']}" for entry in self._frameworks if _hindrance(entry) is None)
+        return ", ".join(sorted({*self._own, *run})) or "none"
+
+
+def _hindrance(entry: Mapping[str, Any]) -> str | None:
+    """Why what an entry stands for does not run on this machine's Python, or on any."""
+    newest, why = entry.get("python"), entry.get("why")
+    if newest is None or why is None:
+        return None if why is None else str(why)
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if sys.version_info[:2] <= tuple(map(int, newest.split("."))):
+        return None
+    return f"{why}, so it needs Python {newest}, and this is {running}"
 
 
 def _own(uri: str, folder: Path) -> Image:

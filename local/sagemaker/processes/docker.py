@@ -88,6 +88,9 @@ class DockerImages(Environments):
         # An own image's folder is what tells it from a framework image, whose toolkit it brings itself here.
         return Image(uri, b"", Path("/"))
 
+    def unavailable(self, uri: str) -> None:
+        """An engine runs any image."""
+
     def ensure(self, uri: str, extra: bytes = b"", progress: Callable[[str], None] = lambda _: None) -> Environment:
         del extra, progress
         return Environment(Path("/"), self.resolve(uri))

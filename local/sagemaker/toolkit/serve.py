@@ -37,7 +37,7 @@ class Model:
         if load is None:
             raise RuntimeError("the inference script defines no model_fn(model_dir)")
         self._model = _call(load, folder, None)
-        self._transform: Callable[..., Any] | None = getattr(script, "transform_fn", None)
+        self._transform = _first("transform_fn", script, handlers)
         self._read: Callable[..., Any] = _first("input_fn", script, handlers) or read
         self._predict: Callable[..., Any] = _first("predict_fn", script, handlers) or predict
         self._write: Callable[..., Any] = _first("output_fn", script, handlers if algorithm else None) or write

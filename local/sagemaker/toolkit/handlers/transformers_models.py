@@ -9,7 +9,12 @@ from typing import Any
 def model_fn(model_dir: str) -> Any:
     """The pipeline over the archive's model, or over the hub's model HF_MODEL_ID."""
     transformers = importlib.import_module("transformers")
-    return transformers.pipeline(task=os.environ.get("HF_TASK"), model=os.environ.get("HF_MODEL_ID") or model_dir)
+    name = os.environ.get("HF_MODEL_ID") or model_dir
+    try:
+        return transformers.pipeline(task=os.environ.get("HF_TASK"), model=name)
+    except OSError as error:
+        # The last line is what the endpoint's failure ends with; the library's own is general advice.
+        raise RuntimeError(f"the model {name!r} cannot be loaded: {str(error).splitlines()[0]}") from error
 
 
 def input_fn(body: bytes | str, content_type: str) -> Any:

@@ -1,14 +1,18 @@
 """What image URIs stand for: the catalogue, AWS's own images, and the user's image map."""
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from local.sagemaker.environments import Environments
 from local.sagemaker.errors import ImageError
+from local.sagemaker.images import FRAMEWORKS, Images
 from tests.unit.local.sagemaker.cloud import container, image
 
+TOOLKIT = FRAMEWORKS.with_name("toolkit") / "handlers"
 _XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 
 
@@ -91,6 +95,82 @@ def test_a_wrong_map_says_where(tmp_path: Path, text: str, said: str) -> None:
 def test_a_built_in_algorithm_that_is_not_run_names_the_map(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"built-in algorithm of AWS that is not run here.*images\.yaml.*kmeans"):
         known(tmp_path).resolve("382416733822.dkr.ecr.us-east-1.amazonaws.com/kmeans:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("sagemaker-sparkml-serving:3.3", "Java program"),
+        ("sagemaker-rl-ray-container:ray-1.6.0-torch-cpu-py36", "Ray begins there with 2.3"),
+        ("sagemaker-rl-mxnet:coach0.11-cpu-py3", "TensorFlow 1"),
+    ],
+)
+def test_an_image_that_cannot_run_here_says_why_and_the_map_may_stand_in(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    uri = f"1.dkr.ecr.us-east-1.amazonaws.com/{name}"
+    images = known(tmp_path)
+    assert reason in (images.unavailable(uri) or "")
+    with pytest.raises(ImageError, match=rf"does not run here: .*{reason}.*images\.yaml"):
+        images.resolve(uri)
+    repository = name.partition(":")[0]
+    container(tmp_path / "mine")
+    images = known(tmp_path, f'images: [{{image: "*/{repository}:*", folder: mine}}]')
+    assert images.unavailable(uri) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("mxnet-training:1.9.0-cpu-py38", "mxnet==1.9.1"),
+        ("mxnet-inference:1.4.1-cpu-py3", "mxnet==1.9.1"),
+        ("sagemaker-mxnet:1.3.0-cpu-py3", "mxnet==1.9.1"),
+        ("sagemaker-chainer:5.0.0-cpu-py3", "chainer==5.0.0"),
+    ],
+)
+def test_a_framework_that_has_ended_runs_where_its_numpy_does(tmp_path: Path, name: str, package: str) -> None:
+    images, uri = known(tmp_path), f"1.dkr.ecr.us-east-1.amazonaws.com/{name}"
+    reason = images.unavailable(uri)
+    if sys.version_info < (3, 12):
+        assert reason is None
+        assert package in images.resolve(uri).requirements.decode().splitlines()
+    else:
+        assert "runs with no NumPy after 1.23, so it needs Python 3.11" in str(reason)
+
+
+def test_a_newer_python_than_the_packages_know_is_told_before_anything_is_built(tmp_path: Path) -> None:
+    major, minor = sys.version_info[:2]
+    entry = {"repository": "old", "tag": "*", "packages": ["old==1"], "why": "Old ended in 2020"}
+    this, before = f"{major}.{minor}", f"{major}.{minor - 1}"
+    for newest, reason in (
+        (this, None),
+        (before, f"Old ended in 2020, so it needs Python {before}, and this is {this}"),
+    ):
+        (tmp_path / "images.json").write_text(json.dumps({"images": [{**entry, "python": newest}]}))
+        assert Images({}, None, tmp_path).unavailable("1.dkr.ecr.us-east-1.amazonaws.com/old:1") == reason
+
+
+def test_a_table_says_what_packages_that_come_as_sources_are_built_with(tmp_path: Path) -> None:
+    entry = {"repository": "old", "tag": "*", "packages": ["old==1"], "build": ["setuptools<81", "wheel<1"]}
+    (tmp_path / "images.json").write_text(json.dumps({"images": [entry]}))
+    assert Images({}, None, tmp_path).resolve("x.example.com/old:1").build == b"setuptools<81\nwheel<1"
+
+
+def test_what_is_not_in_any_table_is_unavailable_too(tmp_path: Path) -> None:
+    images = known(tmp_path)
+    assert images.unavailable("1.dkr.ecr.us-east-1.amazonaws.com/kmeans:1") == (
+        "a built-in algorithm of AWS that is not run here"
+    )
+    assert images.unavailable("1.dkr.ecr.us-east-1.amazonaws.com/mine:1") == "an image that is unknown here"
+    assert images.unavailable(_XGBOOST) is None
+
+
+def test_every_file_that_the_table_names_is_there() -> None:
+    table = json.loads((FRAMEWORKS / "images.json").read_text())
+    for entry in table["images"]:
+        assert not ("python" in entry and "why" not in entry), entry
+        assert "requirements" not in entry or (FRAMEWORKS / entry["requirements"]).is_file()
+        assert "handlers" not in entry or (TOOLKIT / f"{entry['handlers']}.py").is_file()
 
 
 def test_only_a_built_in_algorithm_has_metrics_of_its_own(tmp_path: Path) -> None:

@@ -30,9 +30,10 @@ def job(world: World) -> str:
 
 
 def test_the_sdk_is_answered_when_the_job_has_ended(world: World, job: str) -> None:
-    stop = threading.Timer(0.1, lambda: world.client.stop_training_job(TrainingJobName=job))
+    client, patient = world.client, of_the_sdk(world)
+    stop = threading.Timer(0.1, lambda: client.stop_training_job(TrainingJobName=job))
     stop.start()
-    assert of_the_sdk(world).describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "Stopped"
+    assert patient.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "Stopped"
     stop.join()
 
 
