@@ -111,10 +111,15 @@ def create_upload(body: models.UploadRequest) -> Response[Any]:
 
 def _prepare(body: models.UploadRequest) -> PreparedUpload:
     here = services.current()
+    if body.kind != "face" and body.algorithm is None:
+        raise problems.invalid("algorithm", f"a {body.kind} needs an algorithm")
     if body.kind == "training":
-        if body.algorithm is None:
-            raise problems.invalid("algorithm", "a training needs an algorithm")
-        return requests.prepare_dataset(body.algorithm, body.filename, body.content_type, here)
+        name, given = str(body.algorithm), body.hyperparameters
+        return requests.prepare_dataset(name, body.filename, body.content_type, here, given)
+    if body.hyperparameters:
+        raise problems.invalid("hyperparameters", f"expected none, as a {body.kind} trains nothing")
+    if body.kind == "chain":
+        return requests.prepare_chain(str(body.algorithm), body.filename, body.content_type, here)
     if body.algorithm not in {None, here.settings.face_algorithm}:
         raise problems.invalid("algorithm", f"faces are processed by {here.settings.face_algorithm}")
     return requests.prepare_image(body.filename, body.content_type, here)

@@ -14,10 +14,13 @@ class _Request(BaseModel):
 class UploadRequest(_Request):
     """A file that will be uploaded."""
 
-    kind: Literal["training", "face"]
-    algorithm: str | None = Field(default=None, min_length=1, max_length=64, description="required for a training")
+    kind: Literal["training", "face", "chain"]
+    algorithm: str | None = Field(
+        default=None, min_length=1, max_length=64, description="required for a training and for a chain"
+    )
     filename: Annotated[str, Field(min_length=1, max_length=200)]
     content_type: str | None = Field(default=None, min_length=1, max_length=128, pattern=r"^[\x21-\x7e ]+$")
+    hyperparameters: dict[str, Any] = Field(default_factory=dict, description="of the training that it starts")
 
 
 class TrainingRequest(_Request):
@@ -71,7 +74,7 @@ class Job(BaseModel):
     """A tracked job, from upload to result."""
 
     job_id: str
-    kind: Literal["training", "face", "batch", "deployment"]
+    kind: Literal["training", "face", "chain", "batch", "deployment"]
     status: Literal["PENDING", "INPROGRESS", "SUCCESS", "FAILURE"]
     algorithm: str | None
     step: str | None

@@ -52,6 +52,11 @@ class Algorithm:
         return bool(self.spec.get("trainable"))
 
     @property
+    def transforms_uploads(self) -> bool:
+        """Whether its pipeline is a batch transform of an upload, with nothing to train before."""
+        return bool(self.spec.get("batch")) and not self.trainable and self.chain is None and self.endpoint is None
+
+    @property
     def inferable(self) -> bool:
         return bool(self.spec.get("inferable"))
 
@@ -72,6 +77,18 @@ class Algorithm:
     def endpoint(self) -> str | None:
         endpoint = self.spec.get("endpoint")
         return str(endpoint) if endpoint else None
+
+    @property
+    def deploy_mode(self) -> str | None:
+        """realtime, serverless, async or none; None where the row does not say."""
+        mode = (self.spec.get("deploy") or {}).get("mode")
+        return str(mode) if mode else None
+
+    @property
+    def chain(self) -> Mapping[str, Any] | None:
+        """Of an algorithm that is two others, one after the other; it has neither pipeline nor endpoint."""
+        chain: Mapping[str, Any] | None = self.spec.get("chain")
+        return chain
 
     @property
     def steps(self) -> list[str]:

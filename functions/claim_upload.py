@@ -1,17 +1,19 @@
-"""First state of `training` and `face_processing`: is this upload ours to process, and as which job?
+"""First state of `training`, `face_processing` and `chained_inference`: is this upload ours to process, as which job?
 
-The walk goes on in `start_pipeline` (a dataset) or `start_inference` (a photo).
+The walk goes on in `start_pipeline` (a dataset), `start_inference` (a photo) or `detect_boxes` (an image for a chain).
 """
 
 from typing import Any
 
 from functions import claims, services
+from functions.jobs import Kind
 from functions.log import about, logger
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    outcome = claims.claim(event["input"], event["execution"], services.current())
+    only = Kind(event["only"]) if "only" in event else None
+    outcome = claims.claim(event["input"], event["execution"], services.current(), only=only)
     about(outcome.job_id)
     logger.info("claimed", extra={"decision": outcome.decision, "reason": outcome.reason})
     return outcome.as_output()

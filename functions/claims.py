@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from botocore.exceptions import ClientError
 
-from functions import catalogue, events, ids, jobs, keys, ledger, times
+from functions import catalogue, chains, crops, events, ids, jobs, keys, ledger, times
 from functions.catalogue import Algorithm
+from functions.chains import Chain, ChainIncomplete
 from functions.events import Run, Source, Upload
 from functions.jobs import Job, Kind, Status
 from functions.ledger import Claim, Decision
@@ -44,6 +45,8 @@ class Plan:
     """The job id in the key, if it has the form of one."""
     ignored: str | None = None
     rejected: str | None = None
+    chain: Chain | None = None
+    """Of an image for a chain, if it can run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +78,17 @@ class Outcome:
         return output | dict(self.started)
 
 
-def claim(event: Any, execution: str, services: Services) -> Outcome:
-    """Claims the input of `execution` (its ARN).
+def claim(event: Any, execution: str, services: Services, *, only: Kind | None = None) -> Outcome:
+    """Claims the input of `execution` (its ARN), whose state machine may do jobs of one kind `only`.
 
     Raises:
         EventNotUnderstood: the input has none of the known shapes.
     """
     match events.parse(event):
         case Upload() as upload:
-            return _claim_upload(with_version(upload, services), execution, services)
+            return _claim_upload(with_version(upload, services), execution, only, services)
         case Run() as run:
-            return _claim_run(run, execution, services)
+            return _claim_run(run, execution, only, services)
         case never:
             assert_never(never)
 
@@ -141,9 +144,9 @@ def _plan(upload: Upload, services: Services) -> Plan:
         case keys.DatasetKey() as key:
             return _plan_training(upload, key, services)
         case keys.ImageKey() as key:
-            return _plan_face(key, services)
-        case keys.BatchKey(algorithm):
-            return Plan(Kind.BATCH, None, algorithm, rejected="batch is not part of this version")
+            return _plan_image(upload, key, services)
+        case keys.BatchKey() as key:
+            return _plan_batch(upload, key, services)
         case keys.UnfitKey(kind, reason):
             return Plan(Kind(kind), None, None, rejected=reason)
         case never:
@@ -167,6 +170,18 @@ def _plan_training(upload: Upload, key: keys.DatasetKey, services: Services) -> 
     return replace(plan, rejected=_unusable(upload))
 
 
+def _plan_batch(upload: Upload, key: keys.BatchKey, services: Services) -> Plan:
+    algorithm = catalogue.get(services, key.algorithm)
+    plan = Plan(Kind.BATCH, algorithm, key.algorithm)
+    if algorithm is None:
+        return replace(plan, rejected=unknown_algorithm(key.algorithm))
+    if not algorithm.transforms_uploads:
+        return replace(plan, rejected=f"{algorithm.name} answers no batches: it has no transform without a training")
+    if key.in_folder != keys.is_marker(upload.key):
+        return replace(plan, ignored=f"'{upload.key}' starts nothing: a folder does, when its {keys.MARKER} is there")
+    return replace(plan, rejected=_unusable(upload))
+
+
 def _unusable(upload: Upload) -> str | None:
     """Why no pipeline can read this dataset, if so."""
     uri = keys.dataset_uri(upload.bucket, upload.key)
@@ -182,6 +197,25 @@ def _unusable(upload: Upload) -> str | None:
 
 def unknown_algorithm(name: str) -> str:
     return f"the catalogue has no algorithm '{name}'"
+
+
+def _plan_image(upload: Upload, key: keys.ImageKey, services: Services) -> Plan:
+    """A face, unless it was announced for a chain: an image's key tells its job, and the job its algorithm."""
+    announced = jobs.get(services, key.job_id) if key.job_id else None
+    if announced and announced.kind is Kind.CHAIN and announced.object == upload.object:
+        return _plan_chain(key, str(announced.algorithm), services)
+    return _plan_face(key, services)
+
+
+def _plan_chain(key: keys.ImageKey, name: str, services: Services) -> Plan:
+    algorithm = catalogue.get(services, name)
+    plan = Plan(Kind.CHAIN, algorithm, name, made_id=key.job_id)
+    if algorithm is None:
+        return replace(plan, rejected=unknown_algorithm(name))
+    try:
+        return replace(plan, chain=chains.resolve(algorithm, services))
+    except ChainIncomplete as error:
+        return replace(plan, rejected=str(error))
 
 
 def _plan_face(key: keys.ImageKey, services: Services) -> Plan:
@@ -205,16 +239,21 @@ def _job_id(upload: Upload, plan: Plan, execution: str, services: Services) -> s
     return ids.derived(upload.bucket, upload.key, upload.version)
 
 
-def _claim_upload(upload: Upload, execution: str, services: Services) -> Outcome:
-    outcome = _decide_upload(upload, execution, services)
+def _claim_upload(upload: Upload, execution: str, only: Kind | None, services: Services) -> Outcome:
+    plan = _plan(upload, services)
+    if plan.kind is Kind.CHAIN and only is not Kind.CHAIN:
+        # Nothing is written: the state machine of chains gets the same event, and claims it.
+        return Outcome(Decision.HANDED_OVER, reason=f"'{upload.key}' is for {plan.algorithm_name}, a chain")
+    if only not in {None, plan.kind}:
+        plan = replace(plan, rejected=f"'{upload.key}' was not announced for a {only}")
+    outcome = _decide_upload(upload, plan, execution, services)
     ledger.record(
         services, upload.object, upload.sequencer, execution, outcome.decision, outcome.job_id, outcome.reason
     )
     return outcome
 
 
-def _decide_upload(upload: Upload, execution: str, services: Services) -> Outcome:
-    plan = _plan(upload, services)
+def _decide_upload(upload: Upload, plan: Plan, execution: str, services: Services) -> Outcome:
     if plan.ignored:
         return Outcome(Decision.IGNORED, reason=plan.ignored)
     job_id = _job_id(upload, plan, execution, services)
@@ -238,7 +277,8 @@ def _take_job(upload: Upload, plan: Plan, job_id: str, execution: str, services:
     steps = _steps(plan)
     if job_id == plan.made_id:
         if jobs.begin(services, job_id, execution, steps, _source(upload), upload.etag):
-            return _outcome(upload, plan, job_id)
+            announced = jobs.get(services, job_id)
+            return _outcome(upload, plan, job_id, announced.hyperparameters if announced else {})
         # Another version of the object was faster and has the API's id. This version is a job of its own.
         job_id = ids.derived(upload.bucket, upload.key, upload.version)
         ledger.rename(services, upload.object, upload.sequencer, execution, job_id)
@@ -255,7 +295,7 @@ def _take_job(upload: Upload, plan: Plan, job_id: str, execution: str, services:
     )
     there = jobs.create(services, job)
     if there is None or _is_ours(there, execution):
-        return _outcome(upload, plan, job_id)
+        return _outcome(upload, plan, job_id, {})
     state = "was already processed as" if there.status.final else "is already being processed as"
     return Outcome(Decision.DUPLICATE, job_id, f"the same content {state} job {job_id}")
 
@@ -267,14 +307,16 @@ def _is_ours(job: Job, execution: str) -> bool:
 def _steps(plan: Plan) -> list[str]:
     if plan.algorithm is None:
         return []
-    return list(FACE_STEPS) if plan.kind is Kind.FACE else plan.algorithm.steps
+    own = {Kind.FACE: FACE_STEPS, Kind.CHAIN: list(crops.STEPS)}
+    return list(own.get(plan.kind, plan.algorithm.steps))
 
 
-def _outcome(upload: Upload, plan: Plan, job_id: str) -> Outcome:
+def _outcome(upload: Upload, plan: Plan, job_id: str, hyperparameters: Mapping[str, Any]) -> Outcome:
     if plan.rejected or plan.algorithm is None:
         # The row is INPROGRESS like any other, so that RecordFailure has a job to give the reason to.
         return Outcome(Decision.REJECTED, job_id, plan.rejected)
-    return Outcome(Decision.STARTED, job_id, started=_started(plan.kind, plan.algorithm, _source(upload), {}))
+    started = _started(plan.kind, plan.algorithm, _source(upload), hyperparameters)
+    return Outcome(Decision.STARTED, job_id, started=started | ({"chain": plan.chain.as_dict()} if plan.chain else {}))
 
 
 def _started(kind: Kind, algorithm: Algorithm, source: Source | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -287,10 +329,10 @@ def _started(kind: Kind, algorithm: Algorithm, source: Source | None, given: Map
     }
     if kind is Kind.FACE:
         return output | {"endpoint": algorithm.endpoint, "labels": algorithm.labels}
-    return output | {"pipeline_name": algorithm.pipeline}
+    return output if kind is Kind.CHAIN else output | {"pipeline_name": algorithm.pipeline}
 
 
-def _claim_run(run: Run, execution: str, services: Services) -> Outcome:
+def _claim_run(run: Run, execution: str, only: Kind | None, services: Services) -> Outcome:
     algorithm = catalogue.get(services, run.algorithm)
     kind = Kind.TRAINING if algorithm is None or algorithm.trainable else Kind.DEPLOYMENT
     steps = algorithm.steps if algorithm else []
@@ -308,7 +350,7 @@ def _claim_run(run: Run, execution: str, services: Services) -> Outcome:
     there = jobs.create(services, job)
     if there is not None and not _is_ours(there, execution) and not _takes_over(there, execution, steps, services):
         return Outcome(Decision.DUPLICATE, run.job_id, f"job {run.job_id} was already started")
-    rejected = _run_problem(run, algorithm)
+    rejected = _run_problem(run, algorithm) if only is None else f"a {only} starts at an uploaded image, not by name"
     if rejected or algorithm is None:
         return Outcome(Decision.REJECTED, run.job_id, rejected)
     return Outcome(Decision.STARTED, run.job_id, started=_started(kind, algorithm, run.source, run.hyperparameters))
@@ -321,6 +363,8 @@ def _takes_over(job: Job, execution: str, steps: list[str], services: Services) 
 def _run_problem(run: Run, algorithm: Algorithm | None) -> str | None:
     if algorithm is None:
         return unknown_algorithm(run.algorithm)
+    if algorithm.chain is not None:
+        return f"{run.algorithm} is a chain of two endpoints, which starts at an uploaded image"
     if algorithm.trainable and run.source is None:
         return f"a training of {algorithm.name} needs a dataset, and 'source' is missing"
     if run.source and len(keys.dataset_uri(run.source.bucket, run.source.key)) > MAX_PARAMETER:

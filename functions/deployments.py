@@ -27,7 +27,7 @@ class Deployment:
     model_package_arn: str
     endpoint: str
     settings: Mapping[str, Any]
-    """The `deploy` section of algorithm.yaml."""
+    """The section `deploy` of algorithm.yaml, with `network`, `encryption` and `tags` where it has those."""
 
     @property
     def name(self) -> str:
@@ -79,14 +79,37 @@ def _create_model(deployment: Deployment, services: Services) -> None:
             ModelName=deployment.name,
             ExecutionRoleArn=services.settings.sagemaker_role_arn,
             Containers=[{"ModelPackageName": deployment.model_package_arn}],
+            **_surroundings(deployment.settings),
         )
     except ClientError as error:
         if not endpoints.exists_already(error):
             raise
 
 
+def _surroundings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the model's containers run, and its tags."""
+    network = settings.get("network", {})
+    found = _tags(settings)
+    if network.get("isolation"):
+        found["EnableNetworkIsolation"] = True
+    if network.get("subnets"):
+        found["VpcConfig"] = {
+            "Subnets": list(network["subnets"]),
+            "SecurityGroupIds": list(network.get("security_group_ids", ())),
+        }
+    return found
+
+
+def _tags(settings: Mapping[str, Any]) -> dict[str, Any]:
+    tags = [{"Key": key, "Value": value} for key, value in settings.get("tags", {}).items()]
+    return {"Tags": tags} if tags else {}
+
+
 def _create_config(deployment: Deployment, services: Services) -> None:
-    request: dict[str, Any] = {"ProductionVariants": [_variant(deployment)]}
+    request: dict[str, Any] = {"ProductionVariants": [_variant(deployment)], **_tags(deployment.settings)}
+    volume_key = deployment.settings.get("encryption", {}).get("volume_key")
+    if volume_key and deployment.settings.get("mode") != "serverless":
+        request["KmsKeyId"] = volume_key
     if deployment.settings.get("mode") == "async":
         request["AsyncInferenceConfig"] = _async_config(deployment, services)
     try:
@@ -118,8 +141,10 @@ def _variant(deployment: Deployment) -> dict[str, Any]:
 
 def _async_config(deployment: Deployment, services: Services) -> dict[str, Any]:
     folder = f"s3://{services.settings.artifacts_bucket}/async/{deployment.algorithm}"
+    output_key = deployment.settings.get("encryption", {}).get("output_key")
     return {
         "OutputConfig": {
+            **({"KmsKeyId": output_key} if output_key else {}),
             "S3OutputPath": f"{folder}/output",
             "S3FailurePath": f"{folder}/failure",
             "NotificationConfig": {

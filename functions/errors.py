@@ -11,6 +11,9 @@ error code, and `str()` of the exception is the sentence a person reads: human t
       EndpointNotFound     the endpoint is not there
       DeploymentRejected   the model cannot be put behind the endpoint
       ResultInvalid        the model's answer is not the array of images it should be
+      ModelFailed          an endpoint of a chain answered with an error
+      AnswerInvalid        an endpoint of a chain answered something that docs/chained.md does not have
+      CropsUnread          a chain's reader failed on every crop
 """
 
 
@@ -37,6 +40,15 @@ class DeploymentRejected(JobError): ...
 
 
 class ResultInvalid(JobError): ...
+
+
+class ModelFailed(JobError): ...
+
+
+class AnswerInvalid(JobError): ...
+
+
+class CropsUnread(JobError): ...
 
 
 def own_codes() -> frozenset[str]:

@@ -140,5 +140,10 @@ def identify(event: Any, execution: str, services: Services, *, job_id: str | No
         return claims.identify(event, execution, services)
     except EventNotUnderstood:
         # Not about any upload. The execution gets a row under an id of its own, so that the failure is not lost.
-        kind = Kind.FACE if "-face-processing:" in execution else Kind.TRAINING
-        return claims.Identity(ids.derived("execution", execution, ""), kind, None, None)
+        return claims.Identity(ids.derived("execution", execution, ""), _kind(execution), None, None)
+
+
+def _kind(execution: str) -> Kind:
+    """Of the jobs that the state machine of an execution (its ARN) works on."""
+    machines = {"-face-processing:": Kind.FACE, "-chained-inference:": Kind.CHAIN}
+    return next((kind for machine, kind in machines.items() if machine in execution), Kind.TRAINING)

@@ -5,6 +5,7 @@ PENDING (the API gave an upload URL) -> INPROGRESS (an execution claimed it) -> 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -42,6 +43,7 @@ MOVES: Mapping[Status, frozenset[Status]] = {
 class Kind(StrEnum):
     TRAINING = "training"
     FACE = "face"
+    CHAIN = "chain"
     BATCH = "batch"
     DEPLOYMENT = "deployment"
 
@@ -69,6 +71,8 @@ class Job:
     error: dict[str, str] | None = None
     etag: str | None = None
     """Of the source, so that an upload without a version id is recognised again."""
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    """What the upload was announced with."""
 
     @property
     def created(self) -> str:
@@ -96,6 +100,7 @@ def new(
     execution: str | None = None,
     etag: str | None = None,
     error: dict[str, str] | None = None,
+    hyperparameters: Mapping[str, Any] | None = None,
 ) -> Job:
     """A job that begins now (`now` as `times.iso` writes it)."""
     links = {"execution": execution} if execution else {}
@@ -111,6 +116,7 @@ def new(
         links=links,
         etag=etag,
         error=error,
+        hyperparameters=hyperparameters or {},
     )
 
 
@@ -133,6 +139,9 @@ def to_item(job: Job) -> dict[str, Any]:
         "created": job.created,
     }
     optional = {"object": job.object, "endpoint_config": job.endpoint_config, "etag": job.etag}
+    if job.hyperparameters:
+        # As text: DynamoDB would give 2 back for 2.0.
+        optional["hyperparameters"] = json.dumps(dict(job.hyperparameters))
     return items.to_item(values | {name: value for name, value in optional.items() if value})
 
 
@@ -155,6 +164,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         results=values.get("results") or [],
         error=values.get("error"),
         etag=values.get("etag"),
+        hyperparameters=json.loads(values.get("hyperparameters") or "{}"),
     )
 
 

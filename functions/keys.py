@@ -2,7 +2,8 @@
 
     datasets/<algorithm>/<dataset>/<file>     a training (<dataset> may be the job id the API gave)
     images/<job_id>/<file>, images/<file>     a photo
-    batches/<algorithm>/<file>                not part of this version
+    batches/<algorithm>/<file>                a batch of one file
+    batches/<algorithm>/<batch>/_SUCCESS      a batch of a folder's files, complete with this one
 
 Keys are plain text here: spaces, plus signs and any letters stand for themselves. Only the Records-style notification
 carries them URL-encoded, and `functions.events` has decoded those already.
@@ -23,6 +24,7 @@ MAX_KEY = 1024
 TOO_LONG = f"it is too long: an S3 key has at most {MAX_KEY} bytes"
 DATASET_SHAPE = "datasets/<algorithm>/<dataset>/<file>"
 IMAGE_SHAPE = "images/<job_id>/<file> or images/<file>"
+BATCH_SHAPE = "batches/<algorithm>/<file> or batches/<algorithm>/<batch>/<file>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ class ImageKey:
 
 @dataclass(frozen=True, slots=True)
 class BatchKey:
-    algorithm: str | None
+    algorithm: str
+    filename: str
+    in_folder: bool
+    """False for a file that lies directly under batches/<algorithm>/, and is a batch by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,10 @@ def read(key: str) -> UploadKey:
         case ["images", *folders, filename] if all(folders):
             job_id = folders[0] if len(folders) == 1 and ids.is_job_id(folders[0]) else None
             return ImageKey(filename, job_id)
-        case ["batches", algorithm, _, *_] if algorithm:
-            return BatchKey(algorithm)
+        case ["batches", algorithm, *folders, filename] if algorithm and all(folders):
+            return BatchKey(algorithm, filename, in_folder=bool(folders))
         case ["batches", *_]:
-            return BatchKey(None)
+            return UnfitKey("batch", f"the key '{key}' does not fit {BATCH_SHAPE}")
         case ["images", *_]:
             return UnfitKey("face", f"the key '{key}' does not fit {IMAGE_SHAPE}")
         case _:

@@ -33,6 +33,8 @@ class Decision(StrEnum):
     DUPLICATE = "duplicate"
     STALE = "stale"
     IGNORED = "ignored"
+    HANDED_OVER = "handed_over"
+    """To the state machine whose upload it is, which claims it: never written down."""
 
 
 class Claim(StrEnum):

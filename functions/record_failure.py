@@ -1,7 +1,7 @@
 """Every failure ends here, as a code and a sentence on the job row.
 
-Called by the state RecordFailure of both state machines, and by EventBridge for an execution that ended without
-reaching it (`Step Functions Execution Status Change`).
+Called by the state RecordFailure of the state machines that have jobs, and by EventBridge for an execution that ended
+without reaching it (`Step Functions Execution Status Change`).
 """
 
 from typing import Any

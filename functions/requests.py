@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from functions import catalogue, claims, datasets, ids, jobs, keys, presign, problems, times
+from functions import catalogue, chains, claims, datasets, ids, jobs, keys, presign, problems, times
 from functions.catalogue import Algorithm
 from functions.datasets import Dataset
 from functions.events import Source
@@ -28,19 +28,28 @@ class PreparedUpload:
     """To send with the PUT."""
 
 
-def prepare_dataset(algorithm: str, filename: str, content_type: str | None, services: Services) -> PreparedUpload:
+def prepare_dataset(
+    algorithm: str,
+    filename: str,
+    content_type: str | None,
+    services: Services,
+    hyperparameters: Mapping[str, Any] | None = None,
+) -> PreparedUpload:
     """A PENDING training, and the URL whose PUT starts it.
 
     Raises:
-        Problem: the algorithm is unknown or not trained by uploads, or the file would not start it.
+        Problem: the algorithm is unknown or not trained by uploads, the file would not start it, or a hyperparameter is
+            wrong.
     """
     known = _trainable(algorithm, services)
+    _check(known, hyperparameters or {})
     name = _safe(filename)
     if not known.starts_on_upload:
         raise problems.invalid("algorithm", f"{algorithm} is trained on its schedule, not when a file arrives")
     if not keys.matches(known.pattern, name):
         raise problems.invalid("filename", _mismatch(known, name))
-    return _prepare(Kind.TRAINING, f"datasets/{algorithm}", algorithm, name, content_type, services)
+    folder = f"datasets/{algorithm}"
+    return _prepare(Kind.TRAINING, folder, algorithm, name, content_type, services, hyperparameters)
 
 
 def _mismatch(algorithm: Algorithm, name: str) -> str:
@@ -54,14 +63,42 @@ def prepare_image(filename: str, content_type: str | None, services: Services) -
     return _prepare(Kind.FACE, "images", services.settings.face_algorithm, _safe(filename), content_type, services)
 
 
+def prepare_chain(algorithm: str, filename: str, content_type: str | None, services: Services) -> PreparedUpload:
+    """A PENDING job of a chain, and the URL whose PUT starts it.
+
+    Raises:
+        Problem: the algorithm is unknown or no chain.
+    """
+    known = catalogue.get(services, algorithm)
+    if known is None:
+        raise problems.invalid("algorithm", claims.unknown_algorithm(algorithm))
+    if known.chain is None:
+        raise problems.invalid("algorithm", chains.not_a_chain(algorithm))
+    return _prepare(Kind.CHAIN, "images", algorithm, _safe(filename), content_type, services)
+
+
 def _prepare(
-    kind: Kind, folder: str, algorithm: str, filename: str, content_type: str | None, services: Services
+    kind: Kind,
+    folder: str,
+    algorithm: str,
+    filename: str,
+    content_type: str | None,
+    services: Services,
+    hyperparameters: Mapping[str, Any] | None = None,
 ) -> PreparedUpload:
     now = services.now()
     job_id = ids.ulid(now)
     source = Source(services.settings.uploads_bucket, f"{folder}/{job_id}/{filename}", None)
     _fits_a_key(source.key)
-    job = jobs.new(job_id, kind, Status.PENDING, times.iso(now), algorithm=algorithm, source=source)
+    job = jobs.new(
+        job_id,
+        kind,
+        Status.PENDING,
+        times.iso(now),
+        algorithm=algorithm,
+        source=source,
+        hyperparameters=hyperparameters,
+    )
     jobs.create(services, job)
     headers = {"Content-Type": content_type} if content_type else {}
     return PreparedUpload(job, presign.put_url(services, source.key, content_type), headers)
@@ -82,39 +119,54 @@ def _fits_a_key(key: str) -> None:
 def start_training(algorithm: str, key: str | None, hyperparameters: Mapping[str, Any], services: Services) -> Job:
     """A PENDING training of an uploaded dataset (the newest, unless `key` names one), and its execution started.
 
-    The row is there before the execution, so whoever has the id can follow it at once. The execution's name is the job
-    id. If it cannot be started the row says so.
+    Of an algorithm whose model comes ready-made it is the deployment, which takes no dataset. The row is there before
+    the execution, so whoever has the id can follow it at once. The execution's name is the job id. If it cannot be
+    started the row says so.
 
     Raises:
         Problem: the algorithm, the key or a hyperparameter is wrong.
     """
-    known = _trainable(algorithm, services)
-    wrong = catalogue.check(known, hyperparameters)
-    if wrong:
-        errors = [FieldError(f"hyperparameters.{name}", message) for name, message in wrong.items()]
-        raise problems.several_invalid(errors)
-    dataset = _dataset(known, key, services)
+    known = _startable(algorithm, services)
+    _check(known, hyperparameters)
+    if not known.trainable and key is not None:
+        raise problems.invalid("key", f"{algorithm} takes no dataset: its model comes ready-made")
+    dataset = _dataset(known, key, services) if known.trainable else None
     now = services.now()
     job = jobs.new(
         ids.ulid(now),
-        Kind.TRAINING,
+        Kind.TRAINING if known.trainable else Kind.DEPLOYMENT,
         Status.PENDING,
         times.iso(now),
         algorithm=algorithm,
-        source=dataset.source,
+        source=dataset.source if dataset else None,
         steps=known.steps,
-        etag=dataset.etag,
+        etag=dataset.etag if dataset else None,
     )
     jobs.create(services, job)
-    _start_execution(job, dataset, hyperparameters, services)
+    _start_execution(job, hyperparameters, services)
     return job
 
 
-def _start_execution(job: Job, dataset: Dataset, hyperparameters: Mapping[str, Any], services: Services) -> None:
+def _check(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> None:
+    wrong = catalogue.check(algorithm, hyperparameters)
+    if wrong:
+        errors = [FieldError(f"hyperparameters.{name}", message) for name, message in wrong.items()]
+        raise problems.several_invalid(errors)
+
+
+def _startable(name: str, services: Services) -> Algorithm:
+    """An algorithm that can be trained, or whose ready-made model can be deployed, because somebody asks for it."""
+    known = catalogue.get(services, name)
+    if known is not None and not known.trainable and known.endpoint is not None:
+        return known
+    return _trainable(name, services)
+
+
+def _start_execution(job: Job, hyperparameters: Mapping[str, Any], services: Services) -> None:
     run = {
         "job_id": job.job_id,
         "algorithm": job.algorithm,
-        "source": dataset.source.as_dict(),
+        "source": job.source.as_dict() if job.source else None,
         "hyperparameters": dict(hyperparameters),
         "reason": "api",
     }

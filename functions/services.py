@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
+WAITING_RUNTIME = "sagemaker-runtime, waiting"
+"""Name of the client for calls that a model answers while they wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Names of the stack's resources; each is looked up when it is asked for, so a function needs only its own."""
@@ -119,6 +123,12 @@ class Services:
         return client
 
     @cached_property
+    def waiting_runtime(self) -> SageMakerRuntimeClient:
+        """For InvokeEndpoint, which lasts as long as the model takes."""
+        client: SageMakerRuntimeClient = self.client(WAITING_RUNTIME)
+        return client
+
+    @cached_property
     def sns(self) -> SNSClient:
         client: SNSClient = self.client("sns")
         return client
@@ -154,7 +164,11 @@ def make_client(name: str) -> Any:
     )
     if name == "s3":
         config = config.merge(Config(signature_version="s3v4"))
-    return _session().create_client(name, config=config)
+    if name == WAITING_RUNTIME:
+        # A model may take 60 s, and the socket should wait for 70 (API_runtime_InvokeEndpoint). One that takes longer
+        # is not asked five times over: the state machine tries again.
+        config = config.merge(Config(read_timeout=70, retries={"mode": "standard", "total_max_attempts": 2}))
+    return _session().create_client(name.partition(",")[0], config=config)
 
 
 @cache

@@ -3,7 +3,7 @@
 The wait is a task token: `track_inference` sends it back when the endpoint's success or error topic tells.
 """
 
-from workflows.parts import Wait, caught_by, claim, failure_path, lambda_task, success_path, when_started
+from workflows.parts import Wait, caught_by, claim, failure_path, hand_over, lambda_task, success_path, when_started
 from workflows.sdk import Graph
 
 INFERENCE_SECONDS = 3600
@@ -36,6 +36,7 @@ def machine() -> Graph:
         result_path="$.split",
     )
     when_started(decide, start)
+    hand_over(decide, failure)
     start.next(split)
     split.next(success_path(failure))
     caught_by(failure, start, split)

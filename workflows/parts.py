@@ -28,6 +28,9 @@ DYNAMODB_ERRORS: Final = (
 SNS_ERRORS: Final = ("SNS.SdkClientException", "SNS.InternalErrorException", "SNS.ThrottledException")
 STATES_ERRORS: Final = ("StepFunctions.SdkClientException", "StepFunctions.ExecutionLimitExceededException")
 
+ALREADY_STARTED: Final = ("StepFunctions.ExecutionAlreadyExistsException", "ExecutionAlreadyExists")
+"""The integration's name for it, and the API's own, which some emulators pass on."""
+
 FUNCTION_SECONDS: Final = 900
 """The longest a Lambda function may run."""
 
@@ -47,6 +50,7 @@ def lambda_task(
     comment: str,
     wait: Wait | None = None,
     result_path: str | None = None,
+    timeout_seconds: int = FUNCTION_SECONDS,
 ) -> Task:
     """Invoke a function of functions/, named in CamelCase; without `result_path` its answer replaces the data."""
     whole = {"output_path": "$.Payload"} if result_path is None else {"result_path": result_path}
@@ -55,7 +59,7 @@ def lambda_task(
         comment=comment,
         resource=f"{PARTITION}lambda:invoke{'.waitForTaskToken' if wait else ''}",
         parameters={"FunctionName": f"${{{function}FunctionArn}}", "Payload": payload},
-        timeout_seconds=wait.timeout_seconds if wait else FUNCTION_SECONDS,
+        timeout_seconds=wait.timeout_seconds if wait else timeout_seconds,
         **whole,
     )
     task.add_retry(service_retry(LAMBDA_ERRORS))
@@ -139,15 +143,15 @@ def failure_path() -> State:
     return record
 
 
-def claim(failure: State) -> tuple[Task, Choice]:
-    """Claim the upload, and go on only when this execution is the one that owns it.
+def claim(failure: State, *, only: str | None = None) -> tuple[Task, Choice]:
+    """Claim the upload, and go on only when this execution is the one that owns it; `only` jobs of that kind.
 
     Returns the first state and the choice; the caller adds where `started` leads.
     """
     task = lambda_task(
         "Claim",
         "ClaimUpload",
-        {"input.$": "$", "execution.$": "$$.Execution.Id"},
+        {"input.$": "$", "execution.$": "$$.Execution.Id"} | ({"only": only} if only else {}),
         comment="Write the delivery to the ledger and the job's row; decide whether this execution runs.",
     )
     decide = Choice("Decide", comment="A duplicated or older event of the same object starts nothing, and says so.")
@@ -176,6 +180,31 @@ def claim(failure: State) -> tuple[Task, Choice]:
     decide.add_choice(_decision("ignored"), Succeed("Ignored", comment="No file that starts anything."))
     decide.default_choice(unknown)
     return task, decide
+
+
+def hand_over(decide: Choice, failure: State) -> None:
+    """Start `chained_inference` on this execution's input when the image was announced for a chain.
+
+    It claims the upload itself, so its execution alone has the job. The name is this execution's: tried again, it is
+    started once.
+    """
+    start = Task(
+        "HandOver",
+        comment="The image was announced for a chain of endpoints, which has a machine of its own.",
+        resource=f"{PARTITION}states:startExecution",
+        parameters={
+            "StateMachineArn": "${ChainedInferenceStateMachineArn}",
+            "Name.$": "$$.Execution.Name",
+            "Input.$": "$$.Execution.Input",
+        },
+        timeout_seconds=60,
+    )
+    start.add_retry(service_retry(STATES_ERRORS))
+    handed = Succeed("HandedOver", comment="The execution of that name goes on.")
+    start.next(handed)
+    start.add_catch(Catch(error_equals=list(ALREADY_STARTED), next_step=handed, result_path="$.started"))
+    caught_by(failure, start)
+    decide.add_choice(_decision("handed_over"), start)
 
 
 def when_started(decide: Choice, first: State) -> None:

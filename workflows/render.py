@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from workflows import face_processing, retraining, training
+from workflows import chained_inference, face_processing, retraining, training
 from workflows.sdk import Graph
 
 MACHINES: Final[dict[str, Callable[[], Graph]]] = {
+    "chained_inference": chained_inference.machine,
     "face_processing": face_processing.machine,
     "retraining": retraining.machine,
     "training": training.machine,

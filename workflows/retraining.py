@@ -1,13 +1,10 @@
 """`retraining`: the schedule -> one execution of `training` for each algorithm whose newest dataset is new."""
 
-from workflows.parts import PARTITION, STATES_ERRORS, caught_by, lambda_task, notify, service_retry
+from workflows.parts import ALREADY_STARTED, PARTITION, STATES_ERRORS, caught_by, lambda_task, notify, service_retry
 from workflows.sdk import Catch, Choice, ChoiceRule, Fail, Graph, Map, Pass, Succeed, Task
 
 MACHINE_SECONDS = 3600
 AT_ONCE = 5
-
-ALREADY_STARTED = ("StepFunctions.ExecutionAlreadyExistsException", "ExecutionAlreadyExists")
-"""The integration's name for it, and the API's own, which some emulators pass on."""
 
 
 def machine() -> Graph:

@@ -20,6 +20,7 @@ CLIENTS = {
     "s3": "s3",
     "sagemaker": "sagemaker",
     "sagemaker_runtime": "sagemaker",
+    "waiting_runtime": "sagemaker",
     "sns": "sns",
     "stepfunctions": "states",
 }

@@ -62,6 +62,7 @@ def test_names_are_those_that_code_and_people_use() -> None:
         "AlgorithmsTable": ("TableName", "headrace-dev-algorithms"),
         "TrainingStateMachine": ("Name", "headrace-dev-training"),
         "FaceProcessingStateMachine": ("Name", "headrace-dev-face-processing"),
+        "ChainedInferenceStateMachine": ("Name", "headrace-dev-chained-inference"),
         "RetrainingStateMachine": ("Name", "headrace-dev-retraining"),
         "SageMakerRole": ("RoleName", "headrace-dev-sagemaker-us-east-1"),
     }
@@ -79,6 +80,7 @@ def test_every_function_of_the_walk_is_there() -> None:
     assert {module_of(function) for function in FUNCTIONS.values()} == {
         "claim_upload", "start_pipeline", "track_pipeline", "deploy_endpoint", "await_endpoint", "track_endpoint",
         "start_inference", "track_inference", "split_result", "record_failure", "plan_retraining", "sweep_waits", "api",
+        "detect_boxes", "read_crop", "collect_texts",
     }  # fmt: skip
 
 
@@ -209,12 +211,15 @@ def test_notification_that_no_subscriber_takes_is_kept() -> None:
         assert T.text(event["Properties"]["RedrivePolicy"]) == {"deadLetterTargetArn": "<DeadLetters.Arn>"}
 
 
-def test_rules_match_only_their_own_prefix_of_the_uploads_bucket() -> None:
-    for name, prefix in (("DatasetUploadedRule", "datasets/"), ("PhotoUploadedRule", "images/")):
+def test_rules_match_only_their_own_prefixes_of_the_uploads_bucket() -> None:
+    for name, prefixes in (("DatasetUploadedRule", ("datasets/", "batches/")), ("PhotoUploadedRule", ("images/",))):
         assert T.text(RULES[name].properties["EventPattern"]) == {
             "source": ["aws.s3"],
             "detail-type": ["Object Created"],
-            "detail": {"bucket": {"name": ["<UploadsBucket>"]}, "object": {"key": [{"prefix": prefix}]}},
+            "detail": {
+                "bucket": {"name": ["<UploadsBucket>"]},
+                "object": {"key": [{"prefix": prefix} for prefix in prefixes]},
+            },
         }
 
 

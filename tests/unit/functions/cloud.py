@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from functions.services import Services, Settings
+from functions.services import WAITING_RUNTIME, Services, Settings
 
 REGION = "us-east-1"
 UPLOADS = "headrace-test-uploads-000000000000-us-east-1"
@@ -179,6 +179,15 @@ class FakeRuntime:
 
     requests: list[dict[str, Any]] = field(default_factory=list)
     refuse: ClientError | None = None
+    models: dict[str, Callable[[bytes], Any]] = field(default_factory=dict)
+    """By endpoint, what answers a request's body: bytes as they are, anything else as JSON."""
+
+    def invoke_endpoint(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(request)
+        if request["EndpointName"] not in self.models:
+            raise client_error("ValidationError", f"Endpoint {request['EndpointName']} of account not found.")
+        answer = self.models[request["EndpointName"]](request["Body"])
+        return {"Body": io.BytesIO(answer if isinstance(answer, bytes) else json.dumps(answer).encode())}
 
     def invoke_endpoint_async(self, **request: Any) -> dict[str, Any]:
         self.requests.append(request)
@@ -259,6 +268,7 @@ class Cloud:
             "s3": self.s3,
             "sagemaker": self.sagemaker,
             "sagemaker-runtime": self.runtime,
+            WAITING_RUNTIME: self.runtime,
             "stepfunctions": self.stepfunctions,
             "sns": self.topics,
         }
@@ -329,6 +339,16 @@ class Cloud:
             hyperparameters={},
             retrain=None,
         )
+
+    def publish_chain(self, *, min_confidence: float = 0.25, margin: float = 0.05, max_crops: int = 50) -> None:
+        """`plates`, a chain of `finder` and `reader`, whose endpoints are in service."""
+        for name in ("finder", "reader"):
+            self.publish(name, deploy={"mode": "realtime"}, hyperparameters={}, retrain=None)
+            self.sagemaker.endpoints[f"headrace-test-{name}"] = {"EndpointStatus": "InService"}
+        detect = {"algorithm": "finder", "min_confidence": min_confidence, "margin": margin}
+        chain = {"detect": detect, "read": {"algorithm": "reader"}, "max_crops": max_crops}
+        spec = {"name": "plates", "title": "Plates", "trainable": False, "inferable": False, "chain": chain}
+        self.dynamodb.put_item(TableName=ALGORITHMS, Item={"name": {"S": "plates"}, "spec": {"S": json.dumps(spec)}})
 
 
 def _schema(names: list[str]) -> list[Any]:

@@ -124,7 +124,7 @@ def test_the_put_of_an_announced_file_is_claimed_as_its_job(cloud: Cloud) -> Non
 @pytest.mark.parametrize(
     ("body", "field", "words"),
     [
-        ({"kind": "video", "filename": "a"}, "kind", "'training' or 'face'"),
+        ({"kind": "video", "filename": "a"}, "kind", "'training', 'face' or 'chain'"),
         ({"kind": "face"}, "filename", "required"),
         ({"kind": "face", "filename": 3}, "filename", "valid string"),
         ({"kind": "face", "filename": ""}, "filename", "at least 1"),
@@ -137,6 +137,12 @@ def test_the_put_of_an_announced_file_is_claimed_as_its_job(cloud: Cloud) -> Non
         ({"kind": "training", "filename": "a.csv"}, "algorithm", "needs an algorithm"),
         ({"kind": "training", "filename": "a.csv", "algorithm": "nobody"}, "algorithm", "no algorithm 'nobody'"),
         ({"kind": "training", "filename": "a.csv", "algorithm": "face_aging"}, "algorithm", "cannot be trained"),
+        (
+            {"kind": "training", "filename": "a.csv", "algorithm": "decision_trees", "hyperparameters": {"x": 1}},
+            "hyperparameters.x",
+            "no such",
+        ),
+        ({"kind": "face", "filename": "a.jpg", "hyperparameters": {"x": 1}}, "hyperparameters", "trains nothing"),
         ({"kind": "training", "filename": "a.csv", "algorithm": "nightly"}, "algorithm", "on its schedule"),
         ({"kind": "training", "filename": "a.txt", "algorithm": "decision_trees"}, "filename", "match '*.csv'"),
         ({"kind": "training", "filename": "a.csv", "algorithm": "folders"}, "filename", "_SUCCESS"),
@@ -482,6 +488,16 @@ def test_the_catalogue(cloud: Cloud) -> None:
     assert ask("GET", "/v1/algorithms/nobody").status == 404
 
 
+def test_an_upload_is_trained_with_what_it_was_announced_with(cloud: Cloud) -> None:
+    asked = {"kind": "training", "algorithm": "decision_trees", "filename": "a.csv"}
+    answer = ask("POST", "/v1/uploads", {**asked, "hyperparameters": {"max_depth": 3, "rate": 2.0}})
+    job_id = answer.json["job_id"]
+    key = f"datasets/decision_trees/{job_id}/a.csv"
+    output = claims.claim(uploaded(key), execution("e"), cloud.services).as_output()
+    assert (output["job_id"], output["hyperparameters"]) == (job_id, {"max_depth": 3, "rate": 2.0})
+    assert isinstance(output["hyperparameters"]["rate"], float)
+
+
 def test_a_training_of_the_newest_dataset_is_started(cloud: Cloud) -> None:
     cloud.put("datasets/decision_trees/d/a.csv")
     answer = ask("POST", "/v1/trainings", {"algorithm": "decision_trees", "hyperparameters": {"max_depth": 3}})
@@ -496,12 +512,21 @@ def test_a_training_of_the_newest_dataset_is_started(cloud: Cloud) -> None:
     assert output["input_uri"] == f"s3://{UPLOADS}/datasets/decision_trees/d/a.csv"
 
 
+def test_a_ready_made_model_is_deployed_when_somebody_asks(cloud: Cloud) -> None:
+    job_id = ask("POST", "/v1/trainings", {"algorithm": "face_aging"}).json["job_id"]
+    (request,) = cloud.stepfunctions.started
+    output = claims.claim(json.loads(request["input"]), execution(job_id), cloud.services).as_output()
+    assert (output["decision"], output["kind"], output["source"]) == ("started", "deployment", None)
+    assert stored(cloud, job_id).kind is Kind.DEPLOYMENT
+
+
 @pytest.mark.parametrize(
     ("body", "field", "words"),
     [
         ({}, "algorithm", "required"),
         ({"algorithm": "nobody"}, "algorithm", "no algorithm 'nobody'"),
-        ({"algorithm": "face_aging"}, "algorithm", "cannot be trained"),
+        ({"algorithm": "face_aging", "key": "datasets/face_aging/d/a.csv"}, "key", "its model comes ready-made"),
+        ({"algorithm": "face_aging", "hyperparameters": {"x": 1}}, "hyperparameters.x", "no such"),
         ({"algorithm": "decision_trees"}, "key", "no dataset"),
         ({"algorithm": "decision_trees", "key": "datasets/decision_trees/d/gone.csv"}, "key", "there is no object"),
         ({"algorithm": "decision_trees", "key": "datasets/other/d/a.csv"}, "key", "datasets/decision_trees/<dataset>/"),

@@ -253,8 +253,10 @@ def test_a_version_that_the_event_does_not_tell_is_asked_for(cloud: Cloud) -> No
         ("datasets/face_aging/d/a.csv", "face_aging cannot be trained"),
         ("datasets/a.csv", "does not fit datasets/<algorithm>/<dataset>/<file>"),
         ("datasets/folders/_SUCCESS", "does not fit datasets/<algorithm>/<dataset>/<file>"),
-        ("batches/decision_trees/a.csv", "batch is not part of this version"),
-        ("batches/a.csv", "batch is not part of this version"),
+        ("batches/decision_trees/a.csv", "decision_trees answers no batches"),
+        ("batches/face_aging/a.jpg", "face_aging answers no batches"),
+        ("batches/nobody/a.csv", "the catalogue has no algorithm 'nobody'"),
+        ("batches/a.csv", "does not fit batches/<algorithm>/<file>"),
         ("elsewhere/a.csv", "does not fit"),
         (f"datasets/decision_trees/d/{'x' * 980}.csv", "too long"),
     ],
@@ -299,6 +301,25 @@ def test_what_starts_nothing_is_ignored_visibly_and_has_no_job(cloud: Cloud, key
     assert decisions(cloud, key) == ["ignored"]
     assert list(jobs.of_object(cloud.services, UPLOADS, key)) == []
     assert ledger.head(cloud.services, f"{UPLOADS}/{key}") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "input_uri"),
+    [
+        ("batches/labels/a.jpg", f"s3://{UPLOADS}/batches/labels/a.jpg"),
+        ("batches/labels/may/_SUCCESS", f"s3://{UPLOADS}/batches/labels/may/"),
+    ],
+)
+def test_a_file_or_a_complete_folder_is_a_batch(cloud: Cloud, key: str, input_uri: str) -> None:
+    cloud.publish("labels", trainable=False, batch=True, endpoint=None, hyperparameters={}, retrain=None)
+    output = claim(cloud, uploaded(key))
+    assert (output["decision"], output["kind"], output["input_uri"]) == ("started", "batch", input_uri)
+
+
+@pytest.mark.parametrize("key", ["batches/labels/may/a.jpg", "batches/labels/_SUCCESS"])
+def test_a_part_of_a_batch_starts_nothing(cloud: Cloud, key: str) -> None:
+    cloud.publish("labels", trainable=False, batch=True, endpoint=None, hyperparameters={}, retrain=None)
+    assert claim(cloud, uploaded(key))["decision"] == "ignored"
 
 
 def test_the_marker_starts_its_whole_folder(cloud: Cloud) -> None:

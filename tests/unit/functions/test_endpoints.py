@@ -158,6 +158,18 @@ def test_an_async_endpoint_tells_both_topics(cloud: Cloud) -> None:
     }
 
 
+def test_an_endpoint_runs_where_its_jobs_do_and_under_their_keys(cloud: Cloud) -> None:
+    network = {"subnets": ["subnet-1"], "security_group_ids": ["sg-1"], "isolation": True}
+    keys = {"volume_key": "alias/volume", "output_key": "alias/output"}
+    deploy(A, {**REALTIME, "mode": "async", "network": network, "encryption": keys, "tags": {"team": "vision"}})
+    model, config = cloud.sagemaker.models[name(A)], cloud.sagemaker.configs[name(A)]
+    assert model["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    assert model["EnableNetworkIsolation"] is True
+    assert config["KmsKeyId"] == "alias/volume"
+    assert config["AsyncInferenceConfig"]["OutputConfig"]["KmsKeyId"] == "alias/output"
+    assert model["Tags"] == config["Tags"] == [{"Key": "team", "Value": "vision"}]
+
+
 def test_a_serverless_endpoint_has_no_instances(cloud: Cloud) -> None:
     deploy(A, {"mode": "serverless"})
     (variant,) = cloud.sagemaker.configs[name(A)]["ProductionVariants"]

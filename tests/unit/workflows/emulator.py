@@ -29,12 +29,22 @@ def handler(event, context):
     """Answers by its own name; what it answers stands in the execution's input."""
     name = context.function_name
     if name == "ClaimUpload":
-        return event["input"]["claim"]
+        return event["input"]["chain" if "only" in event and "chain" in event["input"] else "claim"]
     if name == "PlanRetraining":
         return event["input"]["plan"]
     if name == "RecordFailure":
         failure = event["state"]["failure"]
         return {"job_id": event["state"].get("job_id"), "code": failure["Error"], "message": failure["Cause"]}
+    if name == "ReadCrop":
+        if event["index"] in event["read"]["unreadable"]:
+            raise RuntimeError("nothing to read")
+        return {"index": event["index"]}
+    if name == "CollectTexts":
+        return event["crops"]
+    if name == "DetectBoxes":
+        if "error" in event["job"]:
+            raise RuntimeError(event["job"]["error"])
+        return event["job"]["detected"]
     if name == "SplitResult":
         return {"images": [event["output"]["key"] + "/" + label for label in event["labels"]]}
     answers = event["job"]["answers"] if "job" in event else {"AwaitEndpoint": {"endpoint": event.get("endpoint")}}
@@ -212,6 +222,7 @@ def _substituted(text: str, topic: str, functions: dict[str, str]) -> str:
         "JobsTable": "jobs",
         "JobsTopicArn": topic,
         "TrainingStateMachineArn": _arn("states", "stateMachine:training"),
+        "ChainedInferenceStateMachineArn": _arn("states", "stateMachine:chained_inference"),
         **functions,
     }
     return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], text)

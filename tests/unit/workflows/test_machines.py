@@ -1,5 +1,6 @@
-"""The three machines really run, with stub functions, on the emulator's interpreter."""
+"""The machines really run, with stub functions, on the emulator's interpreter."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,6 +104,48 @@ def test_a_photo_without_a_face_fails_with_that_reason(cloud: Emulator) -> None:
     ended = cloud.run("face_processing", "nobody", started("nobody", StartInference=inference))
     assert ended.states[-3:] == ["RecordFailure", "NotifyFailure", "Failed"]
     assert cloud.notification()["message"] == "no face found"
+
+
+def chain(job_id: str, crops: list[int], unreadable: tuple[int, ...] = (), **more: Any) -> dict[str, Any]:
+    data = started(job_id)
+    data["claim"] |= {"chain": {"read": {"unreadable": unreadable}}, "detected": {"crops": crops}, **more}
+    return data
+
+
+def test_each_crop_of_an_image_is_read_and_all_are_collected(cloud: Emulator) -> None:
+    cloud.put_job("chain", "INPROGRESS")
+    ended = cloud.run("chained_inference", "chain", chain("chain", [0, 1, 2], unreadable=(1,)))
+    assert [state for state in ended.states if state not in {"ReadCrop", "Unread"}] == [
+        *("Claim", "Decide", "Detect", "ReadCrops", "CollectTexts"),
+        *("RecordSuccess", "NotifySuccess", "Done"),
+    ]
+    # A crop that fails is tried thrice; of its failure only the name passes on.
+    first, failed, last = ended.output["collected"]["Payload"]
+    assert (first, last) == ({"index": 0}, {"index": 2})
+    assert set(failed) == {"index", "error"}
+    assert cloud.notification()["status"] == "SUCCESS"
+
+
+def test_an_image_without_boxes_is_a_success_without_crops(cloud: Emulator) -> None:
+    cloud.put_job("empty", "INPROGRESS")
+    ended = cloud.run("chained_inference", "empty", chain("empty", []))
+    assert ended.output["collected"]["Payload"] == []
+    assert cloud.notification()["status"] == "SUCCESS"
+
+
+def test_a_detector_that_fails_is_recorded_and_told(cloud: Emulator) -> None:
+    cloud.put_job("undetected", "INPROGRESS")
+    ended = cloud.run("chained_inference", "undetected", chain("undetected", [], error="no such endpoint"))
+    assert ended.states[2:] == ["Detect", "RecordFailure", "NotifyFailure", "Failed"]
+    assert "no such endpoint" in cloud.notification()["message"]
+
+
+def test_an_image_for_a_chain_is_handed_over_under_the_same_name(cloud: Emulator) -> None:
+    data = {"claim": {"decision": "handed_over"}, "chain": {"decision": "ignored"}}
+    ended = cloud.run("face_processing", "over", data)
+    assert ended.states == ["Claim", "Decide", "HandOver", "HandedOver"]
+    arn = "arn:aws:states:us-east-1:000000000000:execution:chained_inference:over"
+    assert cloud.states.describe_execution(executionArn=arn)["input"] == json.dumps(data)
 
 
 def test_a_plan_starts_each_run_once(cloud: Emulator) -> None:

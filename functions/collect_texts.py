@@ -1,0 +1,15 @@
+"""State CollectTexts of `chained_inference`: all readings become the job's results; the walk ends in RecordSuccess."""
+
+from dataclasses import asdict
+from typing import Any
+
+from functions import services, transcripts
+from functions.log import about, logger
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    about(event["job_id"])
+    collected = transcripts.collect(event, services.current())
+    logger.info("collected", extra={"count": collected.count, "unread": collected.unread})
+    return asdict(collected)
