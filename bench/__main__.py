@@ -10,7 +10,8 @@ from rich.console import Console
 from bench.measure import Row
 
 NAMES = (
-    "imports", "split", "uploads", "training", "sagemaker", "engine", "http", "maps", "waiting", "growth", "functions",
+    "imports", "split", "uploads", "training", "sagemaker", "catalogue", "engine", "http", "maps", "waiting", "growth",
+    "functions",
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """`headrace compile`: write state_machines/ and the golden pipeline definitions, or check that they are in step."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -7,8 +8,9 @@ from typing import Annotated
 import typer
 
 from cli import project as projects
-from cli.algorithms import catalogue_of
-from cli.errors import CommandError
+from cli.catalogue import catalogue_of
+from cli.errors import CommandError, UsageError
+from cli.machines import write_machines
 from cli.options import Json
 from cli.output import out, print_json
 from cli.project import Project
@@ -16,7 +18,7 @@ from pipelines.compile import compile_algorithms
 from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
 from pipelines.goldens import check_goldens, write_goldens
-from pipelines.problems import CompileError
+from pipelines.problems import CatalogueError, CompileError
 from pipelines.spec import json_schema_text
 
 
@@ -25,11 +27,11 @@ def compile_command(
     as_json: Json = False,
 ) -> None:
     """Compile every workflow and every algorithm."""
-    # The stepfunctions SDK takes a second to import: only this command pays for it.
-    from workflows import render
-
     project = projects.find()
     if check:
+        # The stepfunctions SDK takes a second to import: only a check pays for it every time.
+        from workflows import render
+
         differences = [*render.check(project.state_machines), *_definition_differences(project), *_schema(project)]
         if as_json:
             print_json({"differences": differences})
@@ -38,7 +40,9 @@ def compile_command(
         if not as_json:
             out.print("state machines, pipeline definitions and the schema are in step with their sources")
         return
-    written = [*render.write(project.state_machines), *write_goldens(project.goldens, _compile(project, None))]
+    # All is compiled before anything is written: a mistake leaves everything as it was.
+    compiled = _compile(project, None)
+    written = [*write_machines(project), *write_goldens(project.goldens, compiled)]
     if _schema(project):
         _schema_file(project).write_text(json_schema_text(), "utf-8")
         written.append(_schema_file(project))
@@ -51,7 +55,7 @@ def compile_command(
 
 
 def _definition_differences(project: Project) -> tuple[str, ...]:
-    """Differences from the committed definitions, and between two compiles of the same sources."""
+    """What differs from the committed definitions or between two compiles, and what the service would refuse."""
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         once, twice = _compile(project, Path(first)), _compile(project, Path(second))
     unstable = [
@@ -59,14 +63,28 @@ def _definition_differences(project: Project) -> tuple[str, ...]:
         for one, two in zip(once, twice, strict=True)
         if one.definition != two.definition
     ]
-    return (*unstable, *check_goldens(project.goldens, once))
+    refused = [problem for pipeline in once for problem in _refused(pipeline)]
+    return (*unstable, *refused, *check_goldens(project.goldens, once))
 
 
 def _compile(project: Project, cache: Path | None) -> tuple[CompiledPipeline, ...]:
     try:
         return compile_algorithms(catalogue_of(project), Environment(), cache or project.cache_dir / "pipelines")
+    except CatalogueError as error:
+        # Known only now: a branch that is gone.
+        raise UsageError(str(error)) from error
     except CompileError as error:
         raise CommandError(str(error)) from error
+
+
+def _refused(pipeline: CompiledPipeline) -> list[str]:
+    """What the service would refuse in the arguments of each step."""
+    if pipeline.definition is None:
+        return []
+    # Only this check needs botocore's models.
+    from pipelines.validation import argument_problems
+
+    return [f"{pipeline.name}: {problem}" for problem in argument_problems(json.loads(pipeline.definition))]
 
 
 def _schema_file(project: Project) -> Path:
@@ -76,6 +94,4 @@ def _schema_file(project: Project) -> Path:
 def _schema(project: Project) -> tuple[str, ...]:
     file = _schema_file(project)
     current = file.read_text("utf-8") if file.is_file() else ""
-    return (
-        () if current == json_schema_text() else ("pipelines/algorithm.schema.json: not what pipelines/spec.py says",)
-    )
+    return () if current == json_schema_text() else ("pipelines/algorithm.schema.json: not what pipelines/spec/ says",)

@@ -8,23 +8,22 @@ import os
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli import project as projects
+from cli.account import Client, account
 from cli.algorithms import catalogue_of
 from cli.errors import CommandError, UsageError
 from cli.output import out, say
 from cli.project import Project
-from cli.publishing import image_folders, publish_catalogue
+from cli.publishing import publish_catalogue
 from pipelines.catalogue import Algorithm
 from pipelines.environment import Environment
-
-Client = Callable[[str], Any]
-"""A boto3 client by its service's name."""
+from pipelines.staging import build_folders
 
 
 def deploy(
@@ -42,10 +41,10 @@ def deploy(
     if plan:
         for command in commands:
             out.print(" ".join(("sam", *command)), markup=False)
-        _print_publishing(project, catalogue)
+        _print_publishing(stage, catalogue)
         return
     cli = sam(project)
-    client, environment = _aws(stage)
+    client, environment = account(stage)
     for command in commands:
         say(" ".join(("sam", *command)))
         _run((cli, *command), project.root)
@@ -99,31 +98,11 @@ def _parameter(section: Mapping[str, Any], name: str, default: object) -> Any:
     return default
 
 
-def _print_publishing(project: Project, catalogue: tuple[Algorithm, ...]) -> None:
-    for name, folder in image_folders(catalogue).items():
-        out.print(f"docker build -t {name} {folder.relative_to(project.root)}  # and push it to ECR", markup=False)
+def _print_publishing(stage: str, catalogue: tuple[Algorithm, ...]) -> None:
+    if any(build_folders(algorithm) for algorithm in catalogue):
+        out.print(f"headrace images push --stage {stage}  # by hand, as it needs Docker", markup=False)
     for algorithm in catalogue:
         out.print(f"publish {algorithm.name}", markup=False)
-
-
-def _aws(stage: str) -> tuple[Client, Environment]:
-    """Clients of the account, and the names of the deployment there. Raises CommandError without an account."""
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    session = boto3.Session()
-    # The stubs know services by literal name only; ours arrive as data.
-    client: Client = session.client  # type: ignore[assignment]
-    if session.region_name is None:
-        raise CommandError("no AWS region to deploy to; set AWS_DEFAULT_REGION, or AWS_PROFILE to a profile with one")
-    try:
-        account = client("sts").get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
-        raise CommandError(f"no AWS account to deploy to: {error}") from error
-    try:
-        return client, Environment(stage=stage, account=account, region=session.region_name)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
 
 
 def _run(command: tuple[str, ...], folder: Path) -> None:

@@ -1,20 +1,23 @@
-"""Compiling the catalogue for one deployment and publishing it there; what `up` and `deploy` share."""
+"""Compiling the catalogue for one deployment and publishing it there; what `up`, `deploy` and `publish` share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cli.algorithms import catalogue_of
-from cli.errors import CommandError
+from cli.catalogue import catalogue_of
+from cli.errors import CommandError, UsageError
 from cli.project import Project
 from pipelines.catalogue import Algorithm
 from pipelines.compile import Progress, compile_algorithms
 from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
-from pipelines.problems import CompileError, PublishError
-from pipelines.publish import Clients, PublishReport, publish, read_image_values
+from pipelines.problems import CatalogueError, CompileError, PublishError
+from pipelines.publish import Clients, Plan, Publication, Scope, publish, read_image_values, reading
 from pipelines.staging import repository
+
+_TOLD = ("packing", "uploading", "function", "pipeline", "deployment", "stopped")
 
 
 def image_folders(algorithms: tuple[Algorithm, ...]) -> dict[str, Path]:
@@ -29,10 +32,35 @@ def image_folders(algorithms: tuple[Algorithm, ...]) -> dict[str, Path]:
 
 
 def publish_catalogue(
-    project: Project, environment: Environment, client: Callable[[str], Any], progress: Progress
-) -> tuple[tuple[CompiledPipeline, ...], PublishReport]:
-    """Compile every algorithm and bring the deployment in line. Raises CommandError with the reason."""
-    algorithms = catalogue_of(project)
+    project: Project,
+    environment: Environment,
+    client: Callable[[str], Any],
+    progress: Progress,
+    *,
+    local: bool = False,
+) -> tuple[tuple[CompiledPipeline, ...], Plan]:
+    """Compile every algorithm and bring the deployment in line. Raises CommandError with the reason.
+
+    In a `local` cloud what does not run there is not deployed, and what cannot be fetched now does not stop the others.
+    """
+    with told():
+        publication = publication_of(environment, client)
+        catalogue = catalogue_of(project)
+        compiled = compile_for(project, publication, catalogue, progress)
+        scope = Scope(idle=idle(catalogue), lenient=True) if local else Scope()
+        plan = publish(compiled, publication, telling(progress), scope)
+    for note in plan.notes:
+        progress(note)
+    return compiled, plan
+
+
+def idle(algorithms: Sequence[Algorithm]) -> frozenset[str]:
+    """The names of those that do not run in a local cloud."""
+    return frozenset(algorithm.name for algorithm in algorithms if not algorithm.spec.local.runs)
+
+
+def publication_of(environment: Environment, client: Callable[[str], Any]) -> Publication:
+    """One deployment, and the clients that publishing the catalogue there needs."""
     clients = Clients(
         s3=client("s3"),
         sagemaker=client("sagemaker"),
@@ -41,23 +69,37 @@ def publish_catalogue(
         stepfunctions=client("stepfunctions"),
         scheduler=client("scheduler"),
     )
+    return Publication(environment, clients, datetime.now(UTC))
+
+
+def compile_for(
+    project: Project, publication: Publication, algorithms: Sequence[Algorithm], progress: Progress
+) -> tuple[CompiledPipeline, ...]:
+    """Algorithms compiled for a deployment, with the images that its parameters name."""
+    environment = publication.environment
+    with reading(environment):
+        values = read_image_values(algorithms, publication.clients.ssm)
+    folder = project.cache_dir / "pipelines"
+    return compile_algorithms(algorithms, environment, folder, image_values=values, progress=progress)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What keeps a catalogue from being published, as an error of the command line."""
     try:
-        values = read_image_values(algorithms, clients.ssm)
-        compiled = compile_algorithms(
-            algorithms, environment, project.cache_dir / "pipelines", image_values=values, progress=progress
-        )
-        return compiled, publish(
-            compiled, environment, clients, datetime.now(UTC), _only(progress, "pipeline", "deployment")
-        )
+        yield
+    except CatalogueError as error:
+        # Known only now: a branch that is gone.
+        raise UsageError(str(error)) from error
     except (CompileError, PublishError) as error:
         raise CommandError(str(error)) from error
 
 
-def _only(progress: Progress, *kinds: str) -> Progress:
-    """Tell of some kinds of changes; the report has all of them."""
+def telling(progress: Progress) -> Progress:
+    """Tell of what takes a while and of what people know by name; the plan has all of it."""
 
     def tell(line: str) -> None:
-        if line.startswith(kinds):
+        if line.startswith(_TOLD):
             progress(line)
 
     return tell

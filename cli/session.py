@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.algorithms import catalogue_of
 from cli.api import Api, follow
+from cli.catalogue import catalogue_of
 from cli.project import Project
 from cli.publishing import image_folders, publish_catalogue
 from local.cloud import LocalCloud
@@ -14,6 +14,7 @@ from local.settings import ACCOUNT, REGION, LocalSettings
 from pipelines.compile import Progress
 from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
+from pipelines.spec import Build
 
 _DEPLOYMENT_SECONDS = 300.0
 
@@ -43,12 +44,18 @@ def local_session(project: Project, settings: LocalSettings, progress: Progress)
     with LocalCloud(settings, progress) as cloud:
         environment = local_environment(settings)
         progress("publishing the catalogue")
-        compiled, report = publish_catalogue(project, environment, cloud.client, progress)
+        compiled, report = publish_catalogue(project, environment, cloud.client, progress, local=True)
         progress(f"{len(compiled)} algorithms, {len(report.changed)} changes")
-        _build_environments(cloud, compiled, progress)
+        _build_environments(cloud, _built_ahead(project, compiled), progress)
         _await_deployments(cloud, [change.job_id for change in report.changes if change.job_id], progress)
         cloud.ready()
         yield cloud
+
+
+def _built_ahead(project: Project, compiled: Sequence[CompiledPipeline]) -> list[CompiledPipeline]:
+    """Those whose environments are there before the first job; the others' are large, or are of no use here."""
+    ahead = {one.name for one in catalogue_of(project) if one.spec.local.runs and one.spec.local.build is Build.AHEAD}
+    return [item for item in compiled if item.name in ahead]
 
 
 def _build_environments(cloud: LocalCloud, compiled: Sequence[CompiledPipeline], progress: Progress) -> None:

@@ -1,7 +1,7 @@
 """A folder of algorithms -> specifications, or every problem at once. `compile` turns each into a definition."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,10 +12,11 @@ from pydantic_core import ErrorDetails
 
 from pipelines.problems import CatalogueError, Problem, expected
 from pipelines.rules import findings
-from pipelines.spec import AlgorithmSpec
+from pipelines.spec import AlgorithmSpec, DeployMode
 from pipelines.yaml_text import read
 
 FILE_NAME: Final = "algorithm.yaml"
+_ANSWERS_AT_ONCE: Final = frozenset({DeployMode.REALTIME, DeployMode.SERVERLESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +58,42 @@ def load_catalogue(folder: Path) -> Catalogue:
             problems.extend(found)
             if algorithm is not None and not found:
                 algorithms.append(algorithm)
-    return Catalogue(tuple(algorithms), tuple(problems))
+    chained = [problem for algorithm in algorithms for problem in _chain_problems(algorithm, algorithms, folder)]
+    unchained = {problem.file for problem in chained}
+    kept = tuple(algorithm for algorithm in algorithms if shown_as(algorithm.folder) not in unchained)
+    return Catalogue(kept, tuple(sorted([*problems, *chained], key=lambda problem: problem.file)))
+
+
+def _chain_problems(algorithm: Algorithm, others: Sequence[Algorithm], folder: Path) -> Iterator[Problem]:
+    """Links of a chain to what answers nothing. A broken algorithm's own problems say enough of it."""
+    chain = algorithm.spec.chain
+    if chain is None:
+        return
+    known = {other.name: other.spec for other in others}
+    for link, name in (("detect", chain.detect.algorithm), ("read", chain.read.algorithm)):
+        spec = known.get(name)
+        if spec is None and (folder / name / FILE_NAME).is_file():
+            continue
+        if spec is None or spec.deploy.mode not in _ANSWERS_AT_ONCE:
+            what = "the name of an algorithm with a realtime or serverless endpoint"
+            yield Problem(shown_as(algorithm.folder), f"chain.{link}.algorithm", expected(what, name))
 
 
 def load_algorithm(folder: Path) -> tuple[Algorithm | None, tuple[Problem, ...]]:
     """One algorithm's folder: the algorithm, or None, and every problem. Never raises for what the file holds."""
-    shown_as = f"{folder.parent.name}/{folder.name}/{FILE_NAME}"
+    file = shown_as(folder)
     try:
         content = (folder / FILE_NAME).read_bytes()
     except OSError as error:
-        return None, (Problem(shown_as, "", f"expected a readable file, found {error.strerror}"),)
+        return None, (Problem(file, "", f"expected a readable file, found {error.strerror}"),)
     spec, found = parse(content, folder)
-    problems = tuple(Problem(shown_as, path, text) for path, text in dict.fromkeys(found))
+    problems = tuple(Problem(file, path, text) for path, text in dict.fromkeys(found))
     return (None if spec is None else Algorithm(spec, folder)), problems
+
+
+def shown_as(folder: Path) -> str:
+    """How problems name an algorithm's file."""
+    return f"{folder.parent.name}/{folder.name}/{FILE_NAME}"
 
 
 def parse(content: bytes, folder: Path) -> tuple[AlgorithmSpec | None, list[tuple[str, str]]]:

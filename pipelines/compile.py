@@ -8,15 +8,16 @@ import importlib.metadata
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from pipelines.catalogue import Algorithm, load_catalogue
 from pipelines.compiled import CompiledPipeline, canonical, compiled
 from pipelines.environment import Environment
+from pipelines.problems import CatalogueError, Problem
 from pipelines.request import Request
-from pipelines.sdk import definitions
+from pipelines.sdk import Refusal, definitions
 from pipelines.staging import Staged, stage
 
 Progress = Callable[[str], None]
@@ -48,32 +49,62 @@ def compile_algorithms(
     image_values: Mapping[str, str] | None = None,
     progress: Progress = _silent,
 ) -> tuple[CompiledPipeline, ...]:
-    """Some algorithms. `image_values` are the values of the SSM parameters that their images name."""
-    values = image_values or {}
-    staged = [stage(algorithm, environment, values, cache_dir / "git") for algorithm in algorithms]
-    texts = _definitions([item.request for item in staged], cache_dir / "definitions", progress)
-    return tuple(_compiled(item, text) for item, text in zip(staged, texts, strict=True))
+    """Some algorithms. `image_values` are the values of the SSM parameters that their images name.
+
+    Raises CatalogueError (all problems) for what a file says, CompileError for what is outside the files.
+    """
+    staged = _staged(algorithms, environment, image_values or {}, cache_dir / "git")
+    texts = _definitions([item for item in staged if _runs(item)], cache_dir / "definitions", progress)
+    return tuple(_compiled(item, next(texts) if _runs(item) else None) for item in staged)
 
 
-def _compiled(staged: Staged, definition: str) -> CompiledPipeline:
+def _staged(
+    algorithms: Sequence[Algorithm], environment: Environment, values: Mapping[str, str], git_cache: Path
+) -> list[Staged]:
+    staged: list[Staged] = []
+    problems: list[Problem] = []
+    for algorithm in algorithms:
+        try:
+            staged.append(stage(algorithm, environment, values, git_cache))
+        except CatalogueError as error:
+            problems += error.problems
+    if problems:
+        raise CatalogueError(problems)
+    return staged
+
+
+def _runs(staged: Staged) -> bool:
+    """Whether the algorithm is a pipeline; a chain asks the endpoints of others and has nothing to define."""
+    return staged.request.spec.chain is None
+
+
+def _compiled(staged: Staged, definition: str | None) -> CompiledPipeline:
     request = staged.request
     keys = {"source": staged.source_key, "artifact": staged.artifact_key}
     return compiled(request.spec, request.environment, definition, staged.uploads, keys, staged.content_sha256)
 
 
-def _definitions(requests: list[Request], folder: Path, progress: Progress) -> list[str]:
+def _definitions(staged: list[Staged], folder: Path, progress: Progress) -> Iterator[str]:
     """The canonical text of each definition: from the cache, or from the SDK for those that are not there."""
+    requests = [item.request for item in staged]
     places = [folder / f"{_key(request)}.json" for request in requests]
     texts = [_cached(place) for place in places]
     missing = [index for index, text in enumerate(texts) if text is None]
     if missing:
         progress(f"compiling {', '.join(requests[index].spec.name for index in missing)}")
+    problems: list[Problem] = []
     made = definitions([requests[index] for index in missing])
-    for index, definition in zip(missing, made, strict=True):
-        texts[index] = canonical(definition)
-        _keep(places[index], canonical(definition))
-        progress(f"compiled {requests[index].spec.name}")
-    return [text for text in texts if text is not None]
+    for index, answer in zip(missing, made, strict=True):
+        name = requests[index].spec.name
+        if isinstance(answer, Refusal):
+            problems.append(Problem(staged[index].file, answer.path, answer.text))
+            continue
+        texts[index] = canonical(answer)
+        _keep(places[index], canonical(answer))
+        progress(f"compiled {name}")
+    if problems:
+        raise CatalogueError(problems)
+    return iter([text for text in texts if text is not None])
 
 
 def _key(request: Request) -> str:
@@ -86,6 +117,9 @@ def compiler_version() -> str:
     digest = hashlib.sha256(importlib.metadata.version("sagemaker").encode())
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):
+        if "publish" in path.relative_to(folder).parts[0]:
+            # What becomes of a definition changes nothing in it.
+            continue
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

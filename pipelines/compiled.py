@@ -21,32 +21,38 @@ class CompiledPipeline:
 
     name: str
     """The algorithm's."""
-    pipeline_name: str
-    definition: str
+    pipeline_name: str | None
+    """None for a chain, which has no pipeline: so is `definition`."""
+    definition: str | None
     """Canonical JSON: what CreatePipeline gets; equal inputs give equal bytes."""
     uploads: tuple[Upload, ...]
     published: str
     """The published algorithm as JSON."""
     parameters: tuple[tuple[str, str], ...]
-    """SSM parameters (leaf, value): source, artifact, training_image, inference_image, as far as there are any."""
+    """SSM parameters (leaf, value): source, artifact, training_image, inference_image, industrialmodels.
+
+    As far as there are any; industrialmodels is a JSON list of the model package groups it registers to.
+    """
     retrain_schedule: str | None
     """When it is trained anew: `rate(...)` or `cron(...)`, UTC."""
     deployment_job_id: str | None
     """For an algorithm that is deployed without training: the job that does it."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """(key, value) of the pipeline and of all that belongs to the algorithm; its jobs have them already."""
 
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps a successful run takes, in order."""
-        return tuple(step["Name"] for step in steps_of(json.loads(self.definition)) if step["Type"] != "Fail")
+        return tuple(step["Name"] for step in _listed(self.definition) if step["Type"] != "Fail")
 
     @property
-    def definition_sha256(self) -> str:
+    def definition_sha256(self) -> str | None:
         """Hash of the definition."""
-        return hashlib.sha256(self.definition.encode()).hexdigest()
+        return None if self.definition is None else hashlib.sha256(self.definition.encode()).hexdigest()
 
     def pretty(self) -> str:
         """The definition for people and for golden files."""
-        return json.dumps(json.loads(self.definition), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(json.loads(self.definition or "null"), indent=2, ensure_ascii=False) + "\n"
 
 
 def canonical(definition: dict[str, Any]) -> str:
@@ -104,36 +110,45 @@ def steps_of(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
             pending = [*step["Arguments"]["IfSteps"], *step["Arguments"]["ElseSteps"], *pending]
 
 
+def _listed(definition: str | None) -> list[dict[str, Any]]:
+    return [] if definition is None else list(steps_of(json.loads(definition)))
+
+
 def compiled(
     spec: AlgorithmSpec,
     environment: Environment,
-    definition: str,
+    definition: str | None,
     uploads: tuple[Upload, ...],
     keys: dict[str, str | None],
     content_sha256: str,
 ) -> CompiledPipeline:
     """Put a definition together with what belongs to it. `keys` are those of `source` and `artifact`."""
-    sha256 = hashlib.sha256(definition.encode()).hexdigest()
-    steps = list(steps_of(json.loads(definition)))
-    uris = {leaf: environment.artifact_uri(key) for leaf, key in keys.items() if key is not None}
-    job_id = derived_job_id("publish", spec.name, sha256, content_sha256)
+    sha256 = None if definition is None else hashlib.sha256(definition.encode()).hexdigest()
+    steps = _listed(definition)
+    values = {leaf: environment.artifact_uri(key) for leaf, key in keys.items() if key is not None}
+    values |= images(steps)
+    if spec.registration is not None:
+        values["industrialmodels"] = json.dumps([environment.model_package_group(spec.registration.group)])
+    job_id = derived_job_id("publish", spec.name, sha256, content_sha256) if sha256 else None
     return CompiledPipeline(
         name=spec.name,
-        pipeline_name=environment.resource_name(spec.name),
+        pipeline_name=None if definition is None else environment.resource_name(spec.name),
         definition=definition,
         uploads=uploads,
         published=json.dumps(published(spec, environment, steps, sha256), ensure_ascii=False, separators=(",", ":")),
-        parameters=tuple(sorted({**uris, **images(steps)}.items())),
+        parameters=tuple(sorted(values.items())),
         retrain_schedule=spec.retrain.schedule if spec.retrain else None,
-        deployment_job_id=job_id if spec.deploys and not spec.trainable else None,
+        deployment_job_id=job_id if spec.deployed_by_publishing else None,
+        tags=tuple(sorted(spec.tags.items())),
     )
 
 
 def published(
-    spec: AlgorithmSpec, environment: Environment, steps: list[dict[str, Any]], sha256: str
+    spec: AlgorithmSpec, environment: Environment, steps: list[dict[str, Any]], sha256: str | None
 ) -> dict[str, Any]:
     """The row of the algorithms table: what functions and the API know of an algorithm."""
     serves = spec.deploy.mode is not DeployMode.NONE
+    settable = {name: value for name, value in spec.hyperparameters.items() if name not in spec.tuned}
     return {
         "name": spec.name,
         "title": spec.title,
@@ -143,14 +158,18 @@ def published(
         "batch": spec.batch,
         "trigger": spec.trigger.model_dump(mode="json"),
         "channels": {name: channel.model_dump(mode="json") for name, channel in spec.channels.items()},
-        "hyperparameters": {name: value.model_dump(mode="json") for name, value in spec.hyperparameters.items()},
-        "pipeline": environment.resource_name(spec.name),
+        "hyperparameters": {name: value.model_dump(mode="json") for name, value in settable.items()},
+        "pipeline": environment.resource_name(spec.name) if steps else None,
         "steps": [step["Name"] for step in steps if step["Type"] != "Fail"],
         "endpoint": environment.resource_name(spec.name) if serves else None,
         "deploy": spec.deploy.published(),
         "labels": list(spec.results.labels),
         "retrain": spec.retrain.model_dump(mode="json") if spec.retrain else None,
         "definition_sha256": sha256,
+        "local": spec.local.model_dump(mode="json"),
+        "tags": dict(sorted(spec.tags.items())),
+        "transform": spec.transform.model_dump(mode="json", exclude_none=True) if spec.transform else None,
+        "chain": spec.chain.model_dump(mode="json") if spec.chain else None,
     }
 
 
@@ -160,6 +179,12 @@ def images(steps: list[dict[str, Any]]) -> dict[str, str]:
     for step in steps:
         if step["Type"] == "Training":
             found["training_image"] = step["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
+        if step["Type"] == "Tuning":
+            found["training_image"] = step["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"][
+                "TrainingImage"
+            ]
+        if step["Type"] == "Model":
+            found["inference_image"] = step["Arguments"]["PrimaryContainer"]["Image"]
         if step["Type"] == "RegisterModel":
             found["inference_image"] = step["Arguments"]["InferenceSpecification"]["Containers"][0]["Image"]
     return found

@@ -12,19 +12,20 @@ import sagemaker.utils
 from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.pipeline_context import PipelineSession
 from sagemaker.workflow.step_collections import StepCollection
-from sagemaker.workflow.steps import Step
+from sagemaker.workflow.steps import ProcessingStep, Step
 
-from pipelines.compiled import renamed
+from pipelines.compiled import renamed, steps_of
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
 from pipelines.request import Request
 from pipelines.steps.context import Context, parameters
 from pipelines.steps.deployment import deploy_step
 from pipelines.steps.evaluation import check_quality_step, evaluate_step
-from pipelines.steps.images import inference_image, training_image
 from pipelines.steps.processing import process_step
 from pipelines.steps.registration import register_step
-from pipelines.steps.training import train_step
+from pipelines.steps.training import channel_uri, train_step
+from pipelines.steps.transform import create_model_step, transform_step
+from pipelines.steps.tuning import best_model_uri, tune_step
 
 Steps = list[Step | StepCollection]
 
@@ -36,6 +37,25 @@ _SETTINGS: dict[str, Any] = {
 # The SDK validates its settings anew for each value it looks up, 60 times a pipeline and 3 s in all. The session
 # validates them once, by a name of its own.
 sagemaker.utils.validate_sagemaker_config = lambda _: None
+# And it reads botocore's file of endpoints for every image it looks up, which is most of what is left.
+sagemaker.utils._botocore_resolver = cache(sagemaker.utils._botocore_resolver)
+
+
+class _OneClient(boto3.Session):
+    """A session that makes a client of a service once: the SDK asks for two with every pipeline, and uses neither."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__("offline", "offline", region_name=region)
+        self.events.register("before-send", _refuse)
+        self._made: dict[str, Any] = {}
+
+    def client(self, service_name: str, *arguments: Any, **settings: Any) -> Any:
+        make: Any = super().client
+        if arguments or settings.keys() - {"region_name"}:
+            return make(service_name, *arguments, **settings)
+        if service_name not in self._made:
+            self._made[service_name] = make(service_name)
+        return self._made[service_name]
 
 
 class OfflineSession(PipelineSession):  # type: ignore[misc]  # the SDK has no types
@@ -43,8 +63,9 @@ class OfflineSession(PipelineSession):  # type: ignore[misc]  # the SDK has no t
 
     def __init__(self, environment: Environment) -> None:
         self._bucket_of_artifacts = environment.artifacts_bucket
-        session = boto3.Session("offline", "offline", region_name=environment.region)
-        session.events.register("before-send", _refuse)
+        session = _OneClient(environment.region)
+        # Some of the SDK asks boto3 itself for its clients.
+        boto3.DEFAULT_SESSION = session
         super().__init__(boto_session=session, sagemaker_config=_SETTINGS)
 
     def default_bucket(self) -> str:
@@ -63,39 +84,58 @@ def _refuse(request: Any, **_: object) -> NoReturn:
 
 
 def define(request: Request) -> dict[str, Any]:
-    """The pipeline's definition as data. Raises CompileError and what the SDK raises for values it refuses."""
-    context = Context(
-        request=request,
-        session=_session(request.environment),
-        parameters=parameters(request.spec),
-        training_image=training_image(request),
-        inference_image=inference_image(request),
-    )
+    """The pipeline's definition as data. Raises CompileError, SpecRefused, and what the SDK raises for its values."""
+    context = Context(request=request, session=_session(request.environment), parameters=parameters(request.spec))
     pipeline = Pipeline(
         name=request.environment.resource_name(request.spec.name),
         parameters=list(context.parameters.values()),
         steps=_steps(context),
         sagemaker_session=context.session,
     )
-    return renamed(json.loads(pipeline.definition()), "Register-RegisterModel", "Register")
+    definition: dict[str, Any] = json.loads(pipeline.definition())
+    for step in steps_of(definition):
+        if step["Type"] == "Tuning":
+            # A name with the time of compiling in it, which the SDK itself leaves out of training steps.
+            step["Arguments"]["TrainingJobDefinition"]["StaticHyperParameters"].pop("sagemaker_job_name", None)
+    for name, suffix in (("Register", "RegisterModel"), ("CreateModel", "CreateModel")):
+        definition = renamed(definition, f"{name}-{suffix}", name)
+    return definition
 
 
 def _steps(context: Context) -> Steps:
     spec = context.spec
     if not spec.trainable:
-        return _publication(context, context.request.artifact_uri)
+        return _publication(context, context.request.artifact_uri, context.parameters.get("InputUri"))
     process = process_step(context) if spec.processing is not None else None
-    train = train_step(context, process)
+    train, model_data = _training(context, process)
     before: Steps = [step for step in (process, train) if step is not None]
-    after = _publication(context, train.properties.ModelArtifacts.S3ModelArtifacts)
+    data = channel_uri(context, process, spec.transform.channel) if spec.transform else None
+    after = _publication(context, model_data, data)
     if spec.evaluation is None:
         return [*before, *after]
-    evaluate = evaluate_step(context, spec.evaluation, process, train)
+    evaluate = evaluate_step(context, spec.evaluation, process, model_data)
     return [*before, evaluate, check_quality_step(spec.evaluation, evaluate, after)]
 
 
-def _publication(context: Context, model_data: Any) -> Steps:
-    if context.spec.registration is None:
-        return []
-    register = register_step(context, context.spec.registration, model_data)
-    return [register, deploy_step(context, register)] if context.spec.deploys else [register]
+def _training(context: Context, process: ProcessingStep | None) -> tuple[Step, Any]:
+    """The step that makes models, and where the one that goes on stands."""
+    if context.spec.tuning is not None:
+        tune = tune_step(context, context.spec.tuning, process)
+        return tune, best_model_uri(context, tune)
+    train = train_step(context, process)
+    return train, train.properties.ModelArtifacts.S3ModelArtifacts
+
+
+def _publication(context: Context, model_data: Any, data: Any) -> Steps:
+    """What becomes of a model: a package, answers for `data`, an endpoint."""
+    spec, steps = context.spec, []
+    register = register_step(context, spec.registration, model_data) if spec.registration is not None else None
+    if register is not None:
+        steps.append(register)
+    if spec.transform is not None:
+        create_model = create_model_step(context, spec.transform, model_data)
+        steps += [create_model, transform_step(context, spec.transform, create_model, data)]
+    if register is not None and spec.deploys:
+        # A model that cannot answer its own test data is not deployed.
+        steps.append(deploy_step(context, register, after=steps[2:]))
+    return steps

@@ -8,10 +8,13 @@ from pipelines.compiled import CompiledPipeline
 
 
 def write_goldens(folder: Path, pipelines: Sequence[CompiledPipeline]) -> tuple[Path, ...]:
-    """Write `<folder>/<name>.json` for each and remove the files of algorithms that are gone. Returns what changed."""
+    """Write `<folder>/<name>.json` for each and remove the files of algorithms that are gone. Returns what changed.
+
+    Chains have no definition and no file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     changed = []
-    for pipeline in pipelines:
+    for pipeline in _defined(pipelines):
         place = _place(folder, pipeline)
         if not place.is_file() or place.read_text(encoding="utf-8") != pipeline.pretty():
             place.write_text(pipeline.pretty(), encoding="utf-8")
@@ -25,7 +28,7 @@ def write_goldens(folder: Path, pipelines: Sequence[CompiledPipeline]) -> tuple[
 def check_goldens(folder: Path, pipelines: Sequence[CompiledPipeline]) -> tuple[str, ...]:
     """A unified diff for each definition that differs from its file. Empty when all agree."""
     found = []
-    for pipeline in pipelines:
+    for pipeline in _defined(pipelines):
         place = _place(folder, pipeline)
         committed = place.read_text(encoding="utf-8") if place.is_file() else ""
         found.append(_diff(place.name, committed, pipeline.pretty()))
@@ -35,12 +38,16 @@ def check_goldens(folder: Path, pipelines: Sequence[CompiledPipeline]) -> tuple[
     return tuple(text for text in found if text)
 
 
+def _defined(pipelines: Sequence[CompiledPipeline]) -> list[CompiledPipeline]:
+    return [pipeline for pipeline in pipelines if pipeline.definition is not None]
+
+
 def _place(folder: Path, pipeline: CompiledPipeline) -> Path:
     return folder / f"{pipeline.name}.json"
 
 
 def _left_over(folder: Path, pipelines: Sequence[CompiledPipeline]) -> Iterator[Path]:
-    names = {pipeline.name for pipeline in pipelines}
+    names = {pipeline.name for pipeline in _defined(pipelines)}
     return (place for place in sorted(folder.glob("*.json")) if place.stem not in names)
 
 

@@ -1,8 +1,12 @@
 """What is wrong with a catalogue: problems are collected, never raised one at a time, and each says where it is."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+_CREDENTIALS: Final = re.compile(r"://[^/@\s]+@")
 
 
 class PipelinesError(Exception):
@@ -10,7 +14,8 @@ class PipelinesError(Exception):
 
     PipelinesError
       +-- CatalogueError   algorithm.yaml files that break the contract (carries every problem)
-      +-- CompileError     a specification that cannot become a pipeline definition
+      +-- CompileError     what is outside the files and keeps one from becoming a definition: git, images, the SDK
+      +-- SpecRefused      a key that the SDK refuses, on its way to becoming a problem
       +-- PublishError     an upload or an AWS call that was refused
     """
 
@@ -28,8 +33,16 @@ class Problem:
         return ": ".join(part for part in (self.file, self.path, self.text) if part)
 
 
+class SpecRefused(PipelinesError):
+    """A specification that the SDK refuses, inside the process that compiles: outside it is a Problem of the file."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path, self.text = path, text
+        super().__init__(f"{path}: {text}")
+
+
 class CompileError(PipelinesError):
-    """A specification that cannot become a pipeline definition."""
+    """What is outside the files and keeps one from becoming a definition: git, images, the SDK."""
 
 
 class PublishError(PipelinesError):
@@ -50,8 +63,8 @@ def expected(what: str, found: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as YAML's reader would recognise it, cut to 80 characters."""
+    """A value as YAML's reader would recognise it, cut to 80 characters, without the credentials of an address."""
     if value is None:
         return "nothing"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = _CREDENTIALS.sub("://***@", json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -23,13 +23,15 @@ class Request:
     source_uri: str | None
     """s3://.../sourcedir.tar.gz of a framework."""
     files_uri: str | None
-    """s3://.../files/, the same sources unpacked, for processing containers."""
+    """s3://.../files/, the same sources unpacked, for processing containers; None for those of a repository."""
+    serving_uri: str | None
+    """s3://.../sourcedir.tar.gz of the scripts that serve; that of `source_uri` unless they stand apart."""
     artifact_uri: str | None
     """s3://.../model.tar.gz of an algorithm that is not trained."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; `from_json` is its inverse."""
-        uris = ("training_image", "inference_image", "source_uri", "files_uri", "artifact_uri")
+        uris = ("training_image", "inference_image", "source_uri", "files_uri", "serving_uri", "artifact_uri")
         return {
             "spec": self.spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
             "environment": asdict(self.environment),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,15 @@ _SETTINGS: Final = "SchemaVersion: '1.0'\n"
 """Stands in for the user's and the machine's settings of the SDK, which have no say in a definition."""
 
 
-def definitions(requests: Sequence[Request]) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the SDK refuses of a specification: a dotted key and the reason."""
+
+    path: str
+    text: str
+
+
+def definitions(requests: Sequence[Request]) -> Iterator[dict[str, Any] | Refusal]:
     """The definition of each request, in order, as soon as it is ready. Raises CompileError naming the algorithm."""
     if not requests:
         return
@@ -61,7 +70,9 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _exchange(worker: subprocess.Popen[str], requests: Sequence[Request], errors: Path) -> Iterator[dict[str, Any]]:
+def _exchange(
+    worker: subprocess.Popen[str], requests: Sequence[Request], errors: Path
+) -> Iterator[dict[str, Any] | Refusal]:
     if worker.stdin is None or worker.stdout is None:
         raise CompileError("expected a worker with pipes, found none")
     try:
@@ -75,8 +86,7 @@ def _exchange(worker: subprocess.Popen[str], requests: Sequence[Request], errors
         answer: dict[str, Any] = json.loads(line) if line else {"error": _last_words(errors)}
         if "error" in answer:
             raise CompileError(f"{request.spec.name}: {answer['error']}")
-        definition: dict[str, Any] = answer["definition"]
-        yield definition
+        yield Refusal(answer["path"], answer["refused"]) if "refused" in answer else answer["definition"]
 
 
 def _last_words(errors: Path) -> str:

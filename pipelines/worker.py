@@ -12,7 +12,7 @@ import sys
 import warnings
 from typing import Any, NoReturn
 
-from pipelines.problems import CompileError
+from pipelines.problems import CompileError, SpecRefused
 from pipelines.request import Request
 
 
@@ -46,6 +46,8 @@ def _answer(data: dict[str, Any]) -> dict[str, Any]:
         from pipelines.definition import define
 
         return {"definition": define(Request.from_json(data))}
+    except SpecRefused as refused:
+        return {"path": refused.path, "refused": refused.text}
     except Exception as error:  # noqa: BLE001 - the process's edge: the parent turns it into a CompileError
         said = " ".join(str(error).split())
         return {"error": said if isinstance(error, CompileError) else f"{type(error).__name__}: {said}"}

@@ -4,10 +4,13 @@ Duplicate keys, aliases, tags and multiple documents have no use in algorithm.ya
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import yaml
+from yaml.composer import Composer
+from yaml.resolver import Resolver
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
@@ -55,7 +58,8 @@ class _Reader:
         if any("\ud800" <= character <= "\udfff" for character in text):
             self.refuse(path, node, "expected Unicode text, found half of a surrogate pair")
             return ""
-        quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+        # No style is plain: None by one scanner, empty by the other.
+        quoted = isinstance(node, yaml.ScalarNode) and bool(node.style)
         return text if quoted else plain_scalar(text)
 
     def refuse(self, path: str, node: yaml.Node, text: str) -> None:
@@ -71,13 +75,14 @@ def plain_scalar(text: str) -> bool | int | float | str | None:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-class _Loader(yaml.SafeLoader):
-    """Composes nodes; tags, merge keys and deep nesting are refused before any constructor could run."""
+class _Composer(Composer):
+    """Composes nodes; tags and deep nesting are refused before any constructor could run."""
 
     depth = 0
+    peek_event: Callable[[], Any]
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()
         if self.depth >= MAX_DEPTH:
             problem = f"expected at most {MAX_DEPTH} levels of nesting, found more"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
@@ -89,6 +94,36 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
+class _Loader(_Composer, yaml.SafeLoader):
+    """The scanner whose words a person reads."""
+
+
+class _Unscanned(_Composer, Resolver):
+    """Without a scanner of its own: that one is libyaml's, where PyYAML has it, and five times as fast."""
+
+    def __init__(self, content: bytes) -> None:
+        Composer.__init__(self)
+        Resolver.__init__(self)
+        scanner: Any = yaml.CSafeLoader(content)
+        self.check_event, self.peek_event, self.get_event = (
+            scanner.check_event,
+            scanner.peek_event,
+            scanner.get_event,
+        )
+
+
+def _node(content: bytes) -> yaml.Node | None:
+    """The document's root. Raises yaml.YAMLError, UnicodeDecodeError and ValueError."""
+    # They disagree about tabs: a file may not be in order on one machine and broken on another.
+    if yaml.__with_libyaml__ and b"\t" not in content:
+        try:
+            return _Unscanned(content).get_single_node()
+        except (yaml.YAMLError, UnicodeDecodeError, ValueError):
+            # Read again, for the words.
+            pass
+    return _Loader(content).get_single_node()
+
+
 def read(content: bytes) -> tuple[Data, list[tuple[str, str]]]:
     """The data of one YAML document and what is wrong with it, as (dotted path, text) pairs.
 
@@ -97,8 +132,7 @@ def read(content: bytes) -> tuple[Data, list[tuple[str, str]]]:
     if len(content) > MAX_BYTES:
         return None, [("", f"expected at most {MAX_BYTES} bytes, found {len(content)}")]
     try:
-        loader = _Loader(content)
-        node = loader.get_single_node()
+        node = _node(content)
     except yaml.MarkedYAMLError as error:
         return None, [("", _syntax(error))]
     except (yaml.YAMLError, UnicodeDecodeError) as error:

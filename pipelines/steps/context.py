@@ -7,7 +7,7 @@ from sagemaker.workflow.parameters import Parameter, ParameterFloat, ParameterIn
 from sagemaker.workflow.pipeline_context import PipelineSession
 
 from pipelines.request import Request
-from pipelines.spec import AlgorithmSpec, Hyperparameter, HyperparameterType
+from pipelines.spec import AlgorithmSpec, Compute, Hyperparameter, HyperparameterType, Transform
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,6 @@ class Context:
     session: PipelineSession
     parameters: dict[str, Parameter]
     """By name, in the order the definition lists them."""
-    training_image: str
-    inference_image: str
 
     @property
     def spec(self) -> AlgorithmSpec:
@@ -31,25 +29,35 @@ class Context:
         """The role every job runs under."""
         return self.request.environment.sagemaker_role_arn
 
-    def run_uri(self, leaf: str) -> Join:
+    def run_uri(self, *leaves: object) -> Join:
         """s3://<artifacts>/runs/<JobId>/<leaf>: each run writes below its own job id."""
         base = self.request.environment.artifact_uri("runs")
-        return Join(on="/", values=[base, self.parameters["JobId"], leaf])
+        return Join(on="/", values=[base, self.parameters["JobId"], *leaves])
 
 
 def parameters(spec: AlgorithmSpec) -> dict[str, Parameter]:
     """The pipeline's parameters: the run's, the hyperparameters by their own names, the machines'."""
     listed: list[Parameter] = [ParameterString(name="JobId")]
+    if spec.trainable or spec.transform is not None:
+        listed.append(ParameterString(name="InputUri"))
     if spec.trainable and spec.training is not None:
         machines = spec.training
-        listed.append(ParameterString(name="InputUri"))
-        listed += [_hyperparameter(name, value) for name, value in spec.hyperparameters.items()]
-        listed.append(ParameterString(name="TrainingInstanceType", default_value=machines.instance_type))
-        listed.append(ParameterInteger(name="TrainingInstanceCount", default_value=machines.instance_count))
+        chosen = {name: value for name, value in spec.hyperparameters.items() if name not in spec.tuned}
+        listed += [_hyperparameter(name, value) for name, value in chosen.items()]
+        listed += _machines("Training", machines)
         if spec.processing is not None or spec.evaluation is not None:
             kind = (spec.processing or machines).instance_type
             listed.append(ParameterString(name="ProcessingInstanceType", default_value=kind))
+    if spec.transform is not None:
+        listed += _machines("Transform", spec.transform)
     return {parameter.name: parameter for parameter in listed}
+
+
+def _machines(job: str, machines: Compute | Transform) -> list[Parameter]:
+    return [
+        ParameterString(name=f"{job}InstanceType", default_value=machines.instance_type),
+        ParameterInteger(name=f"{job}InstanceCount", default_value=machines.instance_count),
+    ]
 
 
 def _hyperparameter(name: str, value: Hyperparameter) -> Parameter:

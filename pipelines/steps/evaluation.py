@@ -8,7 +8,7 @@ from sagemaker.workflow.fail_step import FailStep
 from sagemaker.workflow.functions import JsonGet
 from sagemaker.workflow.properties import PropertyFile
 from sagemaker.workflow.step_collections import StepCollection
-from sagemaker.workflow.steps import ProcessingStep, Step, TrainingStep
+from sagemaker.workflow.steps import ProcessingStep, Step
 
 from pipelines.spec import Evaluation, Goal
 from pipelines.steps.context import Context
@@ -20,11 +20,11 @@ EVALUATION_FILE = PropertyFile(name="evaluation", output_name="evaluation", path
 
 
 def evaluate_step(
-    context: Context, evaluation: Evaluation, process: ProcessingStep | None, train: TrainingStep
+    context: Context, evaluation: Evaluation, process: ProcessingStep | None, model_data: Any
 ) -> ProcessingStep:
-    """The step `Evaluate`: the trained model on the channel `test`."""
+    """The step `Evaluate`: the trained model, which stands at `model_data`, on the channel `test`."""
     inputs = [
-        source("model", train.properties.ModelArtifacts.S3ModelArtifacts, "/opt/ml/processing/model"),
+        source("model", model_data, "/opt/ml/processing/model"),
         source("test", channel_uri(context, process, "test"), "/opt/ml/processing/test"),
     ]
     outputs = [output("evaluation", "/opt/ml/processing/evaluation", context.run_uri("evaluation"))]

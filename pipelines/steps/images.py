@@ -2,49 +2,67 @@
 
 from sagemaker import image_uris
 
-from pipelines.problems import CompileError
+from pipelines.problems import CompileError, SpecRefused
 from pipelines.request import Request
-from pipelines.spec import Framework, FrameworkName
+from pipelines.served import ONE_IMAGE, base_version, problems_of, table_name
+from pipelines.spec import DEFAULT_INSTANCE_TYPE, Framework, FrameworkName
 
-_WITHOUT_PYTHON = frozenset({FrameworkName.XGBOOST})
-_ONE_IMAGE = frozenset({FrameworkName.SKLEARN, FrameworkName.XGBOOST})
-"""Frameworks whose one image trains and serves; the SDK's table of serving images lags behind for these."""
+_WITHOUT_PYTHON = frozenset({FrameworkName.XGBOOST, FrameworkName.SPARKML})
 
 
 def training_image(request: Request) -> str:
-    """The image of training and processing."""
-    kind = request.spec.training.instance_type if request.spec.training else _serving_type(request)
-    return request.training_image or _framework_image(request, "training", kind)
+    """The image of training."""
+    if request.training_image is not None:
+        return request.training_image
+    training = request.spec.training
+    return _image(request, _framework(request), "training", training.instance_type if training else None)
+
+
+def processing_image(request: Request) -> str:
+    """The image of processing and evaluation: training's, for the processor that those jobs run on."""
+    spec = request.spec
+    machines = spec.processing or spec.training
+    if request.training_image is not None or machines is None:
+        return training_image(request)
+    kind = machines.instance_type
+    if any(key == "instance_type" for key, _ in problems_of(_framework(request), "training", kind)):
+        # Made for graphics processors alone; its programs run without one, too.
+        return training_image(request)
+    return _image(request, _framework(request), "training", kind)
 
 
 def inference_image(request: Request) -> str:
-    """The image of endpoints and transforms."""
-    return request.inference_image or _framework_image(request, "inference", _serving_type(request))
+    """The image of endpoints."""
+    return request.inference_image or _image(
+        request, _framework(request).serving, "inference", request.spec.deploy.instance_type
+    )
 
 
-def _serving_type(request: Request) -> str:
-    return request.spec.deploy.instance_type or "ml.m5.large"
+def transform_image(request: Request) -> str:
+    """The image of batch transforms, which may run on other machines than endpoints."""
+    transform = request.spec.transform
+    return request.inference_image or _image(
+        request, _framework(request).serving, "inference", transform.instance_type if transform else None
+    )
 
 
-def _framework_image(request: Request, scope: str, instance_type: str) -> str:
-    framework = request.spec.framework
-    if framework is None:
+def _framework(request: Request) -> Framework:
+    if request.spec.framework is None:
         raise CompileError("expected an image or a framework, found neither")
+    return request.spec.framework
+
+
+def _image(request: Request, framework: Framework, scope: str, instance_type: str | None) -> str:
     try:
         uri: str = image_uris.retrieve(
-            framework=framework.name.value,
+            framework=table_name(framework),
             region=request.environment.region,
             version=framework.transformers_version or framework.version,
             py_version=None if framework.name in _WITHOUT_PYTHON else framework.py_version,
-            instance_type=instance_type,
-            image_scope="training" if framework.name in _ONE_IMAGE else scope,
-            base_framework_version=_base(framework),
+            instance_type=instance_type or DEFAULT_INSTANCE_TYPE,
+            image_scope="training" if framework.name in ONE_IMAGE else scope,
+            base_framework_version=base_version(framework),
         )
     except ValueError as error:
-        raise CompileError(f"framework: {' '.join(str(error).split())}") from error
+        raise SpecRefused("framework", " ".join(str(error).split())) from error
     return uri
-
-
-def _base(framework: Framework) -> str | None:
-    """A Hugging Face image is chosen by its library's version on top of PyTorch's, which is `version`."""
-    return None if framework.transformers_version is None else f"pytorch{framework.version}"

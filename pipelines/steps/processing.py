@@ -9,8 +9,14 @@ from sagemaker.workflow.steps import ProcessingStep
 
 from pipelines.spec import Processing
 from pipelines.steps.context import Context
+from pipelines.steps.images import processing_image
+from pipelines.steps.surroundings import caching, job_retries, keys, processing_network, tags
 
 CODE_FOLDER = "/opt/ml/processing/input/code"
+_UNPACKED = "/opt/ml/processing/code"
+_UNPACK = (
+    'folder="$1"; script="$2"; shift 2; mkdir -p "$folder" && tar -xzf "$0" -C "$folder" && exec python3 "$script" "$@"'
+)
 
 
 def process_step(context: Context) -> ProcessingStep:
@@ -35,21 +41,36 @@ def container_step(
     """A processing job: a framework runs `script`, an own image its command `processing <command>`."""
     machines = context.spec.processing or Processing()
     if script is not None:
-        inputs = [*inputs, source("code", context.request.files_uri, CODE_FOLDER)]
+        # One of the two: unpacked files, or the archive of a repository.
+        inputs = [*inputs, source("code", context.request.files_uri or context.request.source_uri, CODE_FOLDER)]
     processor = Processor(
         role=context.role,
-        image_uri=context.training_image,
-        entrypoint=["python3", f"{CODE_FOLDER}/{script}"] if script else ["processing"],
+        image_uri=processing_image(context.request),
+        entrypoint=_entry_point(context, script),
         instance_count=machines.instance_count,
         instance_type=context.parameters["ProcessingInstanceType"],
         volume_size_in_gb=machines.volume_gb,
         max_runtime_in_seconds=machines.max_runtime_seconds,
         sagemaker_session=context.session,
+        **processing_network(context),
+        **keys(context, volume="volume_kms_key"),
+        **tags(context),
     )
     arguments = [*([] if script else [command]), *hyperparameter_arguments(context)]
     # An empty list of arguments would be refused by CreateProcessingJob.
     step_args = processor.run(inputs=inputs, outputs=outputs, arguments=arguments or None)
-    return ProcessingStep(name=name, step_args=step_args, property_files=property_files)
+    return ProcessingStep(
+        name=name, step_args=step_args, property_files=property_files, **caching(context), **job_retries(context)
+    )
+
+
+def _entry_point(context: Context, script: str | None) -> list[str]:
+    if script is None:
+        return ["processing"]
+    if context.request.files_uri is not None:
+        return ["python3", f"{CODE_FOLDER}/{script}"]
+    # Each path is a word of its own; the job's arguments come after them and are what is left for the script.
+    return ["sh", "-c", _UNPACK, f"{CODE_FOLDER}/sourcedir.tar.gz", _UNPACKED, f"{_UNPACKED}/{script}"]
 
 
 def hyperparameter_arguments(context: Context) -> list[Any]:

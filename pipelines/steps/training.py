@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from sagemaker.chainer import Chainer
 from sagemaker.estimator import Estimator, EstimatorBase
 from sagemaker.huggingface import HuggingFace
 from sagemaker.inputs import TrainingInput
 from sagemaker.mxnet import MXNet
 from sagemaker.pytorch import PyTorch
+from sagemaker.rl import RLEstimator
 from sagemaker.sklearn import SKLearn
 from sagemaker.tensorflow import TensorFlow
 from sagemaker.workflow.functions import Join
@@ -14,8 +16,10 @@ from sagemaker.workflow.steps import ProcessingStep, TrainingStep
 from sagemaker.xgboost import XGBoost
 
 from pipelines.problems import CompileError
-from pipelines.spec import Framework, FrameworkName
+from pipelines.spec import Framework, FrameworkName, InputMode, Training
 from pipelines.steps.context import Context
+from pipelines.steps.images import training_image
+from pipelines.steps.surroundings import caching, job_retries, keys, tags, training_network
 
 ESTIMATORS: dict[FrameworkName, type[EstimatorBase]] = {
     FrameworkName.SKLEARN: SKLearn,
@@ -24,16 +28,31 @@ ESTIMATORS: dict[FrameworkName, type[EstimatorBase]] = {
     FrameworkName.TENSORFLOW: TensorFlow,
     FrameworkName.HUGGINGFACE: HuggingFace,
     FrameworkName.MXNET: MXNet,
+    FrameworkName.CHAINER: Chainer,
+    FrameworkName.RL: RLEstimator,
 }
 
 
 def train_step(context: Context, process: ProcessingStep | None) -> TrainingStep:
     """The step `Train`."""
-    estimator = _estimator(context)
+    made = estimator(context)
+    if context.spec.training is not None and context.spec.training.spot is not None:
+        made.checkpoint_s3_uri = context.run_uri("checkpoints")
+    step_args = made.fit(inputs=inputs(context, process))
+    return TrainingStep(name="Train", step_args=step_args, **caching(context), **job_retries(context))
+
+
+def inputs(context: Context, process: ProcessingStep | None) -> dict[str, TrainingInput]:
+    """The job's channels."""
+    return {name: TrainingInput(s3_data=channel_uri(context, process, name)) for name in channels_of(context)}
+
+
+def estimator(context: Context) -> EstimatorBase:
+    """The SDK's estimator: an own image's or the framework's."""
+    made = _estimator(context)
     # Set afterwards: SKLearn compares the count with 1 when it is made, and a parameter is not a number yet.
-    estimator.instance_count = context.parameters["TrainingInstanceCount"]
-    channels = {name: TrainingInput(s3_data=channel_uri(context, process, name)) for name in channels_of(context)}
-    return TrainingStep(name="Train", step_args=estimator.fit(inputs=channels))
+    made.instance_count = context.parameters["TrainingInstanceCount"]
+    return made
 
 
 def channels_of(context: Context) -> list[str]:
@@ -57,6 +76,7 @@ def _estimator(context: Context) -> EstimatorBase:
     training, framework = context.spec.training, context.spec.framework
     if training is None:
         raise CompileError("training: expected the training job's machines, found nothing")
+    chosen = [name for name in context.spec.hyperparameters if name not in context.spec.tuned]
     shared = {
         "role": context.role,
         "instance_type": context.parameters["TrainingInstanceType"],
@@ -64,14 +84,30 @@ def _estimator(context: Context) -> EstimatorBase:
         "volume_size": training.volume_gb,
         "max_run": training.max_runtime_seconds,
         "output_path": context.run_uri("model"),
-        "hyperparameters": {name: context.parameters[name] for name in context.spec.hyperparameters},
+        "hyperparameters": {name: context.parameters[name] for name in chosen},
         "disable_profiler": True,
         "debugger_hook_config": False,
         "sagemaker_session": context.session,
+        **_asked_for(training),
+        **training_network(context),
+        **keys(context, volume="volume_kms_key"),
+        **tags(context),
     }
     if framework is None:
-        return Estimator(image_uri=context.training_image, **shared)
+        return Estimator(image_uri=training_image(context.request), **shared)
     return ESTIMATORS[framework.name](**shared, **_script_mode(context, framework))
+
+
+def _asked_for(training: Training) -> dict[str, Any]:
+    """What the SDK has no default of its own for, where the file asks for it."""
+    given: dict[str, Any] = {}
+    if training.metrics:
+        given["metric_definitions"] = [{"Name": name, "Regex": regex} for name, regex in training.metrics.items()]
+    if training.input_mode is not InputMode.FILE:
+        given["input_mode"] = training.input_mode.value
+    if training.spot is not None:
+        given |= {"use_spot_instances": True, "max_wait": training.spot.max_wait_seconds}
+    return given
 
 
 def _script_mode(context: Context, framework: Framework) -> dict[str, Any]:
@@ -83,10 +119,16 @@ def _script_mode(context: Context, framework: Framework) -> dict[str, Any]:
             "pytorch_version": framework.version,
             "py_version": framework.py_version,
         }
+    if framework.name is FrameworkName.TENSORFLOW:
+        # Its own default is a folder with the time in its name, beside the model's.
+        versions["model_dir"] = False
+    if framework.name is FrameworkName.RL:
+        # The image is chosen already, and the SDK takes either that or the toolkit's names.
+        versions = {}
     return {
         "entry_point": framework.entry_point,
         "source_dir": context.request.source_uri,
-        "image_uri": context.training_image,
+        "image_uri": training_image(context.request),
         "code_location": context.request.environment.artifact_uri("sources"),
         **versions,
     }

@@ -21,6 +21,13 @@ Resources:
   Work:
     Type: AWS::Serverless::Function
     Properties: {FunctionName: work, Handler: work.handler.handle}
+  Algorithms:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: !Sub headrace-${Stage}-algorithms
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: name, AttributeType: S}]
+      KeySchema: [{AttributeName: name, KeyType: HASH}]
   Tokens:
     Type: AWS::SQS::Queue
     Properties: {QueueName: tokens}

@@ -86,8 +86,7 @@ def test_the_plan_names_every_step_and_needs_neither_sam_nor_an_account(project:
     assert planned.stdout.splitlines() == [
         "sam build --config-env staging",
         "sam deploy --config-env staging --no-fail-on-empty-changeset",
-        "docker build -t headrace/own algorithms/own/container  # and push it to ECR",
-        "docker build -t headrace/untrained algorithms/untrained/container  # and push it to ECR",
+        "headrace images push --stage staging  # by hand, as it needs Docker",
         "publish framework",
         "publish own",
         "publish untrained",

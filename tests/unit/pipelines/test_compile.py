@@ -14,6 +14,7 @@ from pipelines.compile import compile_algorithms, compile_catalogue
 from pipelines.compiled import CompiledPipeline, derived_job_id, renamed, steps_of
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
+from pipelines.sources import pack
 from pipelines.validation import argument_problems
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 
@@ -23,8 +24,88 @@ ROOT = Path(__file__).parents[3]
 def framework(name: str, version: str, **more: Any) -> dict[str, Any]:
     """A specification of another framework."""
     described = {**FRAMEWORK["framework"], "name": name, "version": version, **more}
-    machines = {"instance_type": "ml.g4dn.xlarge"}
-    return {**FRAMEWORK, "name": f"of_{name}", "framework": described, "training": machines}
+    machines = {"instance_type": "ml.g4dn.xlarge" if name == "huggingface" else "ml.m5.large"}
+    return {**FRAMEWORK, "name": f"of_{name}", "framework": without(None, described), "training": machines}
+
+
+def without(value: object, spec: dict[str, Any]) -> dict[str, Any]:
+    """A mapping without the keys of a value."""
+    return {key: item for key, item in spec.items() if item is not value}
+
+
+TUNING = {
+    "objective": {"metric": "accuracy", "regex": "accuracy=([0-9.]+)"},
+    "max_jobs": 6,
+    "parallel_jobs": 2,
+    "ranges": {
+        "max_depth": {"minimum": 2, "maximum": 16, "scaling": "Linear"},
+        "rate": {"minimum": 0.1, "maximum": 1},
+        "target": {"values": ["Species", "Sepal"]},
+    },
+}
+TUNED = {**FRAMEWORK, "name": "tuned", "tuning": TUNING}
+SURROUNDED: dict[str, Any] = {
+    **OWN,
+    "name": "surrounded",
+    "training": {
+        "max_runtime_seconds": 600,
+        "spot": {"max_wait_seconds": 900},
+        "metrics": {"loss": "loss=([0-9.]+)"},
+        "input_mode": "FastFile",
+    },
+    "transform": {"instance_type": "ml.c5.xlarge", "split_type": "Line", "assemble_with": "Line", "max_payload_mb": 1},
+    "cache": {"expire_after": "P30D"},
+    "retry": {"max_attempts": 4, "interval_seconds": 5},
+    "network": {
+        "subnets": ["subnet-0a"],
+        "security_group_ids": ["sg-0b"],
+        "isolation": True,
+        "encrypt_traffic": True,
+    },
+    "encryption": {"volume_key": "alias/volumes", "output_key": "alias/outputs"},
+    "tags": {"team": "vision", "cost": "7"},
+}
+HUB: dict[str, Any] = {
+    **without(UNTRAINED["image"], without(UNTRAINED["artifact"], UNTRAINED)),
+    "name": "hub",
+    "framework": {"name": "huggingface", "version": "1.13.1", "py_version": "py39", "transformers_version": "4.26.0"},
+    "deploy": {"mode": "serverless", "environment": {"HF_MODEL_ID": "some/model", "HF_TASK": "fill-mask"}},
+}
+BATCH: dict[str, Any] = {
+    **{key: UNTRAINED[key] for key in ("title", "trainable", "image", "artifact")},
+    "name": "batched",
+    "inferable": False,
+    "batch": True,
+    "transform": {"content_type": "image/png"},
+}
+CHAIN: dict[str, Any] = {
+    "name": "chained",
+    "title": "Find, then read",
+    "trainable": False,
+    "inferable": False,
+    "chain": {"detect": {"algorithm": "own", "margin": 0.1}, "read": {"algorithm": "framework"}},
+}
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+APART: dict[str, Any] = {
+    **FRAMEWORK,
+    "name": "apart",
+    "framework": {
+        "name": "pytorch",
+        "version": "2.5.1",
+        "py_version": "py311",
+        "entry_point": "train.py",
+        "source_dir": "models/small",
+        # Nobody answers there: a commit is compiled without asking.
+        "git": {"repo": "https://git.example.test/models.git", "branch": "main", "commit": COMMIT},
+        "inference": {
+            "name": "mxnet",
+            "version": "1.9.0",
+            "py_version": "py38",
+            "entry_point": "inference.py",
+            "source_dir": "source",
+        },
+    },
+}
 
 
 SPECS = [
@@ -42,10 +123,27 @@ SPECS = [
     },
     framework("xgboost", "1.7-1"),
     framework("pytorch", "2.5.1", py_version="py311"),
+    {
+        **framework("pytorch", "2.5.1", py_version="py311"),
+        "name": "on_graphics",
+        "training": {"instance_type": "ml.g4dn.xlarge"},
+    },
     framework("tensorflow", "2.16", py_version="py310"),
     framework("huggingface", "2.3.0", py_version="py311", transformers_version="4.48.0"),
     framework("mxnet", "1.9.0", py_version="py38"),
+    framework("chainer", "5.0.0"),
+    framework(
+        *("rl", "1.6.0"),
+        py_version="py37",
+        toolkit={"name": "ray"},
+        inference_entry_point=None,
+        inference={"name": "tensorflow", "version": "2.16"},
+    ),
+    {**HUB, "name": "of_sparkml", "framework": {"name": "sparkml", "version": "3.3"}, "artifact": "model"},
+    {**UNTRAINED, "name": "on_request", "trigger": {"on": "request"}},
+    *(TUNED, SURROUNDED, HUB, BATCH, CHAIN, APART),
 ]
+DEFINED = [spec["name"] for spec in SPECS if "chain" not in spec]
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +153,19 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CompiledPipe
     return {pipeline.name: pipeline for pipeline in made}
 
 
+def definition_of(pipeline: CompiledPipeline) -> dict[str, Any]:
+    assert pipeline.definition is not None
+    definition: dict[str, Any] = json.loads(pipeline.definition)
+    return definition
+
+
 def step(pipeline: CompiledPipeline, name: str) -> dict[str, Any]:
-    return next(item for item in steps_of(json.loads(pipeline.definition)) if item["Name"] == name)
+    return next(item for item in steps_of(definition_of(pipeline)) if item["Name"] == name)
 
 
-@pytest.mark.parametrize("name", [spec["name"] for spec in SPECS])
+@pytest.mark.parametrize("name", DEFINED)
 def test_sagemaker_would_accept_every_step(compiled: dict[str, CompiledPipeline], name: str) -> None:
-    assert argument_problems(json.loads(compiled[name].definition)) == []
+    assert argument_problems(definition_of(compiled[name])) == []
 
 
 def test_an_own_image_runs_its_three_commands(compiled: dict[str, CompiledPipeline]) -> None:
@@ -78,7 +182,7 @@ def test_an_own_image_runs_its_three_commands(compiled: dict[str, CompiledPipeli
 
 
 def test_every_hyperparameter_is_a_typed_parameter(compiled: dict[str, CompiledPipeline]) -> None:
-    parameters = {item["Name"]: item for item in json.loads(compiled["own"].definition)["Parameters"]}
+    parameters = {item["Name"]: item for item in definition_of(compiled["own"])["Parameters"]}
     assert list(parameters) == [
         *("JobId", "InputUri", "target", "max_depth", "rate"),
         *("TrainingInstanceType", "TrainingInstanceCount", "ProcessingInstanceType"),
@@ -134,6 +238,15 @@ def test_a_frameworks_model_is_registered_without_repacking(compiled: dict[str, 
     assert container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"].endswith("/sourcedir.tar.gz")
     assert "pytorch-inference" in container["Image"]
     assert "pytorch-training" in step(pipeline, "Train")["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
+
+
+def test_processing_runs_on_the_image_of_its_own_processor(compiled: dict[str, CompiledPipeline]) -> None:
+    pipeline = compiled["on_graphics"]
+    assert "-gpu-" in step(pipeline, "Train")["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
+    for name in ("Process", "Evaluate"):
+        assert ":2.5.1-cpu-" in step(pipeline, name)["Arguments"]["AppSpecification"]["ImageUri"]
+    # There is no other one of Hugging Face.
+    assert "-gpu-" in step(compiled["of_huggingface"], "Process")["Arguments"]["AppSpecification"]["ImageUri"]
 
 
 def test_quality_is_checked_before_anything_is_registered(compiled: dict[str, CompiledPipeline]) -> None:
@@ -200,10 +313,7 @@ def test_the_published_algorithm_tells_functions_what_they_need(compiled: dict[s
     assert json.loads(compiled["untrained"].published)["labels"] == ["ORIGINAL", "20-30"]
 
 
-@pytest.mark.parametrize("seed", ["0", "4242"])
-def test_another_process_compiles_to_the_same_bytes(
-    compiled: dict[str, CompiledPipeline], tmp_path: Path, seed: str
-) -> None:
+def test_another_process_compiles_to_the_same_bytes(compiled: dict[str, CompiledPipeline], tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
@@ -213,17 +323,173 @@ folder = Path(sys.argv[1])
 for item in compile_catalogue(folder / "algorithms", Environment(), folder / "cache"):
     print(item.definition)
 """
-    write_catalogue(tmp_path, OWN, FRAMEWORK, UNTRAINED)
+    write_catalogue(tmp_path, *SPECS)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, str(tmp_path)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo", "LC_ALL": "C"},
+        env={**os.environ, "PYTHONHASHSEED": "4242", "TZ": "Asia/Tokyo", "LC_ALL": "C"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == [compiled[name].definition for name in ("framework", "own", "untrained")]
+    assert done.stdout.splitlines() == [str(pipeline.definition) for pipeline in compiled.values()]
     assert done.stderr == ""
+
+
+def test_tuning_stands_in_place_of_training_and_its_best_model_goes_on(compiled: dict[str, CompiledPipeline]) -> None:
+    pipeline = compiled["tuned"]
+    assert pipeline.steps == ("Process", "Tune", "Evaluate", "CheckQuality", "Register", "Deploy")
+    arguments = step(pipeline, "Tune")["Arguments"]
+    config = arguments["HyperParameterTuningJobConfig"]
+    assert config["ResourceLimits"] == {"MaxNumberOfTrainingJobs": 6, "MaxParallelTrainingJobs": 2}
+    assert config["HyperParameterTuningJobObjective"] == {"Type": "Maximize", "MetricName": "accuracy"}
+    (integers,) = config["ParameterRanges"]["IntegerParameterRanges"]
+    assert integers == {"Name": "max_depth", "MinValue": "2", "MaxValue": "16", "ScalingType": "Linear"}
+    # Every value has an end of its own in a framework's hyperparameters: text is JSON there.
+    assert config["ParameterRanges"]["CategoricalParameterRanges"][0]["Values"] == ['"Species"', '"Sepal"']
+    best = {"Get": "Steps.Tune.TrainingJobSummaries[0].TrainingJobName"}
+    for model in (
+        step(pipeline, "Evaluate")["Arguments"]["ProcessingInputs"][0]["S3Input"]["S3Uri"],
+        step(pipeline, "Register")["Arguments"]["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
+    ):
+        assert model["Std:Join"]["Values"][1:] == [{"Get": "Parameters.JobId"}, "model", best, "output/model.tar.gz"]
+
+
+def test_nobody_gives_what_tuning_chooses(compiled: dict[str, CompiledPipeline]) -> None:
+    parameters = [item["Name"] for item in definition_of(compiled["tuned"])["Parameters"]]
+    assert parameters == [
+        *("JobId", "InputUri", "TrainingInstanceType", "TrainingInstanceCount", "ProcessingInstanceType")
+    ]
+    assert json.loads(compiled["tuned"].published)["hyperparameters"] == {}
+
+
+def test_every_job_has_the_network_the_keys_and_the_tags(compiled: dict[str, CompiledPipeline]) -> None:
+    tags = [{"Key": "cost", "Value": "7"}, {"Key": "team", "Value": "vision"}]
+    network = {"Subnets": ["subnet-0a"], "SecurityGroupIds": ["sg-0b"]}
+    jobs = {name: step(compiled["surrounded"], name)["Arguments"] for name in ("Process", "Train", "Evaluate")}
+    jobs |= {name: step(compiled["surrounded"], name)["Arguments"] for name in ("CreateModel", "Transform")}
+    assert [jobs[name]["Tags"] for name in jobs] == [tags] * 5
+    assert jobs["Process"]["NetworkConfig"] == jobs["Evaluate"]["NetworkConfig"]
+    assert jobs["Process"]["NetworkConfig"] == {
+        "EnableInterContainerTrafficEncryption": True,
+        "EnableNetworkIsolation": True,
+        "VpcConfig": network,
+    }
+    assert jobs["Train"]["VpcConfig"] == jobs["CreateModel"]["VpcConfig"] == network
+    assert jobs["Train"]["EnableNetworkIsolation"] is jobs["CreateModel"]["EnableNetworkIsolation"] is True
+    volumes = [
+        jobs["Process"]["ProcessingResources"]["ClusterConfig"],
+        jobs["Train"]["ResourceConfig"],
+        jobs["Transform"]["TransformResources"],
+    ]
+    assert [volume["VolumeKmsKeyId"] for volume in volumes] == ["alias/volumes"] * 3
+    outputs = [jobs["Process"]["ProcessingOutputConfig"], jobs["Train"]["OutputDataConfig"]]
+    outputs.append(jobs["Transform"]["TransformOutput"])
+    assert [output["KmsKeyId"] for output in outputs] == ["alias/outputs"] * 3
+    endpoint = json.loads(step(compiled["surrounded"], "Deploy")["Arguments"]["deploy"])
+    assert endpoint["network"]["subnets"] == ["subnet-0a"]
+    assert endpoint["encryption"] == {"volume_key": "alias/volumes", "output_key": "alias/outputs"}
+    assert endpoint["tags"] == {"team": "vision", "cost": "7"}
+    assert compiled["surrounded"].tags == (("cost", "7"), ("team", "vision"))
+
+
+def test_jobs_are_cached_and_tried_again_where_the_file_says_so(compiled: dict[str, CompiledPipeline]) -> None:
+    pace = {"BackoffRate": 2.0, "IntervalSeconds": 5, "MaxAttempts": 4}
+    call = {"ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"], **pace}
+    job = {"ExceptionType": ["SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR"], **pace}
+    for name in ("Process", "Train", "Evaluate", "Transform"):
+        made = step(compiled["surrounded"], name)
+        assert made["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}
+        assert made["RetryPolicies"] == [call, job]
+        assert "CacheConfig" not in step(compiled["own"], name) if name != "Transform" else True
+    for name in ("Register", "CreateModel"):
+        assert step(compiled["surrounded"], name)["RetryPolicies"] == [call]
+
+
+def test_spare_capacity_goes_on_from_checkpoints(compiled: dict[str, CompiledPipeline]) -> None:
+    train = step(compiled["surrounded"], "Train")["Arguments"]
+    assert train["EnableManagedSpotTraining"] is True
+    assert train["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900}
+    assert train["CheckpointConfig"]["S3Uri"]["Std:Join"]["Values"][-1] == "checkpoints"
+    assert train["AlgorithmSpecification"]["MetricDefinitions"] == [{"Name": "loss", "Regex": "loss=([0-9.]+)"}]
+    assert train["AlgorithmSpecification"]["TrainingInputMode"] == "FastFile"
+
+
+def test_a_trained_model_answers_its_test_data_before_it_is_deployed(compiled: dict[str, CompiledPipeline]) -> None:
+    pipeline = compiled["surrounded"]
+    assert pipeline.steps[-4:] == ("Register", "CreateModel", "Transform", "Deploy")
+    transform = step(pipeline, "Transform")["Arguments"]
+    assert transform["ModelName"] == {"Get": "Steps.CreateModel.ModelName"}
+    uri = transform["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+    assert uri == {"Get": "Steps.Process.ProcessingOutputConfig.Outputs['test'].S3Output.S3Uri"}
+    assert transform["TransformInput"]["SplitType"] == transform["TransformOutput"]["AssembleWith"] == "Line"
+    assert step(pipeline, "Deploy")["DependsOn"] == ["Transform"]
+    container = step(pipeline, "CreateModel")["Arguments"]["PrimaryContainer"]
+    assert container["ModelDataUrl"] == {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}
+
+
+def test_a_batch_alone_answers_what_was_uploaded(compiled: dict[str, CompiledPipeline]) -> None:
+    pipeline = compiled["batched"]
+    assert pipeline.steps == ("CreateModel", "Transform")
+    source = step(pipeline, "Transform")["Arguments"]["TransformInput"]["DataSource"]["S3DataSource"]
+    assert source["S3Uri"] == {"Get": "Parameters.InputUri"}
+    assert [item["Name"] for item in definition_of(pipeline)["Parameters"]] == [
+        *("JobId", "InputUri", "TransformInstanceType", "TransformInstanceCount")
+    ]
+    assert pipeline.deployment_job_id is None
+    assert dict(pipeline.parameters)["inference_image"].endswith("/headrace/batched:latest")
+
+
+def test_a_model_of_the_hub_has_no_archive(compiled: dict[str, CompiledPipeline]) -> None:
+    (container,) = step(compiled["hub"], "Register")["Arguments"]["InferenceSpecification"]["Containers"]
+    assert "ModelDataUrl" not in container
+    assert container["Environment"] == {"HF_MODEL_ID": "some/model", "HF_TASK": "fill-mask"}
+    assert "huggingface-pytorch-inference:1.13.1-transformers4.26.0-cpu-py39" in container["Image"]
+    assert compiled["hub"].uploads == ()
+
+
+def test_a_commit_is_compiled_without_being_fetched(compiled: dict[str, CompiledPipeline]) -> None:
+    pipeline = compiled["apart"]
+    training, serving = pipeline.uploads
+    assert training.origin is not None
+    assert not training.path.exists()
+    train = step(pipeline, "Train")["Arguments"]["HyperParameters"]
+    assert train["sagemaker_submit_directory"].endswith(f'/{training.key}"')
+    process = step(pipeline, "Process")["Arguments"]
+    assert process["AppSpecification"]["ContainerEntrypoint"][-1] == "/opt/ml/processing/code/process.py"
+    (container,) = step(pipeline, "Register")["Arguments"]["InferenceSpecification"]["Containers"]
+    assert container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"].endswith(f"/{serving.key}")
+    assert "mxnet-inference:1.9.0" in container["Image"]
+
+
+def test_processing_unpacks_the_archive_of_a_repository(compiled: dict[str, CompiledPipeline], tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "process.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    code = tmp_path / "ml" / "processing" / "input" / "code"
+    code.mkdir(parents=True)
+    (code / "sourcedir.tar.gz").write_bytes(pack(tmp_path / "source"))
+    words = step(compiled["apart"], "Process")["Arguments"]["AppSpecification"]["ContainerEntrypoint"]
+    placed = [word.replace("/opt/ml", str(tmp_path / "ml"), 1) for word in words]
+    done = subprocess.run([*placed, "--target=a b", "x"], capture_output=True, text=True, check=True)
+    assert done.stdout == "['--target=a b', 'x']\n"
+
+
+def test_a_chain_is_published_without_a_pipeline(compiled: dict[str, CompiledPipeline]) -> None:
+    chained = compiled["chained"]
+    assert (chained.definition, chained.pipeline_name, chained.deployment_job_id) == (None, None, None)
+    assert (chained.steps, chained.uploads, chained.parameters) == ((), (), ())
+    published = json.loads(chained.published)
+    assert published["pipeline"] is None
+    assert published["chain"] == {
+        "detect": {"algorithm": "own", "min_confidence": 0.25, "margin": 0.1},
+        "read": {"algorithm": "framework"},
+        "max_crops": 20,
+    }
+
+
+def test_functions_find_the_groups_an_algorithm_registers_to(compiled: dict[str, CompiledPipeline]) -> None:
+    assert dict(compiled["own"].parameters)["industrialmodels"] == '["headrace-dev-own"]'
+    assert "industrialmodels" not in dict(compiled["batched"].parameters)
 
 
 def test_an_unchanged_algorithm_is_not_compiled_again(tmp_path: Path) -> None:
@@ -264,16 +530,16 @@ def test_the_account_and_region_are_where_it_is_published(tmp_path: Path) -> Non
     china = Environment(stage="prod", account="123456789012", region="cn-north-1")
     catalogue = write_catalogue(tmp_path, OWN, FRAMEWORK)
     for pipeline in compile_catalogue(catalogue, china, tmp_path / "cache"):
+        assert pipeline.definition is not None
         assert "arn:aws:" not in pipeline.definition
         assert "arn:aws-cn:" in pipeline.definition
         assert "amazonaws.com.cn" in pipeline.definition
-        assert argument_problems(json.loads(pipeline.definition)) == []
+        assert argument_problems(definition_of(pipeline)) == []
 
 
-def test_a_version_the_framework_does_not_have_is_told(tmp_path: Path) -> None:
-    catalogue = write_catalogue(tmp_path, framework("sklearn", "9.9-9"))
-    with pytest.raises(CompileError, match=r"^of_sklearn: framework: Unsupported sklearn version: 9\.9-9"):
-        compile_catalogue(catalogue, Environment(), tmp_path / "cache")
+def test_what_is_deployed_on_request_is_not_deployed_by_publishing(compiled: dict[str, CompiledPipeline]) -> None:
+    assert compiled["on_request"].deployment_job_id is None
+    assert compiled["on_request"].steps == ("Register", "Deploy")
 
 
 def test_an_image_named_by_a_parameter_needs_its_value(tmp_path: Path) -> None:
@@ -285,25 +551,6 @@ def test_an_image_named_by_a_parameter_needs_its_value(tmp_path: Path) -> None:
         [algorithm], Environment(), tmp_path / "cache", image_values={"/images/own": "example.test/own:1"}
     )
     assert dict(made.parameters)["training_image"] == "example.test/own:1"
-
-
-def test_sources_of_a_repository_are_pinned_to_the_commit_found(tmp_path: Path) -> None:
-    repository, catalogue = tmp_path / "repository", tmp_path / "algorithms"
-    folder = write_algorithm(catalogue, FRAMEWORK)
-    (folder / "source").rename(repository)
-    for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "x"]):
-        identity = ["-c", "user.name=x", "-c", "user.email=x@example.test"]
-        subprocess.run(["git", *identity, *command], cwd=repository, check=True)
-    git = {"repo": str(repository), "branch": "main"}
-    write_algorithm(catalogue, {**FRAMEWORK, "framework": {**FRAMEWORK["framework"], "source_dir": ".", "git": git}})
-    (made,) = compile_catalogue(catalogue, Environment(), tmp_path / "cache")
-    assert sorted(upload.key.rpartition("/")[2] for upload in made.uploads) == [
-        *("evaluate.py", "inference.py", "process.py", "sourcedir.tar.gz", "train.py")
-    ]
-    gone = {"repo": str(repository), "branch": "gone"}
-    write_algorithm(catalogue, {**FRAMEWORK, "framework": {**FRAMEWORK["framework"], "source_dir": ".", "git": gone}})
-    with pytest.raises(CompileError, match="expected revision gone"):
-        compile_catalogue(catalogue, Environment(), tmp_path / "cache")
 
 
 def test_renaming_a_step_renames_its_references_and_nothing_else() -> None:
@@ -355,6 +602,7 @@ close_network()
 from pipelines.definition import OfflineSession
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
+from pipelines.sources import pack
 session = OfflineSession(Environment())
 for call in (session.sagemaker_client.list_pipelines, session.boto_session.client("sts").get_caller_identity):
     try:

@@ -15,6 +15,15 @@ def test_written_goldens_agree(tmp_path: Path) -> None:
     assert check_goldens(tmp_path, [PIPELINE]) == ()
 
 
+def test_a_chain_has_no_definition_and_no_file(tmp_path: Path) -> None:
+    chain = replace(PIPELINE, name="chain", pipeline_name=None, definition=None)
+    assert [place.name for place in write_goldens(tmp_path, [PIPELINE, chain])] == ["own.json"]
+    assert check_goldens(tmp_path, [PIPELINE, chain]) == ()
+    assert check_goldens(tmp_path, [replace(PIPELINE, definition=None)]) == (
+        "own.json: expected an algorithm of this name, found none",
+    )
+
+
 def test_a_changed_definition_is_a_diff(tmp_path: Path) -> None:
     write_goldens(tmp_path, [PIPELINE])
     (diff,) = check_goldens(tmp_path, [replace(PIPELINE, definition='{"Version":"2","Steps":[]}')])
