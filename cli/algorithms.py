@@ -1,69 +1,70 @@
-"""`headrace algorithms`: the catalogue, as the files say it."""
+"""`headrace algorithms`: the catalogue, as the files say it and as it is resolved."""
 
-import re
-import shutil
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import typer
 
 from cli import project as projects
-from cli.errors import CommandError, UsageError
+from cli.catalogue import catalogue_of, named
+from cli.creating import new
+from cli.errors import UsageError
 from cli.options import Json
-from cli.output import out, print_json, say, table
-from cli.project import Project
-from pipelines.catalogue import Algorithm, load_catalogue
-from pipelines.problems import CatalogueError
-from pipelines.spec import MAX_NAME, AlgorithmSpec
+from cli.origins import leaves, origins
+from cli.output import out, print_json, table
+from cli.resolving import Resolved, resolve
+from pipelines.catalogue import FILE_NAME, Algorithm, load_catalogue
+from pipelines.problems import shown
+from pipelines.spec import AlgorithmSpec, Framework
+
+__all__ = ["app", "catalogue_of"]
 
 app = typer.Typer(help="The catalogue of algorithms.", no_args_is_help=True)
-
-_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-
-
-def catalogue_of(project: Project) -> tuple[Algorithm, ...]:
-    """The project's catalogue. Raises UsageError with every problem, one a line."""
-    try:
-        return load_catalogue(project.algorithms).checked()
-    except CatalogueError as error:
-        raise UsageError(str(error)) from error
+app.command()(new)
 
 
 @app.command("list")
 def list_algorithms(as_json: Json = False) -> None:
-    """Every algorithm and what it can do."""
-    specs = [algorithm.spec for algorithm in catalogue_of(projects.find())]
+    """Every algorithm, what it can do, and whether it runs on this machine."""
+    project = projects.find()
+    found = resolve(project, catalogue_of(project))
     if as_json:
-        print_json([spec.model_dump(mode="json", by_alias=True) for spec in specs])
+        print_json([{**_document(one.algorithm), "local": one.local()} for one in found])
         return
     table(
-        ("ALGORITHM", "TITLE", "TRAINS", "SERVES", "RUNS ON", "UPLOADS"),
+        ("ALGORITHM", "TITLE", "TRAINS", "SERVES", "RUNS ON", "UPLOADS", "LOCAL"),
         (
             (
-                spec.name,
-                spec.title,
-                "yes" if spec.trainable else "no",
-                spec.deploy.mode.value,
-                _runs_on(spec),
-                spec.trigger.pattern if spec.trainable else "",
+                one.spec.name,
+                one.spec.title,
+                "yes" if one.spec.trainable else "no",
+                "chained" if one.spec.chain else one.spec.deploy.mode.value,
+                _runs_on(one.spec),
+                one.spec.trigger.pattern if one.spec.trainable else "",
+                f"no: {one.obstacle}" if one.obstacle else "yes",
             )
-            for spec in specs
+            for one in found
         ),
     )
 
 
 @app.command()
 def show(name: str, as_json: Json = False) -> None:
-    """One algorithm with every default filled in."""
-    document = _named(catalogue_of(projects.find()), name).spec.model_dump(
-        mode="json", by_alias=True, exclude_none=True
-    )
+    """One algorithm with every default filled in, where each value comes from, and what it becomes here."""
+    project = projects.find()
+    catalogue = catalogue_of(project)
+    algorithm = named(catalogue, name)
+    document = _document(algorithm)
+    chain = algorithm.spec.chain
+    members = (chain.detect.algorithm, chain.read.algorithm) if chain else ()
+    resolved, *_ = resolve(project, (algorithm, *(named(catalogue, member) for member in members)))
+    text = (algorithm.folder / FILE_NAME).read_text("utf-8")
+    found = origins(document, text, FILE_NAME)
     if as_json:
-        print_json(document)
-    else:
-        import yaml
-
-        out.print(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), end="", markup=False)
+        print_json({**document, "origins": found, "resolved": _resolved(resolved)})
+        return
+    table(("KEY", "VALUE", "FROM"), ((path, _cell(value), found[path]) for path, value in leaves(document)))
+    out.print()
+    table(("RESOLVED", "VALUE"), ((path, _cell(value)) for path, value in leaves(_resolved(resolved))))
 
 
 @app.command()
@@ -79,46 +80,30 @@ def check(as_json: Json = False) -> None:
         out.print(f"{len(catalogue.algorithms)} algorithms, no problems")
 
 
-@app.command()
-def new(
-    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and underscores.")],
-    like: Annotated[str, typer.Option(help="The algorithm to start from.")] = "gradient_boosting",
-) -> None:
-    """Write a new algorithm's folder, a copy of one that trains and serves already."""
-    project = projects.find()
-    source = _named(catalogue_of(project), like)
-    if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
-        raise UsageError(f"{name}: expected at most {MAX_NAME} lower-case letters, digits and single underscores")
-    folder = project.algorithms / name
-    if folder.exists():
-        raise UsageError(f"{folder}: is there already")
-    shutil.copytree(source.folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    _rename(folder / "algorithm.yaml", name)
-    if problems := load_catalogue(project.algorithms).problems:
-        shutil.rmtree(folder)
-        raise CommandError("\n".join(str(problem) for problem in problems))
-    say(f"{folder}: a copy of {like}; make algorithm.yaml and the scripts your own")
-    sample = next(iter(sorted((folder / "samples").glob("*"))), None)
-    out.print(f"headrace train {name} {sample or 'FILE'}", markup=False)
+def _document(algorithm: Algorithm) -> dict[str, Any]:
+    """The specification with every default, without the sections that it does not have."""
+    return algorithm.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def _rename(file: Path, name: str) -> None:
-    """Give a copied algorithm.yaml its new names; comments and order stay."""
-    text = file.read_text("utf-8")
-    text = re.sub(r"(?m)^name:.*$", f"name: {name}", text, count=1)
-    text = re.sub(r"(?m)^title:.*$", f"title: {name.replace('_', ' ').capitalize()}", text, count=1)
-    text = re.sub(r"(?m)(\bgroup:\s*)[\w-]+", rf"\g<1>{name.replace('_', '-')}", text, count=1)
-    file.write_text(text, "utf-8")
+def _resolved(resolved: Resolved) -> dict[str, Any]:
+    return {**resolved.names(), "local": resolved.local()}
 
 
-def _named(catalogue: tuple[Algorithm, ...], name: str) -> Algorithm:
-    by_name = {algorithm.name: algorithm for algorithm in catalogue}
-    if name not in by_name:
-        raise UsageError(f"{name}: no such algorithm; there are {', '.join(by_name)}")
-    return by_name[name]
+def _cell(value: object) -> str:
+    from rich.markup import escape
+
+    return escape(value if isinstance(value, str) else shown(value))
 
 
 def _runs_on(spec: AlgorithmSpec) -> str:
-    if spec.framework is not None:
-        return f"{spec.framework.name.value} {spec.framework.version}"
-    return "own image"
+    if spec.chain is not None:
+        return f"{spec.chain.detect.algorithm}, {spec.chain.read.algorithm}"
+    if spec.framework is None:
+        return "own image"
+    serving = spec.framework.serving
+    runs = dict.fromkeys(map(_framework, (spec.framework, serving)))
+    return ", ".join(runs) if spec.trainable else _framework(serving)
+
+
+def _framework(framework: Framework) -> str:
+    return f"{framework.name.value} {framework.transformers_version or framework.version}"

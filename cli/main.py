@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import algorithms, compiling, demo, deploying, jobs, train, up
+from cli import algorithms, compiling, demo, deploying, images, jobs, publish, torchserve, train, up
 from cli.errors import CommandError
 from cli.output import err
 from local.errors import LocalCloudError
@@ -28,7 +28,10 @@ app.command()(jobs.status)
 app.command()(jobs.jobs)
 app.command("compile")(compiling.compile_command)
 app.command()(deploying.deploy)
+app.command()(publish.publish)
 app.add_typer(algorithms.app, name="algorithms")
+app.add_typer(images.app, name="images")
+app.add_typer(torchserve.app, name="torchserve")
 
 
 def _print_version(wanted: bool) -> None:

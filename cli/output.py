@@ -14,6 +14,8 @@ from rich.table import Table
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_WIDEST = 10_000
+
 STATUS_STYLES = {"SUCCESS": "green", "FAILURE": "red", "INPROGRESS": "cyan", "PENDING": "yellow"}
 
 
@@ -34,10 +36,11 @@ def status_text(status: str) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """A table on standard output; cells may hold markup."""
+    """A table on standard output; cells may hold markup. In a pipe a row is a line, whatever its length."""
     grid = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        grid.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        grid.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         grid.add_row(*(str(cell) for cell in row))
-    out.print(grid)
+    console = out if out.is_terminal else Console(file=out.file, width=_WIDEST)
+    console.print(grid)

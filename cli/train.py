@@ -1,13 +1,15 @@
 """`headrace train ALGORITHM FILE...`: upload a dataset and follow its training to the endpoint."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli import uploads
 from cli.api import Api
-from cli.errors import CommandError
+from cli.errors import CommandError, UsageError
 from cli.jobs import print_job
 from cli.options import ApiUrl, Json
 from cli.output import print_json
@@ -15,18 +17,48 @@ from cli.output import print_json
 
 def train(
     algorithm: Annotated[str, typer.Argument(help="A name of `headrace algorithms list`.")],
-    files: Annotated[list[Path], typer.Argument(help="Datasets; each starts a job of its own.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Datasets; each starts a job of its own. Without any: the newest that was uploaded."),
+    ] = None,
+    given: Annotated[
+        list[str] | None, typer.Option("--set", help="A hyperparameter, as name=value; repeat it for others.")
+    ] = None,
     follow: Annotated[bool, typer.Option(help="Wait until the jobs have finished.")] = True,
     api_url: ApiUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Upload datasets; each trains the algorithm, and its model is deployed if it is good enough."""
+    """Upload datasets; each trains the algorithm, and its model is deployed if it is good enough.
+
+    An algorithm whose model comes ready-made takes no files: it is deployed.
+    """
     api = Api.at(api_url)
     titles = {}
-    for file in map(uploads.checked, files):
-        request = {"kind": "training", "algorithm": algorithm, "filename": file.name}
+    asked = {"algorithm": algorithm, "hyperparameters": hyperparameters(given or ())}
+    if not files:
+        titles[api.post("/v1/trainings", asked)["job_id"]] = algorithm
+    for file in map(uploads.checked, files or ()):
+        request = {"kind": "training", "filename": file.name, **asked}
         titles[uploads.put(api, file, request)] = f"train {algorithm} on {file.name}"
     report(api, titles, follow=follow, as_json=as_json)
+
+
+def hyperparameters(given: Iterable[str]) -> dict[str, Any]:
+    """`name=value` words as the API takes them: a number, a text in double quotes, or all else as it stands.
+
+    Raises UsageError.
+    """
+    found: dict[str, Any] = {}
+    for word in given:
+        name, sign, value = word.partition("=")
+        if not name or not sign:
+            raise UsageError(f"--set: expected name=value, found {word!r}")
+        try:
+            read = json.loads(value)
+        except ValueError:
+            read = None
+        found[name] = read if isinstance(read, int | float | str) and not isinstance(read, bool) else value
+    return found
 
 
 def faces(

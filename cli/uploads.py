@@ -4,6 +4,7 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from rich.progress import (
     BarColumn,
@@ -31,7 +32,7 @@ def checked(file: Path) -> Path:
     return file
 
 
-def put(api: Api, file: Path, request: Mapping[str, str]) -> str:
+def put(api: Api, file: Path, request: Mapping[str, Any]) -> str:
     """Ask the API for a presigned upload, send the file there, and return the job id."""
     size = file.stat().st_size
     grant = api.post("/v1/uploads", dict(request))

@@ -110,14 +110,20 @@ def until(look: Callable[[], T | None], what: str, seconds: float = _JOB_SECONDS
 _PROJECT = ("algorithms", "functions", "state_machines", "template.yaml")
 
 
-def copy_project(folder: Path) -> Path:
-    """What a local cloud needs of this checkout, in a folder of its own, to be changed at will."""
+def copy_project(folder: Path, *algorithms: str) -> Path:
+    """What a local cloud needs of this checkout, in a folder of its own, to be changed at will.
+
+    `algorithms` are those of the catalogue that it has; all of them when none is named.
+    """
     folder.mkdir(parents=True)
     for name in _PROJECT:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, folder / name)
+    for algorithm in (folder / "algorithms").iterdir():
+        if algorithms and algorithm.name not in algorithms:
+            shutil.rmtree(algorithm)
     return folder
 
 

@@ -41,7 +41,7 @@ sys.exit(1)
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A copy of the project: a model that answers with pickled objects, a training script that exits 1."""
     folder = tmp_path_factory.mktemp("broken")
-    project = copy_project(folder / "project")
+    project = copy_project(folder / "project", "decision_trees", "face_aging", "gradient_boosting")
     (project / "algorithms/face_aging/model/code/inference.py").write_text(PICKLED)
     (project / "algorithms/gradient_boosting/source/train.py").write_text(FAILING)
     with running_cloud(project, folder) as running:

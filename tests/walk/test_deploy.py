@@ -98,8 +98,11 @@ def copy_project(target: Path) -> None:
     """All that a deployment reads of a checkout."""
     for name in ("template.yaml", "samconfig.toml", "Makefile"):
         shutil.copy(ROOT / name, target)
-    for name in ("algorithms", "functions", "requirements", "state_machines"):
+    for name in ("functions", "requirements", "state_machines"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("decision_trees", "face_aging", "gradient_boosting"):
+        # Others take their sources from the network, or their environments long to build.
+        shutil.copytree(ROOT / "algorithms" / name, target / "algorithms" / name)
     (target / ".venv").symlink_to(sys.prefix)
     if TOOLS.exists():
         (target / ".venv-tools").symlink_to(TOOLS)

@@ -59,6 +59,7 @@ def run(project: Path, script: list[str], endpoint: str) -> None:
         "PATH": f"{ROOT / '.venv-tools' / 'bin'}:/usr/bin:/bin",
         "HOME": str(project.parent),
         "HEADRACE_API_URL": endpoint,
+        "HEADRACE_CACHE_DIR": str(ROOT / ".headrace" / "cache"),
     }
     said = subprocess.run(
         ["bash", "-c", text], cwd=project, env=environment, capture_output=True, text=True, timeout=200, check=False

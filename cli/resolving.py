@@ -1,0 +1,88 @@
+"""What an algorithm becomes: its pipeline, images and parameters here, and whether this machine can run it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cli.output import say
+from cli.project import Project
+from pipelines.catalogue import Algorithm
+from pipelines.compile import compile_algorithms
+from pipelines.compiled import CompiledPipeline
+from pipelines.environment import Environment
+from pipelines.problems import PipelinesError
+from pipelines.spec import AlgorithmSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An algorithm and what was made of it; `compiled` is None where it cannot be compiled here."""
+
+    algorithm: Algorithm
+    compiled: CompiledPipeline | None
+    obstacle: str
+    """Why it does not run on this machine; empty when it does."""
+
+    @property
+    def spec(self) -> AlgorithmSpec:
+        return self.algorithm.spec
+
+    def local(self) -> dict[str, Any]:
+        """Whether it runs here, as JSON."""
+        return {"runs": not self.obstacle, **({"reason": self.obstacle} if self.obstacle else {})}
+
+    def names(self) -> dict[str, Any]:
+        """Its names in the local cloud: pipeline, endpoint, steps, images and where its sources will be."""
+        if self.compiled is None:
+            return {}
+        row = json.loads(self.compiled.published)
+        found = {key: row.get(key) for key in ("pipeline", "steps", "endpoint")}
+        return {key: value for key, value in (found | dict(self.compiled.parameters)).items() if value}
+
+
+def resolve(project: Project, algorithms: Sequence[Algorithm]) -> list[Resolved]:
+    """Each algorithm in the local cloud's terms; definitions come from the cache where nothing has changed."""
+    from cli.publishing import image_folders
+    from local.sagemaker.images import FRAMEWORKS, Images
+
+    images = Images(image_folders(tuple(algorithms)), project.root / "images.yaml", FRAMEWORKS)
+    found = {}
+    for algorithm, compiled in zip(algorithms, _compiled(project, algorithms), strict=True):
+        if isinstance(compiled, PipelinesError):
+            found[algorithm.name] = Resolved(algorithm, None, " ".join(str(compiled).split()))
+        else:
+            found[algorithm.name] = Resolved(algorithm, compiled, _obstacle(algorithm.spec, compiled, images))
+    return [replace(one, obstacle=one.obstacle or _of_members(one.spec, found)) for one in found.values()]
+
+
+def _of_members(spec: AlgorithmSpec, found: Mapping[str, Resolved]) -> str:
+    """Why a chain does not run: one of its algorithms does not."""
+    members = (spec.chain.detect.algorithm, spec.chain.read.algorithm) if spec.chain else ()
+    obstacles = {name: found[name].obstacle for name in members if name in found}
+    return "; ".join(f"{name} {why}" for name, why in obstacles.items() if why)
+
+
+def _compiled(project: Project, algorithms: Sequence[Algorithm]) -> list[CompiledPipeline | PipelinesError]:
+    """All at once, as starting the SDK takes a second; one by one only when one of them cannot be compiled."""
+
+    def compile_some(some: Sequence[Algorithm]) -> Sequence[CompiledPipeline]:
+        return compile_algorithms(some, Environment(), project.cache_dir / "pipelines", progress=say)
+
+    with suppress(PipelinesError):
+        return list(compile_some(algorithms))
+    found: list[CompiledPipeline | PipelinesError] = []
+    for algorithm in algorithms:
+        try:
+            found.extend(compile_some((algorithm,)))
+        except PipelinesError as error:
+            found.append(error)
+    return found
+
+
+def _obstacle(spec: AlgorithmSpec, compiled: CompiledPipeline, images: Any) -> str:
+    if not spec.local.runs:
+        return spec.local.reason or "its algorithm.yaml says so"
+    used = [uri for leaf, uri in compiled.parameters if leaf.endswith("_image")]
+    return next((why for why in map(images.unavailable, used) if why), "")
