@@ -188,7 +188,10 @@ class Images:
         file = base / (entry.requirements or "")
         if not file.is_file():
             raise ImageError(f"{where}.requirements: expected a file that exists, found {entry.requirements!r}")
-        return Image(uri, file.read_bytes(), None)
+        # Other packages for an image of AWS: what serves and trains there by default does so here, too.
+        framework, _ = self._entry(uri)
+        handlers = framework.get("handlers") if framework is not None else None
+        return Image(uri, file.read_bytes(), None, handlers, parse(uri)[1])
 
     def _entries(self) -> Iterator[tuple[str, _Entry]]:
         if self._map is None or not self._map.is_file():

@@ -66,6 +66,15 @@ def test_the_map_gives_a_folder_packages_or_another_image(tmp_path: Path) -> Non
     assert (borrowed.tag, borrowed.handlers) == ("1.7-1", "boosting")
 
 
+def test_other_packages_for_an_image_of_aws_leave_its_default_functions(tmp_path: Path) -> None:
+    (tmp_path / "torch.txt").write_text("torch\n")
+    (tmp_path / "images.yaml").write_text("images: [{image: '*/pytorch-*:*', requirements: torch.txt}]")
+    found = Images({}, tmp_path / "images.yaml", FRAMEWORKS).resolve(
+        "1.dkr.ecr.x.amazonaws.com/pytorch-inference:2.6.0-cpu"
+    )
+    assert (found.requirements, found.handlers) == (b"torch\n", "torch_models")
+
+
 def test_the_map_counts_for_more_than_the_table_and_is_read_again(tmp_path: Path) -> None:
     images = known(tmp_path)
     assert images.resolve(_XGBOOST).handlers == "boosting"
