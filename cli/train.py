@@ -1,4 +1,4 @@
-"""`headrace train ALGORITHM FILE...`: upload a dataset and follow its training to the endpoint."""
+"""`headrace train`, `faces` and `chain`: upload files and follow their jobs to endpoint, images or texts."""
 
 import json
 from collections.abc import Iterable
@@ -73,6 +73,22 @@ def faces(
     for file in map(uploads.checked, images):
         request = {"kind": "face", "filename": file.name, "content_type": uploads.content_type(file)}
         titles[uploads.put(api, file, request)] = f"faces of {file.name}"
+    report(api, titles, follow=follow, as_json=as_json)
+
+
+def chain(
+    algorithm: Annotated[str, typer.Argument(help="A chain of `headrace algorithms list`.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, JPEG or PNG; each is a job of its own.")],
+    follow: Annotated[bool, typer.Option(help="Wait until the jobs have finished.")] = True,
+    api_url: ApiUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Upload images; what the chain's first endpoint finds in each, its second one reads."""
+    api = Api.at(api_url)
+    titles = {}
+    for file in map(uploads.checked, images):
+        request = {"kind": "chain", "algorithm": algorithm, "filename": file.name}
+        titles[uploads.put(api, file, request | {"content_type": uploads.content_type(file)})] = file.name
     report(api, titles, follow=follow, as_json=as_json)
 
 

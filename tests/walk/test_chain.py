@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from functools import partial
 from io import BytesIO
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.walk.chain.reading import FONT
-from tests.walk.cloud import Cloud, copy_project, running_cloud, until
+from tests.walk.cloud import HEADRACE, Cloud, copy_project, running_cloud, until
 
 pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("chain")]
 
@@ -101,6 +102,20 @@ def test_a_plate_nobody_can_read_and_one_too_many_leave_the_rest(cloud: Cloud) -
     told = manifest(cloud, job)
     assert (told["found"], told["left_out"], told["unread"]) == (4, 1, 1)
     assert told["results"][2]["error"]["message"] == "plate_reader failed: there is nothing on it"
+
+
+def test_the_command_shows_what_was_read(cloud: Cloud, tmp_path: Path) -> None:
+    image = tmp_path / "two.png"
+    image.write_bytes(scene((40, 20, "31"), (300, 20, "586")))
+    said = subprocess.run(
+        [HEADRACE, "chain", "plates", str(image), "--api-url", cloud.endpoint, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    (job,) = json.loads(said.stdout)
+    assert [result["label"] for result in job["results"]] == ["31", "586"]
 
 
 def test_an_image_without_plates_is_done_without_results(cloud: Cloud) -> None:

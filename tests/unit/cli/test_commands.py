@@ -27,6 +27,7 @@ def test_every_command_explains_itself() -> None:
         "demo",
         "train",
         "faces",
+        "chain",
         "status",
         "jobs",
         "compile",
