@@ -1,7 +1,7 @@
 """`headrace train`, `faces` and `chain`: upload files and follow their jobs to endpoint, images or texts."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,12 +68,7 @@ def faces(
     as_json: Json = False,
 ) -> None:
     """Upload photos; each comes back as five images of the face at different ages."""
-    api = Api.at(api_url)
-    titles = {}
-    for file in map(uploads.checked, images):
-        request = {"kind": "face", "filename": file.name, "content_type": uploads.content_type(file)}
-        titles[uploads.put(api, file, request)] = f"faces of {file.name}"
-    report(api, titles, follow=follow, as_json=as_json)
+    _send(images, {"kind": "face"}, "faces of", follow=follow, api_url=api_url, as_json=as_json)
 
 
 def chain(
@@ -84,11 +79,18 @@ def chain(
     as_json: Json = False,
 ) -> None:
     """Upload images; what the chain's first endpoint finds in each, its second one reads."""
+    asked = {"kind": "chain", "algorithm": algorithm}
+    _send(images, asked, f"{algorithm} of", follow=follow, api_url=api_url, as_json=as_json)
+
+
+def _send(
+    images: list[Path], asked: Mapping[str, str], title: str, *, follow: bool, api_url: str | None, as_json: bool
+) -> None:
     api = Api.at(api_url)
     titles = {}
     for file in map(uploads.checked, images):
-        request = {"kind": "chain", "algorithm": algorithm, "filename": file.name}
-        titles[uploads.put(api, file, request | {"content_type": uploads.content_type(file)})] = file.name
+        request = {**asked, "filename": file.name, "content_type": uploads.content_type(file)}
+        titles[uploads.put(api, file, request)] = f"{title} {file.name}"
     report(api, titles, follow=follow, as_json=as_json)
 
 
