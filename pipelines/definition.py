@@ -21,6 +21,7 @@ from pipelines.request import Request
 from pipelines.steps.context import Context, parameters
 from pipelines.steps.deployment import deploy_step
 from pipelines.steps.evaluation import check_quality_step, evaluate_step
+from pipelines.steps.packaging import is_packaged, package_step
 from pipelines.steps.processing import process_step
 from pipelines.steps.registration import register_step
 from pipelines.steps.training import channel_uri, train_step
@@ -109,6 +110,9 @@ def _steps(context: Context) -> Steps:
     process = process_step(context) if spec.processing is not None else None
     train, model_data = _training(context, process)
     before: Steps = [step for step in (process, train) if step is not None]
+    if is_packaged(context):
+        package, model_data = package_step(context, model_data)
+        before.append(package)
     data = channel_uri(context, process, spec.transform.channel) if spec.transform else None
     after = _publication(context, model_data, data)
     if spec.evaluation is None:

@@ -5,6 +5,7 @@ from typing import Any
 from sagemaker.model import Model
 
 from pipelines.steps.context import Context
+from pipelines.steps.packaging import CODE_IN_ARCHIVE, is_packaged
 from pipelines.steps.surroundings import model_network
 
 
@@ -29,5 +30,5 @@ def _environment(context: Context) -> dict[str, str]:
     variables = dict(context.spec.deploy.environment)
     if script is not None and source is not None:
         variables["SAGEMAKER_PROGRAM"] = script
-        variables["SAGEMAKER_SUBMIT_DIRECTORY"] = source
+        variables["SAGEMAKER_SUBMIT_DIRECTORY"] = CODE_IN_ARCHIVE if is_packaged(context) else source
     return variables

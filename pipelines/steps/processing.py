@@ -39,28 +39,40 @@ def container_step(
     property_files: list[PropertyFile] | None = None,
 ) -> ProcessingStep:
     """A processing job: a framework runs `script`, an own image its command `processing <command>`."""
-    machines = context.spec.processing or Processing()
     if script is not None:
         # One of the two: unpacked files, or the archive of a repository.
         inputs = [*inputs, source("code", context.request.files_uri or context.request.source_uri, CODE_FOLDER)]
-    processor = Processor(
+    made = processor(
+        context,
+        processing_image(context.request),
+        _entry_point(context, script),
+        context.parameters["ProcessingInstanceType"],
+        context.spec.processing or Processing(),
+    )
+    arguments = [*([] if script else [command]), *hyperparameter_arguments(context)]
+    # An empty list of arguments would be refused by CreateProcessingJob.
+    step_args = made.run(inputs=inputs, outputs=outputs, arguments=arguments or None)
+    return ProcessingStep(
+        name=name, step_args=step_args, property_files=property_files, **caching(context), **job_retries(context)
+    )
+
+
+def processor(
+    context: Context, image: str, entry_point: list[str], instance_type: Any, machines: Processing
+) -> Processor:
+    """What runs `entry_point` in `image`, where and under whose keys the algorithm's jobs run."""
+    return Processor(
         role=context.role,
-        image_uri=processing_image(context.request),
-        entrypoint=_entry_point(context, script),
+        image_uri=image,
+        entrypoint=entry_point,
         instance_count=machines.instance_count,
-        instance_type=context.parameters["ProcessingInstanceType"],
+        instance_type=instance_type,
         volume_size_in_gb=machines.volume_gb,
         max_runtime_in_seconds=machines.max_runtime_seconds,
         sagemaker_session=context.session,
         **processing_network(context),
         **keys(context, volume="volume_kms_key"),
         **tags(context),
-    )
-    arguments = [*([] if script else [command]), *hyperparameter_arguments(context)]
-    # An empty list of arguments would be refused by CreateProcessingJob.
-    step_args = processor.run(inputs=inputs, outputs=outputs, arguments=arguments or None)
-    return ProcessingStep(
-        name=name, step_args=step_args, property_files=property_files, **caching(context), **job_retries(context)
     )
 
 
