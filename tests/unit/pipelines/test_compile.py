@@ -458,8 +458,11 @@ def test_a_commit_is_compiled_without_being_fetched(compiled: dict[str, Compiled
     process = step(pipeline, "Process")["Arguments"]
     assert process["AppSpecification"]["ContainerEntrypoint"][-1] == "/opt/ml/processing/code/process.py"
     (container,) = step(pipeline, "Register")["Arguments"]["InferenceSpecification"]["Containers"]
-    assert container["Environment"]["SAGEMAKER_SUBMIT_DIRECTORY"].endswith(f"/{serving.key}")
     assert "mxnet-inference:1.9.0" in container["Image"]
+    packed = {
+        one["InputName"]: one["S3Input"]["S3Uri"] for one in step(pipeline, "Package")["Arguments"]["ProcessingInputs"]
+    }
+    assert packed["serving"].endswith(f"/{serving.key}")
 
 
 def test_processing_unpacks_the_archive_of_a_repository(compiled: dict[str, CompiledPipeline], tmp_path: Path) -> None:

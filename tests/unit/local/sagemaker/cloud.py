@@ -197,8 +197,8 @@ class FakeCloud:
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
 
-def connect(service: SageMaker, name: str = "sagemaker") -> Any:
-    """A real boto3 client whose requests go to `service` without a network."""
+def connect(service: SageMaker, name: str = "sagemaker", user_agent: str = "") -> Any:
+    """A real boto3 client whose requests go to `service` without a network. `user_agent` is added to its own."""
     make: Any = boto3.client
     client = make(
         name,
@@ -206,7 +206,9 @@ def connect(service: SageMaker, name: str = "sagemaker") -> Any:
         endpoint_url="http://127.0.0.1:1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+        config=Config(
+            retries={"total_max_attempts": 1}, parameter_validation=False, user_agent_extra=user_agent or None
+        ),
     )
 
     def send(request: Any, **_: object) -> AWSResponse:

@@ -12,13 +12,7 @@ from tests.unit.local.sagemaker.jobs import start_training
 
 
 def of_the_sdk(world: World) -> Any:
-    client = connect(world.service or world.start())
-
-    def sign(request: Any, **_: object) -> None:
-        request.headers["User-Agent"] = "Boto3/1.44 lib/AWS-SageMaker-Python-SDK#2.257.7"
-
-    client.meta.events.register("before-sign", sign)
-    return client
+    return connect(world.service or world.start(), user_agent="lib/AWS-SageMaker-Python-SDK#2.257.7")
 
 
 @pytest.fixture

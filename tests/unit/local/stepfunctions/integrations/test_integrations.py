@@ -34,9 +34,8 @@ class Held:
 
 def test_perform_does_not_wait_for_anything(endpoint: Endpoint, perform: Perform) -> None:
     held = Held(endpoint)
-    begun = time.monotonic()
+    # Nothing is answered before the release: a call that waited for its answer would never come back.
     tasks = [perform("lambda:invoke", {"FunctionName": "f"}) for _ in range(50)]
-    assert time.monotonic() - begun < 1.0
     held.release.set()
     for task in tasks:
         task.output()
