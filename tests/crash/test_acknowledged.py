@@ -21,7 +21,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.walk.cloud import ROOT, Cloud, running_cloud, until
+from tests.walk.cloud import Cloud, copy_project, running_cloud, until
 
 pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("restart")]
 
@@ -389,13 +389,15 @@ def test_a_kill_takes_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     seed = int(os.environ.get("HEADRACE_TEST_SEED", random.randrange(1_000_000)))
     print(f"HEADRACE_TEST_SEED={seed}")
     draw, writers = random.Random(seed), Writers(seed)
+    # The services are what is killed here: one algorithm is enough to boot with.
+    project = copy_project(tmp_path / "project", "decision_trees")
     for number in range(ROUNDS):
-        with running_cloud(ROOT, tmp_path, ended_by=signal.SIGKILL) as cloud:
+        with running_cloud(project, tmp_path, ended_by=signal.SIGKILL) as cloud:
             if number == 0:
                 prepare(cloud.endpoint)
             writers.check(cloud.endpoint)
             writers.write_until_killed(cloud, draw.uniform(0.3, 1.5))
-    with running_cloud(ROOT, tmp_path) as cloud:
+    with running_cloud(project, tmp_path) as cloud:
         assert writers.check(cloud.endpoint)
 
 
@@ -423,9 +425,9 @@ def refused_after(write: Callable[[str], object]) -> tuple[int, str]:
 
 
 def test_a_full_disk_is_reported_and_takes_nothing(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
+    disk, project = tmp_path / "disk", copy_project(tmp_path / "project", "decision_trees")
     try:
-        with small_disk(disk, "8m"), running_cloud(ROOT, disk, ended_by=signal.SIGKILL) as cloud:
+        with small_disk(disk, "8m"), running_cloud(project, disk, ended_by=signal.SIGKILL) as cloud:
             prepare(cloud.endpoint)
             dynamodb, s3 = client(cloud.endpoint, "dynamodb"), client(cloud.endpoint, "s3")
             body, text = b"x" * 200_000, {"S": "x" * 3000}
@@ -435,7 +437,7 @@ def test_a_full_disk_is_reported_and_takes_nothing(tmp_path: Path) -> None:
                 lambda key: dynamodb.put_item(TableName="items", Item={"id": {"S": key}, "value": text})
             )
             assert code == "InternalServerError"
-        with small_disk(disk, "64m"), running_cloud(ROOT, disk) as cloud:
+        with small_disk(disk, "64m"), running_cloud(project, disk) as cloud:
             dynamodb, s3 = client(cloud.endpoint, "dynamodb"), client(cloud.endpoint, "s3")
             for number in range(objects):
                 assert len(s3.get_object(Bucket="plain-objects", Key=f"{number}")["Body"].read()) == 200_000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.walk.cloud import ROOT, Cloud, running_cloud, until
+from tests.walk.cloud import ROOT, Cloud, copy_project, running_cloud, until
 from tests.walk.test_training import IRIS
 
 pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("restart")]
@@ -29,14 +29,15 @@ def large_table(rows: int = 150_000) -> bytes:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
 def test_what_was_under_way_ends_after_the_restart(tmp_path: Path, how: signal.Signals) -> None:
     photo = (ROOT / "algorithms/face_aging/samples/astronaut.jpg").read_bytes()
-    with running_cloud(ROOT, tmp_path, ended_by=how) as cloud:
+    project = copy_project(tmp_path / "project", "decision_trees", "face_aging")
+    with running_cloud(project, tmp_path, ended_by=how) as cloud:
         cloud.put(DATASET, large_table())
         for number, key in enumerate(PHOTOS):
             cloud.put(key, photo + bytes([number]))
         under_way(cloud)
         os.kill(cloud.process.pid, how)
         cloud.process.wait(30)
-    with running_cloud(ROOT, tmp_path) as cloud:
+    with running_cloud(project, tmp_path) as cloud:
         cloud.succeeded(DATASET)
         for key in PHOTOS:
             cloud.succeeded(key)

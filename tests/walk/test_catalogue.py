@@ -144,7 +144,7 @@ def test_mxnet_trains_and_answers(catalogue: Cloud) -> None:
 
 
 def test_tensorflow_trains_and_answers(catalogue: Cloud) -> None:
-    job = trained(catalogue, "digits", samples("digits") / "digits.csv")
+    job = trained(catalogue, "digits", samples("digits") / "digits.csv", "--set", "epochs=6")
     held_out = (samples("digits") / "holdout.csv").read_text()
     wanted = [int(line.partition(",")[0]) for line in held_out.splitlines()[1:]]
     found = json.loads(asked(catalogue, job, held_out))["predictions"]
