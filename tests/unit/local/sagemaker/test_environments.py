@@ -1,6 +1,8 @@
 """Images map to environments, each built once."""
 
+import subprocess
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,24 @@ def test_requirements_that_cannot_be_installed_say_what_the_installer_said(tmp_p
 def test_an_unknown_image_names_what_to_add(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"is unknown.*images\.yaml.*algorithms/<name>/container"):
         Environments(tmp_path, {}).resolve("1.dkr.ecr.us-east-1.amazonaws.com/mine:1")
+
+
+def test_packages_are_compiled_once_and_name_their_files_where_they_are(tmp_path: Path) -> None:
+    wheel = tmp_path / "greeting-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("greeting.py", "def where():\n    return where.__code__.co_filename\n")
+        archive.writestr("greeting-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: greeting\nVersion: 1\n")
+        archive.writestr("greeting-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("greeting-1.dist-info/RECORD", "")
+    folder = container(tmp_path / "app")
+    (folder / "requirements.txt").write_text(f"{wheel}\n")
+    environment = Environments(tmp_path / "cache", {"headrace/app": folder}).ensure(image("app"))
+    packages = next(environment.folder.glob("lib/*/site-packages"))
+    assert list(packages.glob("__pycache__/greeting.*.pyc"))
+    said = subprocess.run(
+        [environment.python, "-c", "import greeting; print(greeting.where())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == str(packages / "greeting.py")
