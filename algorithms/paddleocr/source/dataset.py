@@ -101,7 +101,9 @@ def _unpack(archive: Path, folder: Path) -> None:
             with tarfile.open(archive) as packed:
                 members = [member for member in packed.getmembers() if _is_plain(member)]
                 _fits(archive, sum(member.size for member in members))
-                packed.extractall(folder, members)
+                # Pythons that know filters want one named; the members are plain files that stay inside already.
+                safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+                packed.extractall(folder, members, **safely)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
         raise Problem(f"{archive.name} cannot be unpacked: {error}.") from error
 
