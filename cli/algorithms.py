@@ -16,8 +16,6 @@ from pipelines.catalogue import FILE_NAME, Algorithm, load_catalogue
 from pipelines.problems import shown
 from pipelines.spec import AlgorithmSpec, Framework
 
-__all__ = ["app", "catalogue_of"]
-
 app = typer.Typer(help="The catalogue of algorithms.", no_args_is_help=True)
 app.command()(new)
 

@@ -16,7 +16,7 @@ import typer
 
 from cli import project as projects
 from cli.account import Client, account
-from cli.algorithms import catalogue_of
+from cli.catalogue import catalogue_of
 from cli.errors import CommandError, UsageError
 from cli.output import out, say
 from cli.project import Project

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import project as projects
-from cli.algorithms import catalogue_of
+from cli.catalogue import catalogue_of
 from cli.deploying import stack_of
 from cli.docker import Docker, docker
 from cli.errors import CommandError, UsageError

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.output import say
 from cli.project import Project
@@ -14,6 +14,9 @@ from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
 from pipelines.problems import PipelinesError
 from pipelines.spec import AlgorithmSpec
+
+if TYPE_CHECKING:
+    from local.sagemaker.images import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def _compiled(project: Project, algorithms: Sequence[Algorithm]) -> list[Compile
     return found
 
 
-def _obstacle(spec: AlgorithmSpec, compiled: CompiledPipeline, images: Any) -> str:
+def _obstacle(spec: AlgorithmSpec, compiled: CompiledPipeline, images: "Images") -> str:
     if not spec.local.runs:
         return spec.local.reason or "its algorithm.yaml says so"
     used = [uri for leaf, uri in compiled.parameters if leaf.endswith("_image")]

@@ -1,5 +1,6 @@
 """A local cloud with this project in it: boot, build the environments, publish the catalogue, say ready."""
 
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,16 +47,16 @@ def local_session(project: Project, settings: LocalSettings, progress: Progress)
         progress("publishing the catalogue")
         compiled, report = publish_catalogue(project, environment, cloud.client, progress, local=True)
         progress(f"{len(compiled)} algorithms, {len(report.changed)} changes")
-        _build_environments(cloud, _built_ahead(project, compiled), progress)
+        _build_environments(cloud, [item for item in compiled if _is_built_ahead(item)], progress)
         _await_deployments(cloud, [change.job_id for change in report.changes if change.job_id], progress)
         cloud.ready()
         yield cloud
 
 
-def _built_ahead(project: Project, compiled: Sequence[CompiledPipeline]) -> list[CompiledPipeline]:
-    """Those whose environments are there before the first job; the others' are large, or are of no use here."""
-    ahead = {one.name for one in catalogue_of(project) if one.spec.local.runs and one.spec.local.build is Build.AHEAD}
-    return [item for item in compiled if item.name in ahead]
+def _is_built_ahead(item: CompiledPipeline) -> bool:
+    """Whether its environments are there before the first job; others are large, or are of no use here."""
+    local = json.loads(item.published)["local"]
+    return bool(local["runs"]) and local["build"] == Build.AHEAD
 
 
 def _build_environments(cloud: LocalCloud, compiled: Sequence[CompiledPipeline], progress: Progress) -> None:

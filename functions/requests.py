@@ -69,9 +69,7 @@ def prepare_chain(algorithm: str, filename: str, content_type: str | None, servi
     Raises:
         Problem: the algorithm is unknown or no chain.
     """
-    known = catalogue.get(services, algorithm)
-    if known is None:
-        raise problems.invalid("algorithm", claims.unknown_algorithm(algorithm))
+    known = _known(algorithm, services)
     if known.chain is None:
         raise problems.invalid("algorithm", chains.not_a_chain(algorithm))
     return _prepare(Kind.CHAIN, "images", algorithm, _safe(filename), content_type, services)
@@ -156,10 +154,8 @@ def _check(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> None:
 
 def _startable(name: str, services: Services) -> Algorithm:
     """An algorithm that can be trained, or whose ready-made model can be deployed, because somebody asks for it."""
-    known = catalogue.get(services, name)
-    if known is not None and not known.trainable and known.endpoint is not None:
-        return known
-    return _trainable(name, services)
+    known = _known(name, services)
+    return known if known.endpoint is not None else _to_train(known)
 
 
 def _start_execution(job: Job, hyperparameters: Mapping[str, Any], services: Services) -> None:
@@ -183,11 +179,19 @@ def _start_execution(job: Job, hyperparameters: Mapping[str, Any], services: Ser
 
 
 def _trainable(name: str, services: Services) -> Algorithm:
+    return _to_train(_known(name, services))
+
+
+def _to_train(algorithm: Algorithm) -> Algorithm:
+    if not algorithm.trainable:
+        raise problems.invalid("algorithm", f"{algorithm.name} cannot be trained: its model comes ready-made")
+    return algorithm
+
+
+def _known(name: str, services: Services) -> Algorithm:
     algorithm = catalogue.get(services, name)
     if algorithm is None:
         raise problems.invalid("algorithm", claims.unknown_algorithm(name))
-    if not algorithm.trainable:
-        raise problems.invalid("algorithm", f"{name} cannot be trained: its model comes ready-made")
     return algorithm
 
 

@@ -161,19 +161,18 @@ class Environments:
         packages = aside / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
         placed = ["-s", str(aside), "-p", str(folder)]
         words = [sys.executable, "-m", "compileall", "-q", "-j", "0", "-x", _NOT_COMPILED, *placed, str(packages)]
-        with self._begin(words, image) as process:
-            timer = threading.Timer(_BUILD_SECONDS, process.kill)
-            timer.start()
-            try:
-                process.communicate()
-            finally:
-                timer.cancel()
-                with self._lock:
-                    self._building.discard(process)
+        self._run(words, image)
 
     def _uv(self, arguments: list[str], image: Image, progress: Progress) -> None:
+        code, said = self._run([sys.executable, "-m", "uv", *arguments], image, progress)
+        if code != 0:
+            last = "\n".join(said[-_ERROR_LINES:])
+            raise ImageError(f"the environment of {image.uri!r} cannot be built (uv, exit {code}):\n{last}")
+
+    def _run(self, command: list[str], image: Image, progress: Progress = _silent) -> tuple[int, list[str]]:
+        """A program of a build, ended by `stop` and after a while: its exit code and what it said."""
         said: list[str] = []
-        with self._begin([sys.executable, "-m", "uv", *arguments], image) as process:
+        with self._begin(command, image) as process:
             timer = threading.Timer(_BUILD_SECONDS, process.kill)
             timer.start()
             try:
@@ -185,11 +184,7 @@ class Environments:
                 timer.cancel()
                 with self._lock:
                     self._building.discard(process)
-        if process.returncode != 0:
-            last = "\n".join(said[-_ERROR_LINES:])
-            raise ImageError(
-                f"the environment of {image.uri!r} cannot be built (uv, exit {process.returncode}):\n{last}"
-            )
+        return process.returncode, said
 
     def _begin(self, command: list[str], image: Image) -> "subprocess.Popen[str]":
         # The environment that the caller happens to be in must not become the target.

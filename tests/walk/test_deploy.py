@@ -21,7 +21,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local.settings import REGION
-from tests.walk.cloud import HEADRACE, ROOT, Cloud, until
+from tests.walk.cloud import HEADRACE, ROOT, Cloud, copy_project, until
 from tests.walk.test_faces import LABELS, photo
 from tests.walk.test_training import flowers, predict
 
@@ -82,8 +82,8 @@ class Deployed:
 @pytest.fixture(scope="module")
 def deployed(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """The stage, deployed from a copy of the project (SAM builds into the project's folder) and deleted at the end."""
-    project = tmp_path_factory.mktemp("checkout")
-    copy_project(project)
+    project = tmp_path_factory.mktemp("deployed") / "checkout"
+    checkout(project)
     try:
         said = deploy(cloud, project)
         await_standing_endpoint(cloud)
@@ -94,15 +94,15 @@ def deployed(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         delete(cloud)
 
 
-def copy_project(target: Path) -> None:
-    """All that a deployment reads of a checkout."""
-    for name in ("template.yaml", "samconfig.toml", "Makefile"):
+def checkout(target: Path) -> None:
+    """All that a deployment reads of a checkout.
+
+    Other algorithms take their sources from the network, or their environments long to build.
+    """
+    copy_project(target, "decision_trees", "face_aging", "gradient_boosting")
+    for name in ("samconfig.toml", "Makefile"):
         shutil.copy(ROOT / name, target)
-    for name in ("functions", "requirements", "state_machines"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("decision_trees", "face_aging", "gradient_boosting"):
-        # Others take their sources from the network, or their environments long to build.
-        shutil.copytree(ROOT / "algorithms" / name, target / "algorithms" / name)
+    shutil.copytree(ROOT / "requirements", target / "requirements")
     (target / ".venv").symlink_to(sys.prefix)
     if TOOLS.exists():
         (target / ".venv-tools").symlink_to(TOOLS)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from botocore import xform_name
+
 from local.sagemaker.events import PROCESSING_JOB, TRAINING_JOB, TRANSFORM_JOB, TUNING_JOB
 from tests.unit.local.sagemaker.cloud import ROLE, image
 from tests.unit.local.sagemaker.conftest import World
@@ -28,16 +30,21 @@ def start_training(world: World, name: str, **more: Any) -> None:
     world.client.create_training_job(**request)
 
 
-def await_training(world: World, name: str) -> dict[str, Any]:
+def _await(world: World, prefix: str, detail_type: str, name: str) -> dict[str, Any]:
+    """The description of a job once its end was told. `prefix` is its kind as members begin: TrainingJob."""
     world.cloud.await_event(
         lambda event: (
-            event.detail_type == TRAINING_JOB
-            and event.detail["TrainingJobName"] == name
-            and event.detail["TrainingJobStatus"] in _FINAL
+            event.detail_type == detail_type
+            and event.detail[f"{prefix}Name"] == name
+            and event.detail[f"{prefix}Status"] in _FINAL
         )
     )
-    answer: dict[str, Any] = world.client.describe_training_job(TrainingJobName=name)
+    answer: dict[str, Any] = getattr(world.client, f"describe_{xform_name(prefix)}")(**{f"{prefix}Name": name})
     return answer
+
+
+def await_training(world: World, name: str) -> dict[str, Any]:
+    return _await(world, "TrainingJob", TRAINING_JOB, name)
 
 
 def process(world: World, name: str = "job", **more: Any) -> dict[str, Any]:
@@ -57,15 +64,7 @@ def processing_request(name: str, **more: Any) -> dict[str, Any]:
 
 
 def await_processing(world: World, name: str) -> dict[str, Any]:
-    world.cloud.await_event(
-        lambda event: (
-            event.detail_type == PROCESSING_JOB
-            and event.detail["ProcessingJobName"] == name
-            and event.detail["ProcessingJobStatus"] in _FINAL
-        )
-    )
-    answer: dict[str, Any] = world.client.describe_processing_job(ProcessingJobName=name)
-    return answer
+    return _await(world, "ProcessingJob", PROCESSING_JOB, name)
 
 
 def channel(name: str, uri: Any, kind: str = "S3Prefix", source: Any = None, **more: Any) -> dict[str, Any]:
@@ -106,15 +105,7 @@ def start_transform(world: World, name: str = "job", **more: Any) -> None:
 
 
 def await_transform(world: World, name: str = "job") -> dict[str, Any]:
-    world.cloud.await_event(
-        lambda event: (
-            event.detail_type == TRANSFORM_JOB
-            and event.detail["TransformJobName"] == name
-            and event.detail["TransformJobStatus"] in _FINAL
-        )
-    )
-    answer: dict[str, Any] = world.client.describe_transform_job(TransformJobName=name)
-    return answer
+    return _await(world, "TransformJob", TRANSFORM_JOB, name)
 
 
 def transform_input(uri: str, kind: str = "S3Prefix", **more: Any) -> dict[str, Any]:
@@ -152,8 +143,4 @@ def training_definition() -> dict[str, Any]:
 
 
 def await_tuning(world: World) -> dict[str, Any]:
-    world.cloud.await_event(
-        lambda event: event.detail_type == TUNING_JOB and event.detail["HyperParameterTuningJobStatus"] in _FINAL
-    )
-    answer: dict[str, Any] = world.client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="tune")
-    return answer
+    return _await(world, "HyperParameterTuningJob", TUNING_JOB, "tune")

@@ -3,12 +3,7 @@
 import base64
 import copy
 import io
-import json
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +12,7 @@ from botocore.exceptions import ClientError
 from tests.unit.local.sagemaker.cloud import WAIT_SECONDS
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.endpoints import configure, create, serving_image, settled
+from tests.unit.local.sagemaker.killed import cloud, line
 from tests.unit.local.sagemaker.test_async import CONFIG, ERROR, SUCCESS, ask, message, serve
 
 
@@ -173,25 +169,12 @@ world.stop()
 """
 
 
-def cloud(world: World, which: str) -> "subprocess.Popen[str]":
-    """A SageMaker over this test's folder, in a process of its own."""
-    root = Path(__file__).parents[4]
-    command = [sys.executable, "-c", KILLED, str(world.root), str(world.cache), which]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=environment)
-
-
-def line(process: "subprocess.Popen[str]") -> Any:
-    assert process.stdout is not None
-    return json.loads(process.stdout.readline())
-
-
 def test_a_request_that_was_at_its_container_survives_a_kill(world: World) -> None:
-    with cloud(world, "first") as first:
+    with cloud(world, KILLED, "first") as first:
         try:
             location = line(first)
         finally:
             first.send_signal(signal.SIGKILL)
-    with cloud(world, "second") as second:
+    with cloud(world, KILLED, "second") as second:
         assert line(second) == [SUCCESS, location]
         assert second.wait(WAIT_SECONDS) == 0

@@ -1,15 +1,10 @@
 """What can go wrong with an endpoint: each is told in bounded time, in the runtime's words, and goes over."""
 
 import dataclasses
-import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.endpoints import asked, configure, create, deleted, die, said, serving_image
+from tests.unit.local.sagemaker.killed import cloud, line
 
 
 def served(world: World) -> None:
@@ -129,26 +125,13 @@ world.stop()
 """
 
 
-def cloud(world: World, which: str) -> "subprocess.Popen[str]":
-    """A SageMaker over this test's folder, in a process of its own."""
-    root = Path(__file__).parents[4]
-    command = [sys.executable, "-c", KILLED, str(world.root), str(world.cache), which]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=environment)
-
-
-def line(process: "subprocess.Popen[str]") -> Any:
-    assert process.stdout is not None
-    return json.loads(process.stdout.readline())
-
-
 def test_an_endpoint_is_in_service_again_after_the_cloud_was_killed(world: World) -> None:
-    with cloud(world, "first") as first:
+    with cloud(world, KILLED, "first") as first:
         try:
             assert line(first) == ["InService", "one:x"]
         finally:
             first.send_signal(signal.SIGKILL)
-    with cloud(world, "second") as second:
+    with cloud(world, KILLED, "second") as second:
         assert line(second) == ["InService", "one:x"]
         assert second.wait(20) == 0
 
