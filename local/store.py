@@ -11,10 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-Document = dict[str, Any]
-"""A stored resource: the members AWS describes, and ours with a leading underscore."""
+from local.documents import Document
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (

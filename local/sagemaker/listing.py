@@ -5,9 +5,9 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import wire
 from local.sagemaker.errors import ValidationException
-from local.store import Document
 
 _DEFAULT_PAGE = 100
 

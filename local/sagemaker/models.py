@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.documents import Document
 from local.sagemaker import listing, registry, tags
 from local.sagemaker.context import Context
 from local.sagemaker.errors import ImageError, ValidationException
-from local.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, now
 
 KIND = "model"
 _MULTI_MODEL = "com.amazonaws.sagemaker.capabilities.multi-models"

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from local.documents import Document
 from local.sagemaker.context import Context
-from local.store import Document
 
 SECONDS: Final = 10.0
 """The SDK shows new log lines every 10 s: a job that takes longer loses nothing that it would have shown before."""

@@ -6,11 +6,12 @@ SkipModelValidation is kept and changes nothing, as there is no validation to sk
 
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import events, listing, tags, wire
 from local.sagemaker.arns import resource
 from local.sagemaker.context import Context
 from local.sagemaker.errors import ApiError, ConflictException, ValidationException
-from local.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, now
 
 GROUP, PACKAGE = "model-package-group", "model-package"
 _POLICY, _TOKEN = "model-package-group-policy", "model-package-token"

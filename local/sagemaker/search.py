@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import listing, tags, wire
 from local.sagemaker.arns import resource
 from local.sagemaker.context import Context
 from local.sagemaker.errors import ValidationException
-from local.store import Document
 
 
 @dataclass(frozen=True, slots=True)

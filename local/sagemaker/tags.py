@@ -3,9 +3,9 @@
 import base64
 import binascii
 
+from local.documents import Document
 from local.sagemaker.context import Context
 from local.sagemaker.errors import ValidationException
-from local.store import Document
 
 _KIND = "tags"
 _MOST = 50

@@ -6,8 +6,8 @@ from typing import Any
 from botocore.model import ServiceModel, Shape
 
 from local import wire
+from local.documents import Document
 from local.sagemaker.errors import UnknownOperation, ValidationException
-from local.store import Document
 
 
 def model(service: str = "sagemaker") -> ServiceModel:

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Document
 from local.stepfunctions.api.context import Cloud
 from local.stepfunctions.api.logdestinations import group_of
 from local.stepfunctions.interpreter.events import Event, EventType
 from local.stepfunctions.journal.rows import ExecutionRow
-from local.store import Document
 
 logger = logging.getLogger(__name__)
 

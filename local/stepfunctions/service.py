@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from local.documents import Document
 from local.stepfunctions.activities import Activities
 from local.stepfunctions.api import errors, machines, starting, wire
 from local.stepfunctions.api.arns import Place
@@ -36,7 +37,7 @@ from local.stepfunctions.journal.journal import Journal
 from local.stepfunctions.journal.rows import ExecutionRow
 from local.stepfunctions.mapruns.runs import MapRuns
 from local.stepfunctions.statusevents import StatusEvents, Wanted
-from local.store import Document, Store, StoreClosed
+from local.store import Store, StoreClosed
 
 logger = logging.getLogger(__name__)
 

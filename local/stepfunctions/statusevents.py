@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Document
 from local.stepfunctions.api.context import Context
 from local.stepfunctions.api.executions import described
 from local.stepfunctions.api.redriving import redrive_status
 from local.stepfunctions.interpreter.events import Event, EventType
 from local.stepfunctions.journal.errors import JournalError
 from local.stepfunctions.journal.rows import ExecutionRow
-from local.store import Document, StoreClosed
+from local.store import StoreClosed
 
 logger = logging.getLogger(__name__)
 

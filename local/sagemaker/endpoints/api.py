@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import listing, tags
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints import configs, description, rollout
 from local.sagemaker.endpoints.state import BUSY, KIND, EndpointStatus, tell, tell_stage
 from local.sagemaker.errors import ValidationException
-from local.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, now
 
 
 def create(context: Context, request: Document) -> Document:

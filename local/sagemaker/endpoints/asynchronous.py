@@ -4,12 +4,13 @@ import base64
 import json
 import uuid
 
+from local.documents import Document
 from local.sagemaker import storage
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints import backlog, runtime
 from local.sagemaker.endpoints.headers import Headers
 from local.sagemaker.errors import EndpointValidationError
-from local.store import Document, now
+from local.store import now
 
 _MAX_INLINE = 128_000
 _PREFIX = "X-Amzn-SageMaker-"

@@ -10,12 +10,13 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from local.documents import Document
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints.inference import Inference
 from local.sagemaker.endpoints.metrics import Metrics
 from local.sagemaker.endpoints.traffic import Route, Traffic
 from local.sagemaker.errors import WorkFailed
-from local.store import Document, StoreClosed
+from local.store import StoreClosed
 
 KIND = "inference-request"
 _DEFAULT_CONCURRENCY = 4

@@ -17,10 +17,11 @@ from typing import Any
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Document
 from local.sagemaker import storage
 from local.sagemaker.context import Context
 from local.sagemaker.errors import StorageError
-from local.store import Document, now
+from local.store import now
 
 logger = logging.getLogger(__name__)
 

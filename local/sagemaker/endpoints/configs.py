@@ -1,11 +1,12 @@
 """Endpoint configurations: which models an endpoint serves, and how."""
 
+from local.documents import Document
 from local.sagemaker import events, listing, models, tags
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints.refusals import check
 from local.sagemaker.endpoints.state import tagged
 from local.sagemaker.errors import ValidationException
-from local.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, now
 
 KIND = "endpoint-config"
 CHANGE = "SageMaker Endpoint Config State Change"

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker.endpoints.fleet import Fleet
 from local.sagemaker.endpoints.rollout import Bake, Launch, Retire, Shift, Step
 from local.sagemaker.endpoints.variant import Variant
-from local.store import Document, now
+from local.store import now
 
 
 def variants(fleet: Fleet, status: Document | None = None) -> list[Document]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from local.store import Document
+from local.documents import Document
 
 _COUNT, _WEIGHT = "InitialInstanceCount", "InitialVariantWeight"
 _SET = (("DesiredInstanceCount", _COUNT), ("DesiredWeight", _WEIGHT))

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import models
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints import rollout
@@ -19,7 +20,6 @@ from local.sagemaker.endpoints.server import Server
 from local.sagemaker.endpoints.serverless import OnDemand
 from local.sagemaker.endpoints.variant import DRAIN_SECONDS, Variant
 from local.sagemaker.models import Model, Served
-from local.store import Document
 
 logger = logging.getLogger(__name__)
 

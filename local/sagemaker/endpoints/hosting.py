@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from local.documents import Document
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints import configs, rollout
 from local.sagemaker.endpoints.backlog import AsyncQueue
@@ -23,7 +24,7 @@ from local.sagemaker.endpoints.state import KIND, EndpointStatus
 from local.sagemaker.endpoints.traffic import Traffic
 from local.sagemaker.endpoints.variant import DRAIN_SECONDS, STOP_SECONDS, join, stopped
 from local.sagemaker.errors import ApiError, WorkFailed
-from local.store import Document, StoreClosed
+from local.store import StoreClosed
 
 logger = logging.getLogger(__name__)
 

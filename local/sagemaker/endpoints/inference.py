@@ -13,6 +13,7 @@ from typing import IO, Any
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Document
 from local.sagemaker import storage
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints import failures, messages
@@ -21,7 +22,7 @@ from local.sagemaker.endpoints.instance import Ask, Unanswered
 from local.sagemaker.endpoints.metrics import Metrics
 from local.sagemaker.endpoints.traffic import Route
 from local.sagemaker.errors import ApiError, StorageError, WorkFailed
-from local.store import Document, now
+from local.store import now
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
-from local.store import Document, now
+from local.documents import Document
+from local.store import now
 
 MAX_RESPONSE = 128_000
 """Bytes of a response that a message may carry. Source: AsyncInferenceNotificationConfig."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import wire
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints.headers import ATTRIBUTES, NEW_SESSION, PREFIX, SESSION, TARGET_MODEL, Headers
@@ -21,7 +22,6 @@ from local.sagemaker.errors import (
     ValidationException,
     WorkFailed,
 )
-from local.store import Document
 
 MAX_BODY = 25 << 20
 """Bytes; botocore's model still says 6 MB, which was the limit before."""

@@ -6,9 +6,9 @@ Source: "Events that Amazon SageMaker sends to Amazon EventBridge" in the SageMa
 from enum import StrEnum
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import events, tags
 from local.sagemaker.context import Context
-from local.store import Document
 
 KIND = "endpoint"
 DEPLOYMENT = "SageMaker Endpoint Deployment State Change"

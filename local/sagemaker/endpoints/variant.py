@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from local.documents import Document
 from local.sagemaker.endpoints.instance import Instance
 from local.sagemaker.errors import WorkFailed
-from local.store import Document
 
 DRAIN_SECONDS = 60.0
 """How long an instance that is no longer wanted may take to end its requests."""

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import archives, storage
 from local.sagemaker.context import Context
 from local.sagemaker.errors import StorageError, ValidationException, WorkFailed
-from local.store import Document
 
 _CHUNK = 1 << 20
 _TYPES = ("S3Prefix", "ManifestFile", "AugmentedManifestFile")

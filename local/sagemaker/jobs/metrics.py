@@ -6,8 +6,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker.errors import ValidationException
-from local.store import Document, now
+from local.store import now
 
 
 class Metrics:

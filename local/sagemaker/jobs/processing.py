@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from local.documents import Document
 from local.sagemaker import events, storage
 from local.sagemaker.context import Context
 from local.sagemaker.environments import Environment
@@ -18,7 +19,7 @@ from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status, shortened
 from local.sagemaker.jobs.uploads import Synced, Uploads
 from local.sagemaker.jobs.volume import Volume
 from local.sagemaker.processes import environment
-from local.store import Document, now
+from local.store import now
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _DAY = 86_400

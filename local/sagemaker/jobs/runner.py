@@ -14,9 +14,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.documents import Document
 from local.sagemaker import events, listing, tags
 from local.sagemaker.errors import ResourceInUse, ResourceNotFound, ValidationException, WorkFailed
-from local.store import AlreadyThere, Document, StoreClosed, now
+from local.store import AlreadyThere, StoreClosed, now
 
 if TYPE_CHECKING:
     from local.sagemaker.context import Context

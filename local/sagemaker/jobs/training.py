@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import archives, events, storage
 from local.sagemaker.context import Context
 from local.sagemaker.environments import Environment
@@ -25,7 +26,7 @@ from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.uploads import Synced, Uploads
 from local.sagemaker.jobs.volume import Volume
 from local.sagemaker.processes import environment
-from local.store import Document, now
+from local.store import now
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _DAY = 86_400

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from local.documents import Document
 from local.sagemaker import events, models, storage
 from local.sagemaker.context import Context
 from local.sagemaker.endpoints import image
@@ -26,7 +27,7 @@ from local.sagemaker.jobs.inputs import Found
 from local.sagemaker.jobs.records import Batching, Payload
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
 from local.sagemaker.logs import LogStream
-from local.store import Document, now
+from local.store import now
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 _DEFAULT_MEGABYTES, _MOST_MEGABYTES = 6, 100

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker import events, listing, wire
 from local.sagemaker.context import Context
 from local.sagemaker.errors import ApiError, ValidationException, WorkFailed
@@ -18,7 +19,7 @@ from local.sagemaker.jobs import inputs, strategies, training
 from local.sagemaker.jobs.ranges import Categorical, Space, Values, space
 from local.sagemaker.jobs.runner import INTERRUPTED, Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.strategies import Tried
-from local.store import Document, now
+from local.store import now
 
 _OBJECTIVE = "_tuning_objective_metric"
 _TUNED, _SET = "_Tuned", "_Definition"

@@ -2,6 +2,7 @@
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Document
 from local.sagemaker import listing, tags
 from local.sagemaker.arns import resource
 from local.sagemaker.context import Context
@@ -9,7 +10,7 @@ from local.sagemaker.errors import ConflictException, ResourceNotFound, Validati
 from local.sagemaker.pipelines import caching, versions
 from local.sagemaker.pipelines.definition import parse
 from local.sagemaker.pipelines.journal import DEFINITION, EXECUTION, STEP, ExecutionStatus
-from local.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, now
 
 KIND, TOKEN = "pipeline", "execution-token"
 _MAX_DEFINITION = 1 << 20

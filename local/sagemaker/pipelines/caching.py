@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from local.documents import Document
 from local.sagemaker.context import Context
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.kinds import BESIDE
-from local.store import Document, now
+from local.store import now
 
 KIND = "pipeline-step-cache"
 # Of a tuning step's training job definitions.

@@ -11,12 +11,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Document
 from local.sagemaker.context import Context
 from local.sagemaker.errors import ResourceNotFound, ValidationException
 from local.sagemaker.pipelines import names
 from local.sagemaker.pipelines.functions import listed
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
-from local.store import Document, now
+from local.store import now
 
 KIND = "pipeline-callback"
 SECONDS = 7 * 86_400.0

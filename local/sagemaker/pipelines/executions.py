@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from local.documents import Document
 from local.sagemaker import storage
 from local.sagemaker.context import Context
 from local.sagemaker.errors import SageMakerError, WorkFailed
@@ -25,7 +26,7 @@ from local.sagemaker.pipelines.journal import EXECUTION, ExecutionStatus, Journa
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.progress import Progress, StepStatus, ready
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
-from local.store import Document, StoreClosed, now
+from local.store import StoreClosed, now
 
 logger = logging.getLogger(__name__)
 

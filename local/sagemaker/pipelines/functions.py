@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Document
 from local.sagemaker.pipelines.run import Result, Run, StepFailed
-from local.store import Document
 
 SECONDS = 600.0
 """The most that AWS lets a Lambda step take."""

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from enum import StrEnum
 
+from local.documents import Document
 from local.sagemaker import events
 from local.sagemaker.context import Context
 from local.sagemaker.jobs.runner import shortened
 from local.sagemaker.pipelines import caching
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.progress import StepStatus
-from local.store import Document, now
+from local.store import now
 
 EXECUTION, STEP, DEFINITION = "pipeline-execution", "pipeline-execution-step", "pipeline-execution-definition"
 _MAX_REASON = 1024

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from local.documents import Document
 from local.sagemaker.pipelines.definition import Definition, Step
 from local.sagemaker.pipelines.kinds import StepType
-from local.store import Document
 
 
 class StepStatus(StrEnum):

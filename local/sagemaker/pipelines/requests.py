@@ -2,6 +2,7 @@
 
 import json
 
+from local.documents import Document
 from local.sagemaker import listing
 from local.sagemaker.arns import resource
 from local.sagemaker.context import Context
@@ -17,7 +18,7 @@ from local.sagemaker.pipelines.journal import (
     tell_execution,
 )
 from local.sagemaker.pipelines.progress import StepStatus
-from local.store import AlreadyThere, Document, now
+from local.store import AlreadyThere, now
 
 _KEPT = ("PipelineExecutionDescription", "ParallelismConfiguration", "SelectiveExecutionConfig", "PipelineVersionId")
 

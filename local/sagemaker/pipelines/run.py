@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from local.documents import Document
 from local.sagemaker.context import Context
 from local.sagemaker.errors import WorkFailed
 from local.sagemaker.pipelines import caching
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.expressions import Scope, evaluate
 from local.sagemaker.pipelines.retries import Failure
-from local.store import Document
 
 
 class StepFailed(WorkFailed):

@@ -5,10 +5,10 @@ Source: "Selective execution of pipeline steps" in the developer guide.
 
 from collections.abc import Iterable, Mapping
 
+from local.documents import Document
 from local.sagemaker.errors import ValidationException
 from local.sagemaker.pipelines.definition import Definition
 from local.sagemaker.pipelines.progress import StepStatus
-from local.store import Document
 
 
 def needed(definition: Definition, selected: Iterable[str]) -> frozenset[str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from local.documents import Document
 from local.sagemaker import registry, wire
 from local.sagemaker.errors import ApiError, WorkFailed
 from local.sagemaker.jobs import processing, training, transform, tuning
@@ -16,7 +17,6 @@ from local.sagemaker.pipelines import caching, callbacks, conditions, functions,
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.retries import Failure
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
-from local.store import Document
 
 _LOOK_SECONDS = 0.1
 _JOBS: Mapping[str, JobKind] = {

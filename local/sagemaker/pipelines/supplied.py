@@ -25,10 +25,10 @@ from typing import Any
 
 import yaml
 
+from local.documents import Document
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
-from local.store import Document
 
 _TAIL = 900
 

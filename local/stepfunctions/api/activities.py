@@ -3,6 +3,7 @@
 from concurrent.futures import Future
 from functools import partial
 
+from local.documents import Document
 from local.stepfunctions.activities import Poll
 from local.stepfunctions.api import arns, errors, names, paging, tags
 from local.stepfunctions.api.arns import ACTIVITY
@@ -11,7 +12,7 @@ from local.stepfunctions.api.errors import ApiError
 from local.stepfunctions.api.registry import public
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.executor.tasks import ScheduledTask
-from local.store import Document, now
+from local.store import now
 
 KIND = "activity"
 _OWNED_KEY: Document = {"type": "AWS_OWNED_KEY"}

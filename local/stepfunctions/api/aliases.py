@@ -1,12 +1,13 @@
 """Aliases: names that lead to one version, or to two with weights."""
 
+from local.documents import Document
 from local.stepfunctions.api import arns, errors, paging
 from local.stepfunctions.api.arns import MACHINE, Arn
 from local.stepfunctions.api.context import Context
 from local.stepfunctions.api.machines import existing
 from local.stepfunctions.api.registry import public
 from local.stepfunctions.api.versions import version_arn
-from local.store import Document, now
+from local.store import now
 
 _WHOLE = 100
 _MOST = 100

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from local.documents import Document
 from local.stepfunctions.activities import Activities
 from local.stepfunctions.api.arns import Arn, Place
 from local.stepfunctions.api.registry import Machines
@@ -14,7 +15,7 @@ from local.stepfunctions.executor.executor import Executor
 from local.stepfunctions.interpreter.commands import ScheduleTask
 from local.stepfunctions.journal.reading import Reader
 from local.stepfunctions.mapruns.runs import MapRuns
-from local.store import Document, Store
+from local.store import Store
 
 _TOKEN_SECONDS = 15 * 60
 _MOST_TOKENS = 1000

@@ -5,6 +5,7 @@ import time
 import uuid
 from typing import Any
 
+from local.documents import Document
 from local.stepfunctions import testrequest, teststate
 from local.stepfunctions.api.context import Context
 from local.stepfunctions.api.errors import ApiError
@@ -14,7 +15,6 @@ from local.stepfunctions.asl.states import TaskState
 from local.stepfunctions.asl.validation import InvalidDefinition, Severity
 from local.stepfunctions.integrations.task import TaskError
 from local.stepfunctions.interpreter.commands import ScheduleTask
-from local.store import Document
 
 _DEFAULT_RESULTS = 100
 

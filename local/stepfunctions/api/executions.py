@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+from local.documents import Document
 from local.stepfunctions.api import arns, errors, paging
 from local.stepfunctions.api.arns import Arn
 from local.stepfunctions.api.context import Context, Later
@@ -16,7 +17,6 @@ from local.stepfunctions.executor.errors import NoSuchExecution
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal import mapruns
 from local.stepfunctions.journal.rows import ExecutionRow
-from local.store import Document
 
 _DATA = ("input", "output", "error", "cause")
 _NO_LOGGING: Document = {"level": OFF, "includeExecutionData": False}

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from itertools import islice
 
+from local.documents import Document
 from local.stepfunctions.api import paging
 from local.stepfunctions.api.context import Context
 from local.stepfunctions.api.executions import row_of
 from local.stepfunctions.interpreter.events import Event, as_history, details_key
 from local.stepfunctions.journal import codec
 from local.stepfunctions.journal.schema import BATCH_BITS
-from local.store import Document
 
 _BATCHES = 64
 _DATA = frozenset({"input", "inputDetails", "output", "outputDetails"})

@@ -4,9 +4,9 @@ import asyncio
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Document
 from local.stepfunctions.api.context import Context
 from local.stepfunctions.api.errors import ApiError
-from local.store import Document
 
 OFF = "OFF"
 _GROUP = ":log-group:"

@@ -3,6 +3,7 @@
 import json
 import uuid
 
+from local.documents import Document
 from local.stepfunctions.api import arns, definitions, errors, names, paging, tags, versions
 from local.stepfunctions.api.arns import MACHINE, Arn
 from local.stepfunctions.api.context import Context
@@ -10,7 +11,7 @@ from local.stepfunctions.api.errors import ApiError
 from local.stepfunctions.api.logdestinations import OFF, check_logging
 from local.stepfunctions.api.registry import public
 from local.stepfunctions.api.variables import references
-from local.store import Document, now
+from local.store import now
 
 _NO_TRACING: Document = {"enabled": False}
 _OWNED_KEY: Document = {"type": "AWS_OWNED_KEY"}

@@ -3,6 +3,7 @@
 from concurrent.futures import Future
 from functools import partial
 
+from local.documents import Document
 from local.stepfunctions.api import arns, errors, paging
 from local.stepfunctions.api.context import Context, Later
 from local.stepfunctions.api.executions import row_of
@@ -10,7 +11,6 @@ from local.stepfunctions.executor.turn import Turn
 from local.stepfunctions.journal import mapruns as rows
 from local.stepfunctions.journal.mapruns import Counts, MapRunRow
 from local.stepfunctions.mapruns.runs import NotRunning
-from local.store import Document
 
 _SETTINGS = {
     "maxConcurrency": "max_concurrency",

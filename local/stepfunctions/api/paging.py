@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from local.documents import Document
 from local.stepfunctions.api import errors
-from local.store import Document
 
 _DEFAULT = 100
 Key = Callable[[Document], list[Any]]

@@ -4,13 +4,13 @@ import time
 from concurrent.futures import Future
 from functools import partial
 
+from local.documents import Document
 from local.stepfunctions.api import arns, errors
 from local.stepfunctions.api.context import Context, Later
 from local.stepfunctions.api.errors import ApiError
 from local.stepfunctions.executor.errors import NoSuchExecution, NotRedrivable
 from local.stepfunctions.interpreter.redriving import why_not
 from local.stepfunctions.journal.rows import ExecutionRow
-from local.store import Document
 
 
 def redrive_status(context: Context, row: ExecutionRow, events: int | None = None) -> Document:

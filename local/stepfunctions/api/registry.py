@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from local.store import Document, Store
+from local.documents import Document
+from local.store import Store
 
 _MACHINE, _VERSION, _ALIAS = "machine", "version", "alias"
 _Names = dict[str, Document]

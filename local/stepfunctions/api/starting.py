@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+from local.documents import Document
 from local.stepfunctions.api import arns, errors, names
 from local.stepfunctions.api.context import Context, Later
 from local.stepfunctions.api.errors import ApiError
@@ -13,7 +14,6 @@ from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.executor.errors import AlreadyExists, ExecutorError
 from local.stepfunctions.executor.requests import NewExecution, Over
 from local.stepfunctions.journal.rows import ExecutionRow
-from local.store import Document
 
 _SYNC_SECONDS = 300.0
 _MARGIN_SECONDS = 5.0

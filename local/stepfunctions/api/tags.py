@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from local.documents import Document
 from local.stepfunctions.api import arns, errors
 from local.stepfunctions.api.context import Context
 from local.stepfunctions.api.errors import ApiError
-from local.store import Document
 
 _KIND = "tags"
 _ACTIVITY = "activity"

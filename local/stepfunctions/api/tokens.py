@@ -2,11 +2,11 @@
 
 from concurrent.futures import Future
 
+from local.documents import Document
 from local.stepfunctions.api.context import Context, Later
 from local.stepfunctions.api.errors import ApiError
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.executor.errors import TaskOver, TokenInvalid
-from local.store import Document
 
 
 def success(context: Context, request: Document) -> Later:

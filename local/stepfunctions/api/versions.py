@@ -1,9 +1,10 @@
 """Versions: a state machine as it was when it was published, under a number that is never given again."""
 
+from local.documents import Document
 from local.stepfunctions.api import arns, errors, paging
 from local.stepfunctions.api.arns import MACHINE, Arn
 from local.stepfunctions.api.context import Context
-from local.store import Document, now
+from local.store import now
 
 _INITIAL = "INITIAL"
 """The revision of a state machine that was never updated."""

@@ -7,8 +7,8 @@ from typing import Any
 from botocore.model import Shape
 
 from local import wire
+from local.documents import Document
 from local.stepfunctions.api.errors import ApiError, validation
-from local.store import Document
 
 _SERVICE = "stepfunctions"
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local.documents import Document
 from local.sagemaker.errors import ApiError
 from local.sagemaker.events import PIPELINE_EXECUTION, PIPELINE_STEP
 from local.sagemaker.jobs.runner import JobKind, Jobs
 from local.sagemaker.operations import OPERATIONS
 from local.sagemaker.pipelines import callbacks, functions
-from local.store import Document
 from tests.unit.local.sagemaker.cloud import ROLE, image
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.jobs import s3_output
