@@ -42,7 +42,7 @@ def modules(root: Path = ROOT) -> Mapping[str, ast.Module]:
 
 
 def circles(trees: Mapping[str, ast.Module]) -> list[list[str]]:
-    """Groups of files that import one another, however far around; imports under TYPE_CHECKING and in functions count."""
+    """Returns the groups of files that import one another, however far around; TYPE_CHECKING counts, too."""
     imports = {name: sorted(_imported(name, tree, trees)) for name, tree in trees.items()}
     return sorted(sorted(group) for group in _components(imports) if len(group) > 1)
 
