@@ -1,11 +1,10 @@
 """Events to the default EventBridge bus, in AWS's shapes, at least once and in order.
 
-An event is written in the transaction of the change it tells of and sent afterwards by one thread, so a kill -9
+An event is written in the transaction of the change it tells of and sent afterwards, so a kill -9
 between the two sends it at the next start instead of losing it.
 Source: "Events that Amazon SageMaker sends to Amazon EventBridge" in the SageMaker developer guide.
 """
 
-import contextlib
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,12 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sagemaker.settings import Cloud
-from local.store import Store, StoreClosed
+from local.shipping import BatchShipper
+from local.store import Store
 
 logger = logging.getLogger(__name__)
 
 _KIND = "event"
-_STOP_SECONDS = 2.0
 _BATCH = 32
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -39,22 +38,16 @@ class Outbox:
     def __init__(self, store: Store, cloud: Cloud) -> None:
         self._store = store
         self._cloud = cloud
-        self._something = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sagemaker-events", daemon=True)
+        self._shipper = BatchShipper("sagemaker-events", self._send_all)
+        self.stop = self._shipper.stop
         # Names only have to sort; the store keeps the order of insertion.
         self._next = 1 + max((int(name) for name, _ in store.items(_KIND)), default=0)
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        self._something.set()
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._something.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+        """Sends what an earlier run left, and from now on what is added."""
+        self._shipper.wake()
+        self._shipper.start()
 
     def add(self, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
         """Call inside the store's transaction of the change."""
@@ -65,22 +58,18 @@ class Outbox:
             f"{number}",
             {"detail_type": detail_type, "detail": dict(detail), "resources": list(resources)},
         )
-        self._something.set()
+        self._shipper.wake()
 
-    def _run(self) -> None:
-        # A bus that takes longer than the stop waits: the event is still stored, and sent again at the next start.
-        with contextlib.suppress(StoreClosed):
-            while not self._stopping.is_set():
-                self._something.wait()
-                self._something.clear()
-                while not self._stopping.is_set() and self._send_some():
-                    pass
+    def _send_all(self) -> None:
+        """Sends until nothing is left or the cloud stops: what is stored then is sent by the next start."""
+        while not self._shipper.is_stopping and self._send_some():
+            pass
 
     def _send_some(self) -> bool:
         batch = self._store.items(_KIND, limit=_BATCH)
         sent = []
         for name, event in batch:
-            if self._stopping.is_set() or not self._send(event):
+            if self._shipper.is_stopping or not self._send(event):
                 break
             sent.append(name)
         # Together, for it costs a commit. A kill before it sends them once more, which AWS may do as well.
@@ -103,7 +92,7 @@ class Outbox:
             except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
                 if pause is None:
                     logger.error("event %s was not taken by EventBridge: %s", event["detail_type"], error)
-                elif self._stopping.wait(pause):
+                elif self._shipper.pause(pause):
                     return False
         return True
 

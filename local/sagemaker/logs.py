@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sagemaker.settings import Cloud
+from local.shipping import BatchShipper
 from local.store import now
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ _BATCH_EVENTS = 5_000
 _BATCH_BYTES = 900_000
 _BATCH_SECONDS = 0.3
 _TAIL_LINES = 20
-_STOP_SECONDS = 2.0
 
 
 class LogStream:
@@ -102,50 +102,33 @@ class LogStream:
 
 
 class Shipper:
-    """The thread that puts log events."""
+    """What puts the log events of every stream."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
         self._waiting: set[LogStream] = set()
-        self._stopping = False
         self._groups: set[str] = set()
-        self._thread = threading.Thread(target=self._run, name="sagemaker-logs", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        with self._wake:
-            self._stopping = True
-            self._wake.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+        self._shipper = BatchShipper("sagemaker-logs", self._drain_all, _BATCH_SECONDS)
+        self.start, self.stop = self._shipper.start, self._shipper.stop
 
     def open(self, group: str, stream: str, path: Path) -> LogStream:
         return LogStream(self, group, stream, path)
 
     def wake(self, stream: LogStream) -> None:
-        with self._wake:
-            if stream not in self._waiting:
-                self._waiting.add(stream)
-                self._wake.notify_all()
+        with self._lock:
+            self._waiting.add(stream)
+        self._shipper.wake()
 
     def drain(self, stream: LogStream) -> None:
         while self._put_batch(stream):
             pass
 
-    def _run(self) -> None:
-        stop = False
-        while not stop:
-            with self._wake:
-                self._wake.wait_for(lambda: bool(self._waiting) or self._stopping)
-                # Let a batch gather; a stop does not wait for it.
-                self._wake.wait_for(lambda: self._stopping, timeout=_BATCH_SECONDS)
-                streams, self._waiting = self._waiting, set()
-                stop = self._stopping
-            for stream in streams:
-                self.drain(stream)
+    def _drain_all(self) -> None:
+        with self._lock:
+            streams, self._waiting = self._waiting, set()
+        for stream in streams:
+            self.drain(stream)
 
     def _put_batch(self, stream: LogStream) -> bool:
         """Send one batch; False when there was none. The lock keeps the batches of a stream in order."""

@@ -1,6 +1,6 @@
 """What executions do, in CloudWatch Logs, as their state machine's loggingConfiguration asks.
 
-The engine's thread only hands the records over; a thread of ours writes them, in batches. As on AWS delivery is best
+The engine's thread only hands the records over; they are written in batches. As on AWS delivery is best
 effort: what a kill -9 finds unwritten is not written again.
 Source: "Using CloudWatch Logs to log execution history" in the Developer Guide.
 """
@@ -8,7 +8,6 @@ Source: "Using CloudWatch Logs to log execution history" in the Developer Guide.
 import functools
 import json
 import logging
-import threading
 import time
 import uuid
 from collections import deque
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
+from local.shipping import BatchShipper
 from local.stepfunctions.api.context import Cloud
 from local.stepfunctions.api.logdestinations import group_of
 from local.stepfunctions.interpreter.events import Event, EventType
@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 _MOST = 20_000
 """Batches of records that wait; beyond that the oldest are dropped."""
-_STOP_SECONDS = 2.0
 _LINES_AT_ONCE, _BYTES_AT_ONCE, _LINE_OVERHEAD = 10_000, 1_000_000, 26
 """Limits of PutLogEvents."""
 _STREAM_SECONDS = 3600.0
@@ -54,35 +53,18 @@ class ExecutionLogs:
         self._cloud = cloud
         self._batches: deque[_Batch] = deque(maxlen=_MOST)
         self._streams: dict[tuple[str, str], tuple[str, float]] = {}
-        self._something = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stepfunctions-logs", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """After the executor."""
-        self._stopping.set()
-        self._something.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+        self._shipper = BatchShipper("stepfunctions-logs", self._write_all)
+        # It is stopped after the executor.
+        self.start, self.stop = self._shipper.start, self._shipper.stop
 
     def observe(self, row: ExecutionRow, records: Sequence[Event]) -> None:
         """On the engine's thread."""
         configuration = row.revision.logging
         if configuration is not None:
             self._batches.append(_Batch(row.arn, row.machine_name, row.redrives, configuration, records))
-            self._something.set()
+            self._shipper.wake()
 
-    # The thread.
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._something.wait()
-            self._something.clear()
-            self._write_all()
-        self._write_all()
+    # The shipper's thread.
 
     def _write_all(self) -> None:
         while self._batches:

@@ -1,13 +1,12 @@
 """Execution status changes, to the default EventBridge bus, at least once.
 
-The engine's thread only notes who has changed; a thread of ours reads the journal and sends. The store has a mark:
+The engine's thread only notes who has changed; another reads the journal and sends. The store has a mark:
 every change before it was sent. After a kill -9 the journal is read from there on, and so it is where more changes
 came than are noted. AWS sends them for Standard executions only.
 Source: "EventBridge events for Step Functions execution status changes" in the Developer Guide.
 """
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +15,13 @@ from typing import NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
+from local.shipping import BatchShipper
 from local.stepfunctions.api.context import Context
 from local.stepfunctions.api.executions import described
 from local.stepfunctions.api.redriving import redrive_status
 from local.stepfunctions.interpreter.events import Event, EventType
 from local.stepfunctions.journal.errors import JournalError
 from local.stepfunctions.journal.rows import ExecutionRow
-from local.store import StoreClosed
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +34,6 @@ _KEPT = 4096
 _LARGE = "x" * _KEPT
 _READ_AT_ONCE = 1000
 _MARK_SECONDS = 1.0
-_STOP_SECONDS = 2.0
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
 _MOST_BYTES = 248 * 1024
 """Of input and output together: an event has room for no more."""
@@ -71,29 +69,19 @@ class StatusEvents:
         self._marked = self._seen
         self._missed: float | None = None
         """From when on changes are to be read from the journal."""
-        self._something = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stepfunctions-events", daemon=True)
+        self._shipper = BatchShipper("stepfunctions-events", self._send_all)
+        # It sends once the rules and their targets are there, and stops after the executor. What could not be sent by
+        # then is sent by the next start.
+        self.start, self.stop = self._shipper.start, self._shipper.stop
 
     def open(self) -> None:
         """Before the executor starts: what it changes is after the mark."""
         mark = self._context.store.get(_KIND, _MARK)
         if mark is not None and not mark["clean"]:
             self._missed = mark["time"]
-            self._something.set()
+            self._shipper.wake()
         else:
             self._put_mark(clean=False)
-
-    def start(self) -> None:
-        """Send; once the rules and their targets are there."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """After the executor. What could not be sent by then is sent by the next start."""
-        self._stopping.set()
-        self._something.set()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
 
     def observe(self, row: ExecutionRow, records: Sequence[Event]) -> None:
         """On the engine's thread."""
@@ -106,8 +94,8 @@ class StatusEvents:
             self._note(row, records, begins=begins, ends=ends)
         # After the change was noted: whoever finds nothing noted has sent all up to here.
         self._seen = records[-1].time
-        if (begins or ends or self._seen - self._marked > _MARK_SECONDS) and not self._something.is_set():
-            self._something.set()
+        if begins or ends or self._seen - self._marked > _MARK_SECONDS:
+            self._shipper.wake()
 
     def _note(self, row: ExecutionRow, records: Sequence[Event], *, begins: bool, ends: bool) -> None:
         if len(self._changes) >= _MOST:
@@ -123,26 +111,17 @@ class StatusEvents:
             is_whole = first.type in _BEGINS
             self._changes.append(_Change(row.id, _ENDS[last.type], row, kept if is_whole else None, told))
 
-    # The thread.
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._something.wait()
-                self._something.clear()
-                self._send_all()
-            self._send_all()
-            if not self._changes and self._missed is None:
-                self._marked = self._seen
-                self._put_mark(clean=True)
-        except StoreClosed:
-            # The stop took too long; the mark stays where it was.
-            return
-        except Exception:
-            logger.exception("execution status changes are no longer sent to EventBridge")
+    # The shipper's thread.
 
     def _send_all(self) -> None:
-        """Until nothing is left, or the stop leaves no time for a bus that does not answer."""
+        """Sends what there is. A stop that leaves nothing unsent says so in the mark."""
+        self._send_until_empty()
+        if self._shipper.is_stopping and not self._changes and self._missed is None:
+            self._marked = self._seen
+            self._put_mark(clean=True)
+
+    def _send_until_empty(self) -> None:
+        """Sends until nothing is left, or the stop leaves no time for a bus that does not answer."""
         while True:
             seen = self._seen
             if self._changes:
@@ -197,7 +176,7 @@ class StatusEvents:
             except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
                 if pause is None:
                     logger.error("the status change of %s was not taken by EventBridge: %s", row.arn, error)
-                elif self._stopping.wait(pause):
+                elif self._shipper.pause(pause):
                     return False
         return True
 

@@ -21,12 +21,12 @@ from local.documents import Document
 from local.sagemaker import storage
 from local.sagemaker.context import Context
 from local.sagemaker.errors import StorageError
+from local.shipping import BatchShipper
 from local.store import now
 
 logger = logging.getLogger(__name__)
 
 _BATCH_SECONDS = 1.0
-_STOP_SECONDS = 2.0
 _JSON_LINES = "application/jsonlines"
 
 
@@ -35,18 +35,11 @@ class Capture:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._state = threading.Condition()
+        self._lock = threading.Lock()
         self._lines: dict[tuple[str, str, str], list[str]] = {}
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="endpoint-capture", daemon=True)
-        self._started = False
-
-    def stop(self) -> None:
-        with self._state:
-            self._stopping = True
-            self._state.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+        pause = _BATCH_SECONDS * context.settings.hosting.pace
+        self._shipper = BatchShipper("endpoint-capture", self._store_all, pause)
+        self.stop = self._shipper.stop
 
     def add(
         self,
@@ -60,23 +53,17 @@ class Capture:
         if not config.get("EnableCapture", True) or random.random() * 100 >= config["InitialSamplingPercentage"]:
             return
         text = json.dumps(line(config, request, answer, str(uuid.uuid4())), separators=(",", ":"))
-        with self._state:
+        with self._lock:
             self._lines.setdefault((config["DestinationS3Uri"], endpoint, variant), []).append(text)
-            if not self._started and not self._stopping:
-                self._started = True
-                self._thread.start()
-            self._state.notify_all()
+        # Few endpoints capture: the thread is there once one does.
+        self._shipper.start()
+        self._shipper.wake()
 
-    def _run(self) -> None:
-        stop = False
-        while not stop:
-            with self._state:
-                self._state.wait_for(lambda: bool(self._lines) or self._stopping)
-                self._state.wait_for(lambda: self._stopping, _BATCH_SECONDS * self._context.settings.hosting.pace)
-                batches, self._lines = self._lines, {}
-                stop = self._stopping
-            for (destination, endpoint, variant), lines in batches.items():
-                self._store(destination, endpoint, variant, lines)
+    def _store_all(self) -> None:
+        with self._lock:
+            batches, self._lines = self._lines, {}
+        for (destination, endpoint, variant), lines in batches.items():
+            self._store(destination, endpoint, variant, lines)
 
     def _store(self, destination: str, endpoint: str, variant: str, lines: list[str]) -> None:
         at = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""What CloudWatch is told of an endpoint's invocations: counted here, put in batches by one thread.
+"""What CloudWatch is told of an endpoint's invocations: counted here, put in batches.
 
 Source: "Metrics for monitoring Amazon SageMaker with Amazon CloudWatch" in the SageMaker developer guide.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sagemaker.settings import Cloud
+from local.shipping import BatchShipper
 from local.store import now
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,6 @@ logger = logging.getLogger(__name__)
 NAMESPACE = "AWS/SageMaker"
 _BATCH_SECONDS = 2.0
 _BATCH_METRICS = 500
-_STOP_SECONDS = 2.0
 _MICROSECONDS = "Microseconds"
 
 _Key = tuple[str, tuple[tuple[str, str], ...], str]
@@ -32,26 +32,14 @@ class Meter:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._state = threading.Condition()
+        self._lock = threading.Lock()
         self._counted: dict[_Key, list[float]] = {}
         """Of each: how many, their sum, the least and the most."""
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="sagemaker-metrics", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """What is counted is put, or given up on after a moment."""
-        with self._state:
-            self._stopping = True
-            self._state.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(_STOP_SECONDS)
+        self._shipper = BatchShipper("sagemaker-metrics", self._put_all, _BATCH_SECONDS)
+        self.start, self.stop = self._shipper.start, self._shipper.stop
 
     def add(self, dimensions: tuple[tuple[str, str], ...], values: dict[str, float], unit: str = "None") -> None:
-        with self._state:
-            asleep = not self._counted
+        with self._lock:
             for name, value in values.items():
                 seen = self._counted.get((name, dimensions, unit))
                 if seen is None:
@@ -61,21 +49,14 @@ class Meter:
                     seen[1] += value
                     seen[2] = min(seen[2], value)
                     seen[3] = max(seen[3], value)
-            if asleep:
-                self._state.notify_all()
+        self._shipper.wake()
 
-    def _run(self) -> None:
-        stop = False
-        while not stop:
-            with self._state:
-                self._state.wait_for(lambda: bool(self._counted) or self._stopping)
-                # Let a batch gather; a stop does not wait for it.
-                self._state.wait_for(lambda: self._stopping, _BATCH_SECONDS)
-                counted, self._counted = self._counted, {}
-                stop = self._stopping
-            data = [_datum(key, seen) for key, seen in counted.items()]
-            for start in range(0, len(data), _BATCH_METRICS):
-                self._put(data[start : start + _BATCH_METRICS])
+    def _put_all(self) -> None:
+        with self._lock:
+            counted, self._counted = self._counted, {}
+        data = [_datum(key, seen) for key, seen in counted.items()]
+        for start in range(0, len(data), _BATCH_METRICS):
+            self._put(data[start : start + _BATCH_METRICS])
 
     def _put(self, data: list[dict[str, Any]]) -> None:
         try:
