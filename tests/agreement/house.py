@@ -1,6 +1,6 @@
-"""What the plan of the house is counted by: circles of files, long functions, long signatures, names that say nothing.
+"""What the plan of the house is counted by: circles of files, long functions, long signatures, words that say nothing.
 
-`python -m tests.agreement.house` prints the counts; `test_house.py` holds them.
+`python -m tests.agreement.house [--names] [--docstrings]` prints counts and places; `test_house.py` holds them.
 """
 
 import ast
@@ -15,6 +15,14 @@ PACKAGES = ("cli", "functions", "local", "pipelines", "workflows")
 MOST_LINES, MOST_PARAMETERS = 40, 6
 EMPTY_NAMES = frozenset({"found", "given", "answer", "one"})
 """They say that a value was come by, not what it is."""
+_NO_VERBS = frozenset({
+    "a", "after", "all", "an", "anything", "as", "at", "before", "between", "both", "by", "each", "either", "every",
+    "everything", "everybody", "false", "for", "from", "how", "if", "in", "into", "it", "its", "neither", "no",
+    "nobody", "none", "not", "nothing", "of", "on", "one", "only", "or", "other", "others", "some", "something",
+    "such", "that", "the", "their", "them", "these", "they", "this", "those", "to", "true", "two", "under", "until",
+    "what", "when", "where", "whether", "which", "while", "who", "whoever", "whose", "why", "with", "without",
+})  # fmt: skip
+"""What begins a docstring whose subject is the name of its function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,21 @@ def empty_names(trees: Mapping[str, ast.Module]) -> Counter[str]:
             if name in EMPTY_NAMES:
                 counts[f"{module}: {name}"] += 1
     return counts
+
+
+def fragments(trees: Mapping[str, ast.Module]) -> Iterator[str]:
+    """Yields the functions whose docstring begins without a verb; a property is a noun, and so may its docstring be."""
+    for module, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_property(node):
+                words = (ast.get_docstring(node) or "").split()
+                if words and words[0].strip("`.,:;()").lower() in _NO_VERBS:
+                    yield f"{module}:{node.lineno} {node.name}: {' '.join(words[:8])}"
+
+
+def _is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    names = {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
+    return bool(names & {"property", "cached_property"})
 
 
 def _imported(module: str, tree: ast.Module, trees: Mapping[str, ast.Module]) -> set[str]:
@@ -150,6 +173,11 @@ def main() -> None:
     if "--names" in sys.argv:
         for place, count in names.most_common():
             print(f"  {count} {place}")
+    without_verb = list(fragments(trees))
+    print(f"docstrings without a verb: {len(without_verb)}")
+    if "--docstrings" in sys.argv:
+        for place in without_verb:
+            print(f"  {place}")
 
 
 if __name__ == "__main__":
