@@ -19,7 +19,7 @@ Port = Annotated[int, typer.Option(min=1, max=65535, help="The one port of the l
 
 
 class Isolation(StrEnum):
-    """As in `local.sagemaker.settings`, which takes longer to import."""
+    """As in `local.sagemaker.machine.settings`, which takes longer to import."""
 
     AUTO = "auto"
     NAMESPACE = "namespace"

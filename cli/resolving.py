@@ -16,7 +16,7 @@ from pipelines.problems import PipelinesError
 from pipelines.spec import AlgorithmSpec
 
 if TYPE_CHECKING:
-    from local.sagemaker.images import Images
+    from local.sagemaker.machine.images import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Resolved:
 def resolve(project: Project, algorithms: Sequence[Algorithm]) -> list[Resolved]:
     """Each algorithm in the local cloud's terms; definitions come from the cache where nothing has changed."""
     from cli.publishing import image_folders
-    from local.sagemaker.images import FRAMEWORKS, Images
+    from local.sagemaker.machine.images import FRAMEWORKS, Images
 
     images = Images(image_folders(tuple(algorithms)), project.root / "images.yaml", FRAMEWORKS)
     found = {}

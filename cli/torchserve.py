@@ -37,8 +37,8 @@ def archive(
     as_json: Json = False,
 ) -> None:
     """Pack a TorchScript file and its handler as a .mar; the same inputs give the same bytes."""
-    from local.sagemaker.environments import Environments
-    from local.sagemaker.errors import ImageError
+    from local.sagemaker.machine.environments import Environments
+    from local.sagemaker.wire.errors import ImageError
     from local.torchserve import Inputs, make
 
     project = projects.find()

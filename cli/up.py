@@ -13,7 +13,7 @@ from cli.options import Isolation, Json, Port
 from cli.output import err, out, print_json, say
 
 if TYPE_CHECKING:
-    from local.sagemaker.processes.isolation import Boundary
+    from local.sagemaker.machine.processes.isolation import Boundary
 
 
 def up(

@@ -21,9 +21,9 @@ from local import ministack, stack
 from local.clients import LocalClients
 from local.errors import IsolationRefused, LocalCloudError, PortInUse, StateInUse
 from local.ministack.starting import Starts
-from local.sagemaker.errors import IsolationError
+from local.sagemaker.machine.settings import Settings as SageMakerSettings
 from local.sagemaker.service import SageMaker
-from local.sagemaker.settings import Settings as SageMakerSettings
+from local.sagemaker.wire.errors import IsolationError
 from local.server import front
 from local.settings import ACCOUNT, REGION, LocalSettings
 from local.stepfunctions.executor.collector import collect_seldom

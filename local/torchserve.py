@@ -2,7 +2,7 @@
 is written again without the time of day, so that the same inputs give the same bytes.
 
 Nothing of a model or a handler is run here, and torch is not needed. The archiver has an environment of its own
-(`local.sagemaker.environments`); cicd/torchserve holds what an archive becomes.
+(`local.sagemaker.machine.environments`); cicd/torchserve holds what an archive becomes.
 """
 
 import ast
@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 from local.errors import LocalCloudError
-from local.sagemaker.environments import Environments
+from local.sagemaker.machine.environments import Environments
 
 # What torch-model-archiver 0.12.0 knows as handlers of TorchServe's own.
 HANDLERS = (

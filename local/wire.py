@@ -1,7 +1,8 @@
 """Requests checked and answers shaped by botocore's own model of a service.
 
 The model is the contract that boto3, the CLI and the SDKs were generated from, so what passes here is what they send
-and can read. Each API raises its own errors for what is found (`sagemaker/wire.py`, `stepfunctions/api/wire.py`).
+and can read. Each API raises its own errors for what is found (`sagemaker/wire/shapes.py`,
+`stepfunctions/api/wire.py`).
 """
 
 import functools

@@ -6,13 +6,13 @@ Each takes the context and the checked request, and answers a document that is t
 from collections.abc import Callable, Mapping
 
 from local.documents import Document
-from local.sagemaker import models, registry, search, tags
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints import api as endpoints
-from local.sagemaker.endpoints import configs
 from local.sagemaker.jobs import processing, training, transform, tuning
+from local.sagemaker.machine.machine import Context
 from local.sagemaker.pipelines import api as pipelines
 from local.sagemaker.pipelines import callbacks, requests
+from local.sagemaker.resources import endpoint_configs as configs
+from local.sagemaker.resources import models, registry, search, tags
 
 Operation = Callable[[Context, Document], Document]
 

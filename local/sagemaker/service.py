@@ -14,31 +14,31 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
 
-from local.sagemaker import patience, wire
-from local.sagemaker.arns import Arns
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints import asynchronous, invoke, streaming
 from local.sagemaker.endpoints.capture import Capture
 from local.sagemaker.endpoints.hosting import Endpoints
-from local.sagemaker.endpoints.metrics import Meter
 from local.sagemaker.endpoints.streaming import Parts
-from local.sagemaker.environments import Environments, Progress
-from local.sagemaker.errors import (
+from local.sagemaker.jobs import processing, training, transform, tuning
+from local.sagemaker.jobs.runner import Jobs
+from local.sagemaker.machine.environments import Environments, Progress
+from local.sagemaker.machine.events import Outbox
+from local.sagemaker.machine.logs import Shipper
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.metrics import Meter
+from local.sagemaker.machine.processes.docker import DockerImages
+from local.sagemaker.machine.processes.isolation import Boundary, probe
+from local.sagemaker.machine.settings import Cloud, Isolation, Settings
+from local.sagemaker.operations import OPERATIONS
+from local.sagemaker.pipelines.executions import Executions
+from local.sagemaker.wire import patience, shapes
+from local.sagemaker.wire.arns import Arns
+from local.sagemaker.wire.errors import (
     ApiError,
     EndpointValidationError,
     ServiceUnavailable,
     UnknownOperation,
     ValidationException,
 )
-from local.sagemaker.events import Outbox
-from local.sagemaker.jobs import processing, training, transform, tuning
-from local.sagemaker.jobs.runner import Jobs
-from local.sagemaker.logs import Shipper
-from local.sagemaker.operations import OPERATIONS
-from local.sagemaker.pipelines.executions import Executions
-from local.sagemaker.processes.docker import DockerImages
-from local.sagemaker.processes.isolation import Boundary, probe
-from local.sagemaker.settings import Cloud, Isolation, Settings
 from local.store import Store, StoreClosed
 
 logger = logging.getLogger(__name__)
@@ -218,7 +218,7 @@ def _operate(context: Context, headers: Mapping[str, str], body: bytes) -> Respo
     name = target.removeprefix(_TARGET)
     if not target.startswith(_TARGET) or not name:
         raise UnknownOperation("The request names no SageMaker operation (X-Amz-Target: SageMaker.<Operation>).")
-    shape = wire.input_shape(name)
+    shape = shapes.input_shape(name)
     operation = OPERATIONS.get(name)
     if operation is None:
         raise UnknownOperation(f"The operation {name} is not run by this local SageMaker.")
@@ -226,14 +226,14 @@ def _operate(context: Context, headers: Mapping[str, str], body: bytes) -> Respo
         request = json.loads(body or b"{}")
     except ValueError as error:
         raise ValidationException(f"The request is not JSON: {error}") from error
-    wire.check(shape, request)
+    shapes.check(shape, request)
     given = {k: v for k, v in request.items() if v is not None}
     document = (
         patience.answered(context, name, lambda: operation(context, given))
         if patience.looks_seldom(headers)
         else operation(context, given)
     )
-    return 200, _headers("application/x-amz-json-1.1"), json.dumps(wire.answer(name, document)).encode()
+    return 200, _headers("application/x-amz-json-1.1"), json.dumps(shapes.answer(name, document)).encode()
 
 
 def _invoke(

@@ -6,10 +6,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from local.sagemaker import wire
 from local.sagemaker.operations import OPERATIONS
 from local.sagemaker.pipelines import steps, supplied
 from local.sagemaker.pipelines.kinds import StepType
+from local.sagemaker.wire import shapes
 from local.wire import model
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "sagemaker.md"
@@ -31,7 +31,7 @@ def operations() -> Iterator[str]:
     runtime = ", ".join(sorted(model("sagemaker-runtime").operation_names))
     yield f"| (sagemaker-runtime) | {runtime} |"
     yield ""
-    count = len(wire.model().operation_names)
+    count = len(shapes.model().operation_names)
     yield f"Every other of the {count} operations in botocore's model is answered UnknownOperationException."
 
 
@@ -64,7 +64,7 @@ def test_the_tables_of_the_page_are_what_the_code_has() -> None:
 
 
 def test_every_operation_that_runs_is_one_of_aws() -> None:
-    assert set(OPERATIONS) <= set(wire.model().operation_names)
+    assert set(OPERATIONS) <= set(shapes.model().operation_names)
 
 
 if __name__ == "__main__":

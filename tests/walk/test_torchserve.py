@@ -22,8 +22,8 @@ import pytest
 import urllib3
 
 from cli import project as projects
-from local.sagemaker import package_index
-from local.sagemaker.environments import Environments
+from local.sagemaker.machine import package_index
+from local.sagemaker.machine.environments import Environments
 from local.settings import free_port
 from tests.walk.cloud import HEADRACE, ROOT
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints.clock import Clock
+from local.sagemaker.machine.machine import Context
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker import listing, tags
-from local.sagemaker.context import Context
-from local.sagemaker.endpoints import configs, description, rollout
+from local.sagemaker.endpoints import description, rollout
 from local.sagemaker.endpoints.state import BUSY, KIND, EndpointStatus, tell, tell_stage
-from local.sagemaker.errors import ValidationException
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.resources import endpoint_configs as configs
+from local.sagemaker.resources import tags
+from local.sagemaker.wire import listing
+from local.sagemaker.wire.errors import ValidationException
 from local.store import AlreadyThere, now
 
 

@@ -5,11 +5,11 @@ import json
 import uuid
 
 from local.documents import Document
-from local.sagemaker import storage
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints import backlog, runtime
 from local.sagemaker.endpoints.headers import Headers
-from local.sagemaker.errors import EndpointValidationError
+from local.sagemaker.machine import storage
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire.errors import EndpointValidationError
 from local.store import now
 
 _MAX_INLINE = 128_000

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Iterator
 
 from local.documents import Document
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints.inference import Inference
-from local.sagemaker.endpoints.metrics import Metrics
 from local.sagemaker.endpoints.traffic import Route, Traffic
-from local.sagemaker.errors import WorkFailed
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.metrics import Metrics
+from local.sagemaker.wire.errors import WorkFailed
 from local.store import StoreClosed
 
 KIND = "inference-request"

@@ -18,9 +18,9 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
-from local.sagemaker import storage
-from local.sagemaker.context import Context
-from local.sagemaker.errors import StorageError
+from local.sagemaker.machine import storage
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire.errors import StorageError
 from local.shipping import BatchShipper
 from local.store import now
 

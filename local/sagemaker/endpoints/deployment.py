@@ -4,14 +4,14 @@ import threading
 from collections.abc import Callable
 from fractions import Fraction
 
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints import alarms, description
 from local.sagemaker.endpoints.clock import Clock
 from local.sagemaker.endpoints.fleet import Fleet
 from local.sagemaker.endpoints.record import Record
 from local.sagemaker.endpoints.rollout import Bake, Launch, Plan, Retire, Shift, Step
 from local.sagemaker.endpoints.traffic import Traffic
-from local.sagemaker.errors import WorkFailed
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire.errors import WorkFailed
 from local.store import now
 
 

@@ -1,8 +1,8 @@
 """A container's failure in the words of the runtime."""
 
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints.instance import Reply, Unanswered
-from local.sagemaker.errors import ModelError
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire.errors import ModelError
 
 _MOST_SAID = 1 << 16
 

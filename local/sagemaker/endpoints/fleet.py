@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker import models
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints import rollout
-from local.sagemaker.endpoints.image import prepare
 from local.sagemaker.endpoints.instance import Instance
 from local.sagemaker.endpoints.multimodel import ManyModels
-from local.sagemaker.endpoints.server import Server
 from local.sagemaker.endpoints.serverless import OnDemand
 from local.sagemaker.endpoints.variant import DRAIN_SECONDS, Variant
-from local.sagemaker.models import Model, Served
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.resources import models
+from local.sagemaker.resources.models import Model, Served
+from local.sagemaker.serving.image import prepare
+from local.sagemaker.serving.server import Server
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from local.documents import Document
-from local.sagemaker.context import Context
-from local.sagemaker.endpoints import configs, rollout
+from local.sagemaker.endpoints import rollout
 from local.sagemaker.endpoints.backlog import AsyncQueue
 from local.sagemaker.endpoints.deployment import Deployment, Interrupted, RollbackFailed, RolledBack
 from local.sagemaker.endpoints.desired import rescaled, retaining
@@ -23,7 +22,9 @@ from local.sagemaker.endpoints.shadow import Shadows
 from local.sagemaker.endpoints.state import KIND, EndpointStatus
 from local.sagemaker.endpoints.traffic import Traffic
 from local.sagemaker.endpoints.variant import DRAIN_SECONDS, STOP_SECONDS, join, stopped
-from local.sagemaker.errors import ApiError, WorkFailed
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.resources import endpoint_configs as configs
+from local.sagemaker.wire.errors import ApiError, WorkFailed
 from local.store import StoreClosed
 
 logger = logging.getLogger(__name__)

@@ -14,14 +14,14 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
-from local.sagemaker import storage
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints import failures, messages
 from local.sagemaker.endpoints.headers import ATTRIBUTES, PREFIX
 from local.sagemaker.endpoints.instance import Ask, Unanswered
-from local.sagemaker.endpoints.metrics import Metrics
 from local.sagemaker.endpoints.traffic import Route
-from local.sagemaker.errors import ApiError, StorageError, WorkFailed
+from local.sagemaker.machine import storage
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.metrics import Metrics
+from local.sagemaker.wire.errors import ApiError, StorageError, WorkFailed
 from local.store import now
 
 logger = logging.getLogger(__name__)

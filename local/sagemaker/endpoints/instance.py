@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
-from local.sagemaker.endpoints.http import BrokenOff, NoAnswer, TooLate
 from local.sagemaker.endpoints.multimodel import ManyModels
-from local.sagemaker.endpoints.server import Exchange, Server
-from local.sagemaker.errors import SageMakerError, WorkFailed
+from local.sagemaker.serving.http import BrokenOff, NoAnswer, TooLate
+from local.sagemaker.serving.server import Exchange, Server
+from local.sagemaker.wire.errors import SageMakerError, WorkFailed
 
 _IN_MEMORY = 8 << 20
 _TYPE, _ACCEPT = "content-type", "accept"

@@ -5,15 +5,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints import failures, runtime
 from local.sagemaker.endpoints.headers import ATTRIBUTES, CLOSED_SESSION, OPENED_SESSION, SESSION, Headers
 from local.sagemaker.endpoints.hosting import Hosted
 from local.sagemaker.endpoints.instance import Instance, Unanswered
-from local.sagemaker.endpoints.metrics import Metrics, Timed
 from local.sagemaker.endpoints.multimodel import ModelNotThere
 from local.sagemaker.endpoints.traffic import Route
-from local.sagemaker.errors import EndpointValidationError, ModelNotReady, WorkFailed
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.metrics import Metrics, Timed
+from local.sagemaker.wire.errors import EndpointValidationError, ModelNotReady, WorkFailed
 
 
 def invoke(context: Context, name: str, headers: Headers, body: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -12,13 +12,13 @@ import time
 from collections import OrderedDict
 from pathlib import Path
 
-from local.sagemaker import storage
-from local.sagemaker.context import Context
-from local.sagemaker.endpoints.image import fetch_archive
-from local.sagemaker.endpoints.server import Server
-from local.sagemaker.errors import StorageError, WorkFailed
-from local.sagemaker.models import Served
-from local.sagemaker.processes import environment
+from local.sagemaker.machine import storage
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.processes import environment
+from local.sagemaker.resources.models import Served
+from local.sagemaker.serving.image import fetch_archive
+from local.sagemaker.serving.server import Server
+from local.sagemaker.wire.errors import StorageError, WorkFailed
 
 _LOADED, _ALREADY, _FULL = 200, 409, 507
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints import description
 from local.sagemaker.endpoints.fleet import Fleet
 from local.sagemaker.endpoints.state import KIND, EndpointStatus, tell, tell_deleted, tell_stage
 from local.sagemaker.jobs.runner import shortened
+from local.sagemaker.machine.machine import Context
 from local.store import now
 
 _IN_PROGRESS = ("PendingDeploymentSummary", "_Pending", "_Scaling")

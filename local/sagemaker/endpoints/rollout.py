@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from local.sagemaker.errors import ValidationException
+from local.sagemaker.wire.errors import ValidationException
 
 _ALL = Fraction(1)
 _ALL_AT_ONCE: Mapping[str, Any] = {

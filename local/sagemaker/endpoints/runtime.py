@@ -8,14 +8,14 @@ from functools import cache
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker import wire
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints.headers import ATTRIBUTES, NEW_SESSION, PREFIX, SESSION, TARGET_MODEL, Headers
 from local.sagemaker.endpoints.hosting import Hosted
 from local.sagemaker.endpoints.instance import Ask
 from local.sagemaker.endpoints.state import KIND
 from local.sagemaker.endpoints.traffic import Route, UnknownVariant
-from local.sagemaker.errors import (
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire import shapes
+from local.sagemaker.wire.errors import (
     EndpointValidationError,
     ModelNotReady,
     ServiceUnavailable,
@@ -36,7 +36,7 @@ _REFUSED = {
 @cache
 def _members(operation: str) -> tuple[tuple[str, str, bool], ...]:
     """Of the headers: member, header, whether it is a number."""
-    shape: Any = wire.model("sagemaker-runtime").operation_model(operation).input_shape
+    shape: Any = shapes.model("sagemaker-runtime").operation_model(operation).input_shape
     return tuple(
         (member, of.serialization["name"].lower(), of.type_name == "integer")
         for member, of in shape.members.items()
@@ -54,7 +54,7 @@ def check(operation: str, name: str, headers: Headers) -> Document:
     # The body is not copied into the check; its length is looked at where it is read.
     members |= {"EndpointName": name, "Body": ""}
     try:
-        wire.check(wire.model("sagemaker-runtime").operation_model(operation).input_shape, members)
+        shapes.check(shapes.model("sagemaker-runtime").operation_model(operation).input_shape, members)
     except ValidationException as error:
         raise EndpointValidationError(error.message) from error
     for member, what in _REFUSED.items():

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Mapping
 
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints.clock import Clock
 from local.sagemaker.endpoints.instance import Instance
 from local.sagemaker.endpoints.variant import DRAIN_SECONDS, Variant
-from local.sagemaker.errors import Throttled, WorkFailed
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire.errors import Throttled, WorkFailed
 
 
 class OnDemand:

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from local.sagemaker.endpoints.fleet import Fleet
 from local.sagemaker.endpoints.instance import Ask, Unanswered
-from local.sagemaker.endpoints.metrics import Metrics
 from local.sagemaker.endpoints.variant import Variant
-from local.sagemaker.errors import WorkFailed
+from local.sagemaker.machine.metrics import Metrics
+from local.sagemaker.wire.errors import WorkFailed
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker import events, tags
-from local.sagemaker.context import Context
+from local.sagemaker.machine import events
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.resources import tags
 
 KIND = "endpoint"
 DEPLOYMENT = "SageMaker Endpoint Deployment State Change"

@@ -9,13 +9,13 @@ import time
 import zlib
 from collections.abc import Callable
 
-from local.sagemaker.context import Context
 from local.sagemaker.endpoints import failures, runtime
 from local.sagemaker.endpoints.headers import Headers
 from local.sagemaker.endpoints.instance import Reply, Unanswered
 from local.sagemaker.endpoints.invoke import fields, sessions, unloaded
-from local.sagemaker.endpoints.metrics import Metrics
-from local.sagemaker.errors import WorkFailed
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.metrics import Metrics
+from local.sagemaker.wire.errors import WorkFailed
 
 _STRING = 7
 _EVENTS = "application/vnd.amazon.eventstream"

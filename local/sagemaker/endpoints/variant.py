@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from local.documents import Document
 from local.sagemaker.endpoints.instance import Instance
-from local.sagemaker.errors import WorkFailed
+from local.sagemaker.wire.errors import WorkFailed
 
 DRAIN_SECONDS = 60.0
 """How long an instance that is no longer wanted may take to end its requests."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from local.sagemaker.context import Context
 from local.sagemaker.jobs.runner import Job
 from local.sagemaker.jobs.volume import Volume
-from local.sagemaker.logs import LogStream
-from local.sagemaker.processes.process import Command, ContainerProcess
+from local.sagemaker.machine.logs import LogStream
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.processes.process import Command, ContainerProcess
 
 _MAX_MESSAGE = 4096
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker import archives, storage
-from local.sagemaker.context import Context
-from local.sagemaker.errors import StorageError, ValidationException, WorkFailed
+from local.sagemaker.machine import archives, storage
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire.errors import StorageError, ValidationException, WorkFailed
 
 _CHUNK = 1 << 20
 _TYPES = ("S3Prefix", "ManifestFile", "AugmentedManifestFile")

@@ -5,9 +5,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.sagemaker.context import Context
 from local.sagemaker.jobs.runner import Job
-from local.sagemaker.logs import LogStream
+from local.sagemaker.machine.logs import LogStream
+from local.sagemaker.machine.machine import Context
 from local.store import now
 
 

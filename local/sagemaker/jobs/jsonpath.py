@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from local.sagemaker.errors import ValidationException, WorkFailed
+from local.sagemaker.wire.errors import ValidationException, WorkFailed
 
 _STEP = re.compile(
     r"""\.?\[ \s* (?P<names> '[^']*' (?:\s*,\s*'[^']*')* | "[^"]*" (?:\s*,\s*"[^"]*")* ) \s* \]

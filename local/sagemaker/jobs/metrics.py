@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker.errors import ValidationException
+from local.sagemaker.wire.errors import ValidationException
 from local.store import now
 
 

@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.documents import Document
-from local.sagemaker import events, storage
-from local.sagemaker.context import Context
-from local.sagemaker.environments import Environment
 from local.sagemaker.jobs import container, inputs, instances
 from local.sagemaker.jobs.container import Cause, Ending
 from local.sagemaker.jobs.inputs import Share
@@ -18,7 +15,10 @@ from local.sagemaker.jobs.instances import Group, Instance
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status, shortened
 from local.sagemaker.jobs.uploads import Synced, Uploads
 from local.sagemaker.jobs.volume import Volume
-from local.sagemaker.processes import environment
+from local.sagemaker.machine import events, storage
+from local.sagemaker.machine.environments import Environment
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.processes import environment
 from local.store import now
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.sagemaker.errors import ValidationException
+from local.sagemaker.wire.errors import ValidationException
 
 Values = dict[str, str]
 """Hyperparameters as a training job gets them."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from local.sagemaker.errors import WorkFailed
+from local.sagemaker.wire.errors import WorkFailed
 
 _MEGABYTE = 1 << 20
 _RECORDIO_MAGIC = 0xCED7230A

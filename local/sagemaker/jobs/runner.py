@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.documents import Document
-from local.sagemaker import events, listing, tags
-from local.sagemaker.errors import ResourceInUse, ResourceNotFound, ValidationException, WorkFailed
+from local.sagemaker.machine import events
+from local.sagemaker.resources import tags
+from local.sagemaker.wire import listing
+from local.sagemaker.wire.errors import ResourceInUse, ResourceNotFound, ValidationException, WorkFailed
 from local.store import AlreadyThere, StoreClosed, now
 
 if TYPE_CHECKING:
-    from local.sagemaker.context import Context
+    from local.sagemaker.machine.machine import Context
 
 logger = logging.getLogger(__name__)
 

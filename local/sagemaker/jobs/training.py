@@ -13,10 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker import archives, events, storage
-from local.sagemaker.context import Context
-from local.sagemaker.environments import Environment
-from local.sagemaker.errors import ValidationException, WorkFailed
 from local.sagemaker.jobs import container, inputs, instances
 from local.sagemaker.jobs.container import Cause, Ending
 from local.sagemaker.jobs.inputs import Share
@@ -25,7 +21,11 @@ from local.sagemaker.jobs.metrics import Metrics
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.uploads import Synced, Uploads
 from local.sagemaker.jobs.volume import Volume
-from local.sagemaker.processes import environment
+from local.sagemaker.machine import archives, events, storage
+from local.sagemaker.machine.environments import Environment
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.processes import environment
+from local.sagemaker.wire.errors import ValidationException, WorkFailed
 from local.store import now
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"

@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import IO, Any
 
 from local.documents import Document
-from local.sagemaker import events, models, storage
-from local.sagemaker.context import Context
-from local.sagemaker.endpoints import image
-from local.sagemaker.endpoints.http import NoAnswer
-from local.sagemaker.endpoints.server import Server
-from local.sagemaker.errors import ValidationException, WorkFailed
 from local.sagemaker.jobs import filters, inputs
 from local.sagemaker.jobs.filters import DataProcessing
 from local.sagemaker.jobs.inputs import Found
 from local.sagemaker.jobs.records import Batching, Payload
 from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
-from local.sagemaker.logs import LogStream
+from local.sagemaker.machine import events, storage
+from local.sagemaker.machine.logs import LogStream
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.resources import models
+from local.sagemaker.serving import image
+from local.sagemaker.serving.http import NoAnswer
+from local.sagemaker.serving.server import Server
+from local.sagemaker.wire.errors import ValidationException, WorkFailed
 from local.store import now
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker import events, listing, wire
-from local.sagemaker.context import Context
-from local.sagemaker.errors import ApiError, ValidationException, WorkFailed
 from local.sagemaker.jobs import inputs, strategies, training
 from local.sagemaker.jobs.ranges import Categorical, Space, Values, space
 from local.sagemaker.jobs.runner import INTERRUPTED, Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.strategies import Tried
+from local.sagemaker.machine import events
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire import listing, shapes
+from local.sagemaker.wire.errors import ApiError, ValidationException, WorkFailed
 from local.store import now
 
 _OBJECTIVE = "_tuning_objective_metric"
@@ -74,7 +75,7 @@ def _check_definition(context: Context, request: Document, definition: Definitio
         if parameter.name in static:
             raise ValidationException(f"The hyperparameter {parameter.name} is both static and tuned.")
     trial = _request(request, definition, "check", definition.space.values([0.5] * len(definition.space.parameters)))
-    wire.check(wire.input_shape("CreateTrainingJob"), trial)
+    shapes.check(shapes.input_shape("CreateTrainingJob"), trial)
     training.KIND.check(context, trial)
     _check_metric(context, definition)
 

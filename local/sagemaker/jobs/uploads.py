@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from local.sagemaker import storage
-from local.sagemaker.context import Context
-from local.sagemaker.errors import StorageError
-from local.sagemaker.logs import LogStream
+from local.sagemaker.machine import storage
+from local.sagemaker.machine.logs import LogStream
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire.errors import StorageError
 
 _State = tuple[int, int]
 

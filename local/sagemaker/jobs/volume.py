@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from local.sagemaker.context import Context
+from local.sagemaker.machine.machine import Context
 
 _LEAST_PAUSE = 0.5
 _PAUSES_PER_LOOK = 20

@@ -3,13 +3,14 @@
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
-from local.sagemaker import listing, tags
-from local.sagemaker.arns import resource
-from local.sagemaker.context import Context
-from local.sagemaker.errors import ConflictException, ResourceNotFound, ValidationException
+from local.sagemaker.machine.machine import Context
 from local.sagemaker.pipelines import caching, versions
 from local.sagemaker.pipelines.definition import parse
 from local.sagemaker.pipelines.journal import DEFINITION, EXECUTION, STEP, ExecutionStatus
+from local.sagemaker.resources import tags
+from local.sagemaker.wire import listing
+from local.sagemaker.wire.arns import resource
+from local.sagemaker.wire.errors import ConflictException, ResourceNotFound, ValidationException
 from local.store import AlreadyThere, now
 
 KIND, TOKEN = "pipeline", "execution-token"

@@ -8,14 +8,14 @@ from typing import Any
 
 from botocore.model import Shape
 
-from local.sagemaker import wire
 from local.sagemaker.pipelines.expressions import is_expression
 from local.sagemaker.pipelines.kinds import Kind
+from local.sagemaker.wire import shapes
 
 
 def problems(kind: Kind, arguments: dict[str, Any]) -> Iterator[str]:
     """What does not fit, worded as AWS words it."""
-    shape: Any = wire.input_shape(kind.operation)
+    shape: Any = shapes.input_shape(kind.operation)
     yield from _structure(shape, arguments, optional=kind.name if kind.named else "")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker.context import Context
+from local.sagemaker.machine.machine import Context
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.kinds import BESIDE
 from local.store import now

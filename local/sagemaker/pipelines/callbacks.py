@@ -12,11 +12,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
-from local.sagemaker.context import Context
-from local.sagemaker.errors import ResourceNotFound, ValidationException
+from local.sagemaker.machine.machine import Context
 from local.sagemaker.pipelines import names
 from local.sagemaker.pipelines.functions import listed
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
+from local.sagemaker.wire.errors import ResourceNotFound, ValidationException
 from local.store import now
 
 KIND = "pipeline-callback"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from local.sagemaker.errors import ValidationException
 from local.sagemaker.pipelines import arguments, conditions, durations, expressions, parameters, retries
 from local.sagemaker.pipelines.kinds import KINDS, Kind, StepType
 from local.sagemaker.pipelines.parameters import Parameter
+from local.sagemaker.wire.errors import ValidationException
 
 _VERSIONS = frozenset({"2020-12-01"})
 _NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")

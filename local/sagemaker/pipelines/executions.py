@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from local.documents import Document
-from local.sagemaker import storage
-from local.sagemaker.context import Context
-from local.sagemaker.errors import SageMakerError, WorkFailed
+from local.sagemaker.machine import storage
+from local.sagemaker.machine.machine import Context
 from local.sagemaker.pipelines import steps
 from local.sagemaker.pipelines.callbacks import Waiting
 from local.sagemaker.pipelines.definition import Definition, Step, parse
@@ -26,6 +25,7 @@ from local.sagemaker.pipelines.journal import EXECUTION, ExecutionStatus, Journa
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.progress import Progress, StepStatus, ready
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
+from local.sagemaker.wire.errors import SageMakerError, WorkFailed
 from local.store import StoreClosed, now
 
 logger = logging.getLogger(__name__)

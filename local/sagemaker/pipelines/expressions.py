@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.sagemaker.errors import WorkFailed
+from local.sagemaker.wire.errors import WorkFailed
 
 _FUNCTIONS = ("Get", "Std:Join", "Std:JsonGet")
 EXECUTION_VARIABLES = frozenset(

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from local.documents import Document
-from local.sagemaker import events
-from local.sagemaker.context import Context
 from local.sagemaker.jobs.runner import shortened
+from local.sagemaker.machine import events
+from local.sagemaker.machine.machine import Context
 from local.sagemaker.pipelines import caching
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.progress import StepStatus

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from local.sagemaker.errors import ValidationException
+from local.sagemaker.wire.errors import ValidationException
 
 Parameter = Mapping[str, Any]
 """Name, Type, and perhaps DefaultValue and EnumValues."""

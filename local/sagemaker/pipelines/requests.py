@@ -3,10 +3,7 @@
 import json
 
 from local.documents import Document
-from local.sagemaker import listing
-from local.sagemaker.arns import resource
-from local.sagemaker.context import Context
-from local.sagemaker.errors import ConflictException, ResourceNotFound, ValidationException
+from local.sagemaker.machine.machine import Context
 from local.sagemaker.pipelines import api, names, selection, versions
 from local.sagemaker.pipelines.definition import Definition, parse
 from local.sagemaker.pipelines.expressions import Scope, evaluate
@@ -18,6 +15,9 @@ from local.sagemaker.pipelines.journal import (
     tell_execution,
 )
 from local.sagemaker.pipelines.progress import StepStatus
+from local.sagemaker.wire import listing
+from local.sagemaker.wire.arns import resource
+from local.sagemaker.wire.errors import ConflictException, ResourceNotFound, ValidationException
 from local.store import AlreadyThere, now
 
 _KEPT = ("PipelineExecutionDescription", "ParallelismConfiguration", "SelectiveExecutionConfig", "PipelineVersionId")

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from local.documents import Document
-from local.sagemaker.context import Context
-from local.sagemaker.errors import WorkFailed
+from local.sagemaker.machine.machine import Context
 from local.sagemaker.pipelines import caching
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.expressions import Scope, evaluate
 from local.sagemaker.pipelines.retries import Failure
+from local.sagemaker.wire.errors import WorkFailed
 
 
 class StepFailed(WorkFailed):

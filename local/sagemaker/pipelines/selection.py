@@ -6,9 +6,9 @@ Source: "Selective execution of pipeline steps" in the developer guide.
 from collections.abc import Iterable, Mapping
 
 from local.documents import Document
-from local.sagemaker.errors import ValidationException
 from local.sagemaker.pipelines.definition import Definition
 from local.sagemaker.pipelines.progress import StepStatus
+from local.sagemaker.wire.errors import ValidationException
 
 
 def needed(definition: Definition, selected: Iterable[str]) -> frozenset[str]:

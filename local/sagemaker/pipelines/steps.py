@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from local.documents import Document
-from local.sagemaker import registry, wire
-from local.sagemaker.errors import ApiError, WorkFailed
 from local.sagemaker.jobs import processing, training, transform, tuning
 from local.sagemaker.jobs.runner import INTERRUPTED, JobKind, Status
 from local.sagemaker.operations import OPERATIONS
@@ -17,6 +15,9 @@ from local.sagemaker.pipelines import caching, callbacks, conditions, functions,
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.retries import Failure
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
+from local.sagemaker.resources import registry
+from local.sagemaker.wire import shapes
+from local.sagemaker.wire.errors import ApiError, WorkFailed
 
 _LOOK_SECONDS = 0.1
 _JOBS: Mapping[str, JobKind] = {
@@ -93,8 +94,8 @@ def _call(given: Run, operation: str, request: Document) -> Document:
     if function is None:
         raise StepFailed(f"ClientError: the operation {operation} is not run by this local SageMaker.")
     try:
-        wire.check(wire.input_shape(operation), request)
-        return wire.answer(operation, function(given.context, request))
+        shapes.check(shapes.input_shape(operation), request)
+        return shapes.answer(operation, function(given.context, request))
     except ApiError as error:
         raise _not_invoked(operation, error) from error
 
@@ -155,7 +156,7 @@ def _job_failure(given: Run, reason: str) -> Failure | None:
 
 
 def _properties(given: Run, kind: JobKind, document: Document) -> Document:
-    properties = wire.answer(f"Describe{kind.prefix}", document)
+    properties = shapes.answer(f"Describe{kind.prefix}", document)
     if given.step.type == StepType.TUNING:
         properties |= _best_first(given, document)
     return properties

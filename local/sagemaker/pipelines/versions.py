@@ -1,10 +1,10 @@
 """The versions of a pipeline: one for its creation, one for each update."""
 
 from local.documents import Document
-from local.sagemaker import listing
-from local.sagemaker.arns import resource
-from local.sagemaker.context import Context
-from local.sagemaker.errors import ResourceNotFound
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.wire import listing
+from local.sagemaker.wire.arns import resource
+from local.sagemaker.wire.errors import ResourceNotFound
 from local.store import now
 
 KIND = "pipeline-version"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from local.sagemaker.machine.settings import Hosting, Settings
 from local.sagemaker.service import SageMaker
-from local.sagemaker.settings import Hosting, Settings
 from tests.unit.local.sagemaker.cloud import FakeCloud, connect, container
 
 

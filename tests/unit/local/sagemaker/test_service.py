@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.sagemaker import wire
 from local.sagemaker.operations import OPERATIONS
+from local.sagemaker.wire import shapes
 from tests.unit.local.sagemaker.cloud import ROLE, image
 from tests.unit.local.sagemaker.conftest import World
 
@@ -27,7 +27,7 @@ def register(world: World, approval: str) -> str:
 
 
 def test_every_operation_is_one_of_awss() -> None:
-    assert set(OPERATIONS) <= set(wire.model().operation_names)
+    assert set(OPERATIONS) <= set(shapes.model().operation_names)
 
 
 def test_an_operation_that_is_not_run_here_says_so(world: World) -> None:

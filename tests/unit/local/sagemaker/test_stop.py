@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.sagemaker import environments
+from local.sagemaker.machine import environments
 from local.store import Store, StoreClosed
 from tests.unit.local.sagemaker.conftest import World
-from tests.unit.local.sagemaker.endpoints import asked, configure, create, serving_image
-from tests.unit.local.sagemaker.jobs import channel, start_training
-from tests.unit.local.sagemaker.pipelines import create as create_pipeline
-from tests.unit.local.sagemaker.pipelines import definition, ended, lambda_step
-from tests.unit.local.sagemaker.pipelines import start as start_pipeline
-from tests.unit.local.sagemaker.test_async import SUCCESS, ask, message, serve
+from tests.unit.local.sagemaker.endpoints.serving import asked, configure, create, serving_image
+from tests.unit.local.sagemaker.endpoints.test_async import SUCCESS, ask, message, serve
+from tests.unit.local.sagemaker.jobs.requests import channel, start_training
+from tests.unit.local.sagemaker.pipelines.definitions import create as create_pipeline
+from tests.unit.local.sagemaker.pipelines.definitions import definition, ended, lambda_step
+from tests.unit.local.sagemaker.pipelines.definitions import start as start_pipeline
 
 SECONDS = 4.5
 """The grace of these clouds (1 s) and what a stop may take beyond it."""

@@ -1,0 +1,160 @@
+"""One running container: its process tree, its output, its end."""
+
+import contextlib
+import os
+import selectors
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from local.sagemaker.machine.logs import MAX_LINE, LogStream
+from local.sagemaker.machine.processes.isolation import Boundary
+
+_KILL_SECONDS = 10.0
+_TAIL_LINES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run, and the folder it will know as /opt/ml."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    folder: Path
+    binds: dict[str, str]
+    """Files laid over others, where there is a mount namespace: path in the container -> file."""
+    covers: dict[str, str] = field(default_factory=dict)
+    """Folders laid over others, where nothing else can be written to: /tmp -> a folder of its own."""
+    keep: tuple[str, ...] = ()
+    """Folders that stay visible though they are below what is covered."""
+    writable: tuple[str, ...] = ()
+    network: bool = True
+    """False: no network, where the kernel gives that."""
+    after: tuple[str, ...] | None = None
+    """What removes the container from outside when it was killed."""
+
+    def started_by(self, boundary: Boundary) -> list[str]:
+        """The command line of its launcher."""
+        return boundary.command(
+            list(self.argv),
+            "/opt/ml" if boundary.namespace else str(self.folder),
+            self.folder,
+            self.binds,
+            network=self.network,
+            covers=self.covers,
+            keep=self.keep,
+            writable=self.writable,
+            after=self.after,
+        )
+
+
+class ContainerProcess:
+    """Started when it is made. `exited` is set once the whole tree is gone and its output is read."""
+
+    def __init__(
+        self,
+        boundary: Boundary,
+        command: Command,
+        log: LogStream,
+        on_line: Callable[[str], None] | None = None,
+        on_exit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.exited = threading.Event()
+        self.code: int | None = None
+        self.log = log
+        self._on_line = on_line
+        self._on_exit = on_exit
+        self._stop_lock = threading.Lock()
+        self._popen = subprocess.Popen(
+            command.started_by(boundary),
+            env=command.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Ctrl-C in the terminal is for the local cloud, which then stops its containers in order.
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, name=f"container-{self._popen.pid}", daemon=True)
+        self._reader.start()
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """The exit code (128 + signal when killed), or None when it still runs after `seconds`."""
+        self.exited.wait(seconds)
+        return self.code
+
+    def stop(self, grace_seconds: float) -> None:
+        """SIGTERM, then after the grace SIGKILL for everything it started. Returns when it is gone."""
+        self.terminate()
+        if not self.exited.wait(grace_seconds):
+            self.kill()
+
+    def terminate(self) -> None:
+        with self._stop_lock, contextlib.suppress(BrokenPipeError, ValueError):
+            if self._popen.stdin is not None:
+                self._popen.stdin.write(b"T")
+                self._popen.stdin.flush()
+
+    def kill(self) -> None:
+        """Everything at once, by closing the launcher's line to us."""
+        self._hang_up()
+        if not self.exited.wait(_KILL_SECONDS):
+            self._popen.kill()
+
+    def _read(self) -> None:
+        stdout, stderr = self._popen.stdout, self._popen.stderr
+        if stdout is None or stderr is None:
+            raise RuntimeError("the container was started without pipes")
+        with selectors.DefaultSelector() as selector:
+            pending = {stdout: b"", stderr: b""}
+            selector.register(stdout, selectors.EVENT_READ)
+            selector.register(stderr, selectors.EVENT_READ)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
+                    data = os.read(stream.fileno(), 1 << 16)
+                    pending[stream] = self._lines(pending[stream] + data, stream is stderr, last=not data)
+                    if not data:
+                        selector.unregister(stream)
+        self.code = self._popen.wait()
+        for pipe in (stdout, stderr):
+            pipe.close()
+        self._hang_up()
+        self.exited.set()
+        self._on_exit()
+
+    def _hang_up(self) -> None:
+        with self._stop_lock, contextlib.suppress(BrokenPipeError):
+            if self._popen.stdin is not None:
+                self._popen.stdin.close()
+
+    def _lines(self, data: bytes, stderr: bool, last: bool) -> bytes:
+        """Pass on whole lines (and the overlong start of one); answers what is left over."""
+        *lines, rest = data.split(b"\n")
+        while len(rest) > MAX_LINE:
+            lines.append(rest[:MAX_LINE])
+            rest = rest[MAX_LINE:]
+        if last and rest:
+            lines.append(rest)
+            rest = b""
+        if lines:
+            self._pass_on(lines, stderr)
+        return rest
+
+    def _pass_on(self, lines: list[bytes], stderr: bool) -> None:
+        if self._on_line is None and self.log.is_full:
+            # Of what nobody keeps, only the end of standard error is looked at.
+            lines = lines[-_TAIL_LINES:] if stderr else []
+        texts = [piece.decode("utf-8", "replace").rstrip("\r") for raw in lines for piece in _pieces(raw)]
+        self.log.write_all(texts, stderr)
+        if self._on_line is not None:
+            for text in texts:
+                self._on_line(text)
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    if len(line) <= MAX_LINE:
+        return [line]
+    return [line[start : start + MAX_LINE] for start in range(0, len(line), MAX_LINE)]

@@ -1,0 +1,183 @@
+"""Search: what is stored, by conditions on its properties.
+
+A property is a dotted path into what the resource's Describe operation answers, such as `ModelLifeCycle.Stage`, or
+`Tags.team` for a tag; a list on the way stands for each of its items. Of resources that are never made here none are
+found.
+
+Source: API_Search, API_Filter and API_NestedFilters of the SageMaker API reference.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from local.documents import Document
+from local.sagemaker.machine.machine import Context
+from local.sagemaker.resources import tags
+from local.sagemaker.wire import listing, shapes
+from local.sagemaker.wire.arns import resource
+from local.sagemaker.wire.errors import ValidationException
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    stored: str
+    """The kind of its documents."""
+    arn: str
+    shape: str
+    """What a result holds of it, and the member it stands under."""
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "TrainingJob": _Kind("training-job", "TrainingJobArn", "TrainingJob"),
+    "HyperParameterTuningJob": _Kind(
+        "hyper-parameter-tuning-job", "HyperParameterTuningJobArn", "HyperParameterTuningJobSearchEntity"
+    ),
+    "Endpoint": _Kind("endpoint", "EndpointArn", "Endpoint"),
+    "ModelPackage": _Kind("model-package", "ModelPackageArn", "ModelPackage"),
+    "ModelPackageGroup": _Kind("model-package-group", "ModelPackageGroupArn", "ModelPackageGroup"),
+    "Pipeline": _Kind("pipeline", "PipelineArn", "Pipeline"),
+    "PipelineExecution": _Kind("pipeline-execution", "PipelineExecutionArn", "PipelineExecution"),
+    "PipelineVersion": _Kind("pipeline-version", "PipelineArn", "PipelineVersion"),
+    "Model": _Kind("model", "ModelArn", "ModelDashboardModel"),
+}
+
+
+def search(context: Context, request: Document) -> Document:
+    if "VisibilityConditions" in request:
+        raise ValidationException("VisibilityConditions is not run by this local SageMaker.")
+    name = request["Resource"]
+    kind = _KINDS.get(name)
+    own = request.get("CrossAccountFilterOption", "SameAccount") == "SameAccount"
+    documents = _documents(context, kind) if kind is not None and own else []
+    expression = request.get("SearchExpression", {})
+    found = [document for document in documents if fits(document, expression)]
+    found.sort(key=lambda document: _rank(document, request.get("SortBy", "LastModifiedTime")))
+    order = {"SortOrder": request.get("SortOrder", "Descending")}
+    asked: Document = {member: request[member] for member in ("NextToken", "MaxResults") if member in request}
+    answer = listing.page("Search", found, {**asked, **order}, name="")
+    answer["Results"] = [_result(name, kind, document) for document in answer["Results"]] if kind is not None else []
+    answer["TotalHits"] = {"Value": len(found), "Relation": "EqualTo"}
+    return answer
+
+
+def suggestions(_context: Context, _request: Document) -> Document:
+    """Words to complete what someone types into the console; there are none."""
+    return {"PropertyNameSuggestions": []}
+
+
+def _documents(context: Context, kind: _Kind) -> list[Document]:
+    found = []
+    for document in context.store.find(kind.stored):
+        arn = document[kind.arn]
+        own = {"ModelPackageName": resource(arn)} if kind.shape == "ModelPackage" else {}
+        found.append({**own, **document, **tags.list_tags(context, {"ResourceArn": arn})})
+    return found
+
+
+def _result(name: str, kind: _Kind, document: Document) -> Document:
+    given = {"Model": document, "Endpoints": []} if kind.shape == "ModelDashboardModel" else document
+    return {name: shapes.member(kind.shape, given)}
+
+
+def _rank(document: Document, path: str) -> tuple[bool, bool, Any]:
+    """Those without the property first, then numbers, then texts."""
+    value = next(iter(values(document, path)), None)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return (value is not None, not number, value if number else str(value))
+
+
+# The conditions. Pure.
+
+
+def fits(document: Document, expression: Document) -> bool:
+    """Whether a SearchExpression holds for a document."""
+    parts = [
+        *(_holds(document, one) for one in expression.get("Filters", [])),
+        *(_nested(document, one) for one in expression.get("NestedFilters", [])),
+        *(fits(document, one) for one in expression.get("SubExpressions", [])),
+    ]
+    return (any(parts) if expression.get("Operator") == "Or" else all(parts)) if parts else True
+
+
+def _nested(document: Document, nested: Document) -> bool:
+    """One item of the list must fit all the filters, whose names may begin with the list's."""
+    prefix = nested["NestedPropertyName"]
+    filters = [{**one, "Name": one["Name"].removeprefix(f"{prefix}.")} for one in nested["Filters"]]
+    items = [item for item in values(document, prefix) if isinstance(item, dict)]
+    return any(all(_holds(item, one) for one in filters) for item in items)
+
+
+def _holds(document: Document, condition: Document) -> bool:
+    operator: str = condition.get("Operator", "Equals")
+    found = [value for value in values(document, condition["Name"]) if value is not None]
+    if operator in ("Exists", "NotExists"):
+        return bool(found) == (operator == "Exists")
+    if "Value" not in condition:
+        raise ValidationException(f"The filter on {condition['Name']} needs a Value for the operator {operator}.")
+    wanted = condition["Value"]
+    if operator == "NotEquals":
+        return not any(_equals(value, wanted) for value in found)
+    return any(bool(_OPERATORS[operator](value, wanted)) for value in found)
+
+
+def _equals(value: Any, wanted: str) -> bool:
+    if isinstance(value, bool):
+        return str(value).lower() == wanted.lower()
+    return bool(_compared(value, wanted, lambda left, right: left == right))
+
+
+def _contains(value: Any, wanted: str) -> bool:
+    return wanted.lower() in str(value).lower()
+
+
+def _in(value: Any, wanted: str) -> bool:
+    return any(_equals(value, one.strip()) for one in wanted.split(","))
+
+
+def _compared(value: Any, wanted: str, compare: Callable[[Any, Any], bool]) -> bool:
+    """As numbers where the property is one (a time may be given as an ISO date), as texts otherwise."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = _number(wanted)
+        return number is not None and bool(compare(value, number))
+    return bool(compare(str(value), wanted))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        try:
+            return datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            return None
+
+
+_OPERATORS: Mapping[str, Callable[[Any, str], bool]] = {
+    "Equals": _equals,
+    "Contains": _contains,
+    "In": _in,
+    "GreaterThan": lambda value, wanted: _compared(value, wanted, lambda left, right: left > right),
+    "GreaterThanOrEqualTo": lambda value, wanted: _compared(value, wanted, lambda left, right: left >= right),
+    "LessThan": lambda value, wanted: _compared(value, wanted, lambda left, right: left < right),
+    "LessThanOrEqualTo": lambda value, wanted: _compared(value, wanted, lambda left, right: left <= right),
+}
+
+
+def values(value: Any, path: str) -> Iterator[Any]:
+    """Everything that a dotted path leads to; a list on the way stands for each of its items."""
+    if isinstance(value, list):
+        for item in value:
+            yield from values(item, path)
+    elif isinstance(value, dict):
+        if path in value:
+            yield from value[path] if isinstance(value[path], list) else [value[path]]
+            return
+        first, _, rest = path.partition(".")
+        if first == "Tags":
+            yield from (tag["Value"] for tag in value.get("Tags", []) if tag["Key"] == rest)
+        elif first == "Metrics":
+            yield from (one["Value"] for one in value.get("FinalMetricDataList", []) if one["MetricName"] == rest)
+        elif first in value and rest:
+            yield from values(value[first], rest)
