@@ -68,7 +68,7 @@ class LocalCloud:
         )
         self.stepfunctions = StepFunctions(
             self,
-            StepFunctionsSettings(settings.state_dir / "stepfunctions", ACCOUNT, REGION),
+            StepFunctionsSettings(state_dir=settings.state_dir / "stepfunctions", account=ACCOUNT, region=REGION),
             lambda status: ministack.wants("aws.states", status),
         )
         self._starts: Starts | None = None

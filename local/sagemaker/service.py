@@ -27,7 +27,7 @@ from local.sagemaker.machine.machine import Context
 from local.sagemaker.machine.metrics import Meter
 from local.sagemaker.machine.processes.docker import DockerImages
 from local.sagemaker.machine.processes.isolation import Boundary, probe
-from local.sagemaker.machine.settings import Cloud, Isolation, Settings
+from local.sagemaker.machine.settings import Isolation, Settings
 from local.sagemaker.operations import OPERATIONS
 from local.sagemaker.pipelines.executions import Executions
 from local.sagemaker.wire import patience, shapes
@@ -40,6 +40,7 @@ from local.sagemaker.wire.errors import (
     ValidationException,
 )
 from local.store import Store, StoreClosed
+from local.surroundings import Cloud
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
 from local.shipping import BatchShipper
-from local.stepfunctions.api.context import Cloud
 from local.stepfunctions.api.logdestinations import group_of
 from local.stepfunctions.interpreter.events import Event, EventType
 from local.stepfunctions.journal.rows import ExecutionRow
+from local.surroundings import Cloud
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,7 +19,7 @@ from local.documents import Document
 from local.stepfunctions.activities import Activities
 from local.stepfunctions.api import errors, machines, starting, wire
 from local.stepfunctions.api.arns import Place
-from local.stepfunctions.api.context import Cloud, Context, Later, RedriveTokens
+from local.stepfunctions.api.context import Context, Later, RedriveTokens
 from local.stepfunctions.api.errors import ApiError
 from local.stepfunctions.api.operations import OPERATIONS, QUICK, SLOW
 from local.stepfunctions.api.registry import Machines
@@ -38,6 +37,7 @@ from local.stepfunctions.journal.rows import ExecutionRow
 from local.stepfunctions.mapruns.runs import MapRuns
 from local.stepfunctions.statusevents import StatusEvents, Wanted
 from local.store import Store, StoreClosed
+from local.surroundings import Cloud, ServiceSettings
 
 logger = logging.getLogger(__name__)
 
@@ -48,15 +48,10 @@ _THREADS = 8
 _CONTENT_TYPE = "application/x-amz-json-1.0"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """One Step Functions of one account and region."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(ServiceSettings):
+    """One Step Functions of one account and region. It keeps `journal.sqlite` and `machines.sqlite`."""
 
-    state_dir: Path
-    """Everything that must survive a restart: `journal.sqlite`, `machines.sqlite`."""
-    account: str = "000000000000"
-    region: str = "us-east-1"
-    partition: str = "aws"
     retention: Retention = field(default_factory=Retention)
 
 

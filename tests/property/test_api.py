@@ -72,7 +72,7 @@ _KNOWN = {"stateMachineArn": f"{_ACCOUNT}:stateMachine:known", "executionArn": f
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StepFunctions]:
     before = threading.active_count()
-    made = StepFunctions(FakeCloud(), Settings(Path(tmp_path_factory.mktemp("states"))))
+    made = StepFunctions(FakeCloud(), Settings(state_dir=Path(tmp_path_factory.mktemp("states"))))
     made.start()
     made.resume()
     made.call("CreateStateMachine", {"name": "known", "definition": _PASS, "roleArn": ROLE})

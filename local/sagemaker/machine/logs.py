@@ -13,9 +13,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.sagemaker.machine.settings import Cloud
 from local.shipping import BatchShipper
 from local.store import now
+from local.surroundings import Cloud
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,10 @@ from local.sagemaker.machine.environments import Environments
 from local.sagemaker.machine.events import Outbox
 from local.sagemaker.machine.logs import Shipper
 from local.sagemaker.machine.processes.isolation import Boundary
-from local.sagemaker.machine.settings import Cloud, Settings
+from local.sagemaker.machine.settings import Settings
 from local.sagemaker.wire.arns import Arns
 from local.store import Store
+from local.surroundings import Cloud
 
 if TYPE_CHECKING:
     from local.sagemaker.endpoints.capture import Capture

@@ -1,10 +1,11 @@
-"""What this SageMaker is told when it is made, and what it asks of the cloud it stands in."""
+"""What this SageMaker is told when it is made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+
+from local.surroundings import ServiceSettings
 
 
 class Isolation(StrEnum):
@@ -34,17 +35,12 @@ class Hosting:
     """Real seconds that one second of a deployment's waits, and of idleness, takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """One SageMaker of one account and region."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(ServiceSettings):
+    """One SageMaker of one account and region. It keeps `sagemaker.db`, `jobs/<name>/` and `endpoints/<name>/`."""
 
-    state_dir: Path
-    """Everything that must survive a restart: `sagemaker.db`, `jobs/<name>/`, `endpoints/<name>/`."""
     cache_dir: Path
     """Built environments; shared between local clouds."""
-    account: str = "000000000000"
-    region: str = "us-east-1"
-    partition: str = "aws"
     images: Mapping[str, Path] = field(default_factory=dict)
     """ECR repository name (`headrace/decision_trees`) -> the folder that image is built from."""
     image_map: Path | None = None
@@ -70,13 +66,3 @@ class Settings:
     @property
     def endpoints_dir(self) -> Path:
         return self.state_dir / "endpoints"
-
-
-class Cloud(Protocol):
-    """The rest of the cloud."""
-
-    def client(self, service: str) -> Any:
-        """A thread-safe boto3 client of the local endpoint; the same object every time."""
-
-    def emit(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
-        """Put one event on the default EventBridge bus. Raises when the bus did not take it."""

@@ -2,10 +2,10 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from local.documents import Document
 from local.stepfunctions.activities import Activities
@@ -16,22 +16,13 @@ from local.stepfunctions.interpreter.commands import ScheduleTask
 from local.stepfunctions.journal.reading import Reader
 from local.stepfunctions.mapruns.runs import MapRuns
 from local.store import Store
+from local.surroundings import Cloud
 
 _TOKEN_SECONDS = 15 * 60
 _MOST_TOKENS = 1000
 
 Call = Callable[[ScheduleTask], str]
 """A task's output, for TestState. Raises integrations.task.TaskError."""
-
-
-class Cloud(Protocol):
-    """The rest of the cloud."""
-
-    def client(self, service: str) -> Any:
-        """A thread-safe boto3 client of the local endpoint; the same object every time."""
-
-    def emit(self, source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
-        """Put one event on the default EventBridge bus. Raises when the bus did not take it."""
 
 
 class RedriveTokens:

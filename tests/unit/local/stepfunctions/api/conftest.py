@@ -12,7 +12,7 @@ from tests.unit.local.stepfunctions.api.cloud import PASS, ROLE, FakeCloud, Loop
 
 class World:
     def __init__(self, root: Path, loop: Loop) -> None:
-        self.settings = Settings(root / "state")
+        self.settings = Settings(state_dir=root / "state")
         self.loop = loop
         self.cloud = FakeCloud()
         self.wanted = True

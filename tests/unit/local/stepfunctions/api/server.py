@@ -37,7 +37,7 @@ async def _headers(reader: asyncio.StreamReader) -> Mapping[str, str]:
 
 
 def main() -> None:
-    service = StepFunctions(FakeCloud(), Settings(Path(sys.argv[2])), lambda _: False)
+    service = StepFunctions(FakeCloud(), Settings(state_dir=Path(sys.argv[2])), lambda _: False)
     service.start()
     service.resume()
     try:
