@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from bench.measure import Row, compare, milliseconds, pairs
-from functions import npy, tiles
+from functions.images import npy, tiles
 
 _PHOTO = Path(__file__).resolve().parent.parent / "algorithms" / "face_aging" / "samples" / "astronaut.jpg"
 _ROUNDS = 15

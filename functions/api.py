@@ -22,26 +22,16 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
-from functions import (
-    api_models as models,
-)
-from functions import (
-    bodies,
-    catalogue,
-    ids,
-    jobs,
-    keys,
-    ledger,
-    listing,
-    presign,
-    problems,
-    requests,
-    services,
-)
-from functions.jobs import Job, Kind, Status
-from functions.log import about, logger
-from functions.problems import Problem
-from functions.requests import PreparedUpload
+from functions.aws import presign, services
+from functions.aws.log import about, logger
+from functions.catalogue import catalogue
+from functions.http import bodies, problems, requests
+from functions.http import models as models
+from functions.http.problems import Problem
+from functions.http.requests import PreparedUpload
+from functions.jobs import ids, jobs, listing
+from functions.jobs.jobs import Job, Kind, Status
+from functions.uploads import keys, ledger
 
 RETRY_AFTER_SECONDS = 2
 

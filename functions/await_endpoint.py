@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from functions import endpoints, services, waits
-from functions.log import about, logger
-from functions.waits import WaitKind
+from functions.aws import services
+from functions.aws.log import about, logger
+from functions.waiting import endpoints, waits
+from functions.waiting.waits import WaitKind
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -5,9 +5,10 @@ The walk goes on in `start_pipeline` (a dataset), `start_inference` (a photo) or
 
 from typing import Any
 
-from functions import claims, services
-from functions.jobs import Kind
-from functions.log import about, logger
+from functions.aws import services
+from functions.aws.log import about, logger
+from functions.jobs.jobs import Kind
+from functions.uploads import claims
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -3,8 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from functions import detections, services
-from functions.log import about, logger
+from functions.aws import services
+from functions.aws.log import about, logger
+from functions.chains import detections
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from functions import retraining, services
-from functions.log import logger
-from functions.retraining import Skipped, Training
+from functions.aws import services
+from functions.aws.log import logger
+from functions.training import retraining
+from functions.training.retraining import Skipped, Training
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from functions import readings, services
-from functions.log import about, logger
+from functions.aws import services
+from functions.aws.log import about, logger
+from functions.chains import readings
 
 
 @logger.inject_lambda_context(clear_state=True)

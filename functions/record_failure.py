@@ -6,8 +6,9 @@ without reaching it (`Step Functions Execution Status Change`).
 
 from typing import Any
 
-from functions import executions, failures, services
-from functions.log import about, logger
+from functions.aws import services
+from functions.aws.log import about, logger
+from functions.failures import executions, failures
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from functions import results, services
-from functions.log import about, logger
+from functions.aws import services
+from functions.aws.log import about, logger
+from functions.images import results
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from functions import pipeline_runs, services
-from functions.log import about, logger
+from functions.aws import services
+from functions.aws.log import about, logger
+from functions.waiting import pipeline_runs
 
 
 @logger.inject_lambda_context(clear_state=True)

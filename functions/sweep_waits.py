@@ -3,8 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from functions import services, sweep
-from functions.log import logger
+from functions.aws import services
+from functions.aws.log import logger
+from functions.waiting import sweep
 
 RESERVE_MS = 10_000
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from functions import endpoints, services
-from functions.log import logger
+from functions.aws import services
+from functions.aws.log import logger
+from functions.waiting import endpoints
 
 
 @logger.inject_lambda_context(clear_state=True)

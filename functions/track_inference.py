@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from functions import inference, services
-from functions.log import logger
+from functions.aws import services
+from functions.aws.log import logger
+from functions.waiting import inference
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -1,6 +1,6 @@
 """Which AWS calls a Lambda function can make, read from its source: the calls in everything its module reaches by name.
 
-The clients are attributes of `Services` (functions/services.py), so a call is `<anything>.<client>.<operation>(...)`.
+The clients are attributes of `Services` (functions/aws/), so a call is `<anything>.<client>.<operation>(...)`.
 What is reached is followed from definition to definition across functions/, not from module to module, because a module
 may hold the work of several Lambda functions.
 """
@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "functions"
+_SERVICES = "aws.services"
 
 CLIENTS = {
     "dynamodb": "dynamodb",
@@ -71,18 +72,27 @@ class _Module:
 
 @cache
 def _module(name: str) -> _Module:
-    tree = ast.parse((PACKAGE / f"{name}.py").read_text())
+    """The module of a dotted name below functions/, such as `uploads.claims`."""
+    tree = ast.parse(_path(name).read_text())
     module = _Module(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "functions":
-            module.imported |= {one.asname or one.name: (one.name, None) for one in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("functions."):
-            source = str(node.module).split(".")[1]
-            module.imported |= {one.asname or one.name: (source, one.name) for one in node.names}
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == PACKAGE.name:
+            package = str(node.module).split(".")[1:]
+            module.imported |= {alias.asname or alias.name: _imported(package, alias.name) for alias in node.names}
     for node in tree.body:
         for defined in _defined(node):
             module.names.setdefault(defined, []).append(node)
     return module
+
+
+def _path(name: str) -> Path:
+    return PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
+
+
+def _imported(package: list[str], name: str) -> tuple[str, str | None]:
+    """`from functions.<package> import <name>`: a module of that package, or a name in the module of that path."""
+    module = ".".join([*package, name])
+    return (module, None) if _path(module).is_file() else (".".join(package), name)
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:
@@ -118,7 +128,7 @@ def variables(module: str) -> frozenset[str]:
 def _settings() -> dict[str, str]:
     """Property of Settings -> the variable it reads, the one word in capitals in its body."""
     (settings,) = (
-        node for node in _module("services").tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings"
+        node for node in _module(_SERVICES).tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings"
     )
     return {
         node.name: one.value
@@ -138,7 +148,7 @@ def _reached(module: str) -> list[tuple[str, ast.AST]]:
             seen[id(node)] = (where, node)
             waiting += _references(where, node)
     # The class that holds every setting is not a use of them.
-    return [(where, node) for where, node in seen.values() if where != "services"]
+    return [(where, node) for where, node in seen.values() if where != _SERVICES]
 
 
 def _references(where: str, node: ast.AST) -> Iterator[tuple[str, ast.AST]]:

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from functions.services import WAITING_RUNTIME, Services, Settings
+from functions.aws.services import WAITING_RUNTIME, Services, Settings
 
 REGION = "us-east-1"
 UPLOADS = "headrace-test-uploads-000000000000-us-east-1"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from functions import services
+from functions.aws import services
 from tests.unit.functions.cloud import ENVIRONMENT, REGION, Cloud
 
 

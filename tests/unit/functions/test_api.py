@@ -12,9 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions import api, claims, ids, jobs, ledger, listing, times
-from functions.events import Source
-from functions.jobs import Job, Kind, Status
+from functions import api
+from functions.aws import times
+from functions.jobs import ids, jobs, listing
+from functions.jobs.jobs import Job, Kind, Status
+from functions.uploads import claims, ledger
+from functions.uploads.events import Source
 from tests.unit.functions.cloud import ARTIFACTS, MACHINE, UPLOADS, Cloud, Context, client_error, execution, uploaded
 
 HOST = "abc.execute-api.us-east-1.amazonaws.com"

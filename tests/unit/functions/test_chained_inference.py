@@ -10,21 +10,14 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from PIL import Image, ImageDraw
 
-from functions import (
-    claim_upload,
-    claims,
-    collect_texts,
-    detect_boxes,
-    failures,
-    ids,
-    invocations,
-    jobs,
-    ledger,
-    read_crop,
-    requests,
-    services,
-)
-from functions.errors import (
+from functions import claim_upload, collect_texts, detect_boxes, read_crop
+from functions.aws import services
+from functions.chains import invocations
+from functions.failures import failures
+from functions.http import requests
+from functions.http.problems import Problem
+from functions.jobs import ids, jobs
+from functions.jobs.errors import (
     AnswerInvalid,
     CropsUnread,
     EndpointNotFound,
@@ -33,8 +26,8 @@ from functions.errors import (
     JobError,
     ModelFailed,
 )
-from functions.jobs import Job, Kind, Status
-from functions.problems import Problem
+from functions.jobs.jobs import Job, Kind, Status
+from functions.uploads import claims, ledger
 from tests.unit.functions.cloud import ARTIFACTS, UPLOADS, Cloud, Context, client_error, execution, uploaded
 
 FINDER, READER = "headrace-test-finder", "headrace-test-reader"

@@ -11,10 +11,13 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions import claim_upload, claims, ids, jobs, ledger, times
-from functions.errors import EventNotUnderstood
-from functions.events import Source
-from functions.jobs import Kind, Status
+from functions import claim_upload
+from functions.aws import times
+from functions.jobs import ids, jobs
+from functions.jobs.errors import EventNotUnderstood
+from functions.jobs.jobs import Kind, Status
+from functions.uploads import claims, ledger
+from functions.uploads.events import Source
 from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error, execution, uploaded
 
 KEY = "datasets/decision_trees/iris/iris.csv"

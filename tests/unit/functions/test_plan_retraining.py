@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from functions import claims, ids, jobs, plan_retraining, times
-from functions.events import Source
-from functions.jobs import Kind, Status
+from functions import plan_retraining
+from functions.aws import times
+from functions.jobs import ids, jobs
+from functions.jobs.jobs import Kind, Status
+from functions.uploads import claims
+from functions.uploads.events import Source
 from tests.unit.functions.cloud import UPLOADS, Cloud, Context, execution, uploaded
 
 KEY = "datasets/decision_trees/iris/iris.csv"

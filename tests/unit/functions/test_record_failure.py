@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions import claims, errors, failures, ids, jobs, record_failure, times
-from functions.events import Source
-from functions.failures import Failure
-from functions.jobs import Kind, Status
+from functions import record_failure
+from functions.aws import times
+from functions.failures import failures
+from functions.failures.failures import Failure
+from functions.jobs import errors, ids, jobs
+from functions.jobs.jobs import Kind, Status
+from functions.uploads import claims
+from functions.uploads.events import Source
 from tests.unit.functions.cloud import UPLOADS, Cloud, Context, execution, uploaded
 
 KEY = "datasets/decision_trees/iris/iris.csv"

@@ -15,9 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from functions import ids, jobs, npy, results, split_result, tiles, times
-from functions.errors import ResultInvalid
-from functions.jobs import Kind, Status
+from functions import split_result
+from functions.aws import times
+from functions.images import npy, results, tiles
+from functions.jobs import ids, jobs
+from functions.jobs.errors import ResultInvalid
+from functions.jobs.jobs import Kind, Status
 from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context
 
 JOB_ID = ids.derived("b", "k", "v")

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from functions import ids, jobs, sweep, sweep_waits, times, waits
-from functions.jobs import Kind, Status
-from functions.waits import Wait, WaitKind
+from functions import sweep_waits
+from functions.aws import times
+from functions.jobs import ids, jobs
+from functions.jobs.jobs import Kind, Status
+from functions.waiting import sweep, waits
+from functions.waiting.waits import Wait, WaitKind
 from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error
 
 JOB_ID = ids.derived("b", "k", "v")

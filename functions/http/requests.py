@@ -1,0 +1,222 @@
+"""What the HTTP API starts: uploads (a PENDING job, a presigned URL) and trainings (a PENDING job, an execution)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from functions.aws import presign, times
+from functions.catalogue import catalogue
+from functions.catalogue.catalogue import Algorithm
+from functions.chains import chains
+from functions.http import problems
+from functions.http.problems import FieldError
+from functions.jobs import ids, jobs
+from functions.jobs.jobs import Job, Kind, Status
+from functions.training import datasets
+from functions.training.datasets import Dataset
+from functions.uploads import claims, keys
+from functions.uploads.events import Source
+
+if TYPE_CHECKING:
+    from functions.aws.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedUpload:
+    job: Job
+    url: str
+    headers: dict[str, str]
+    """To send with the PUT."""
+
+
+def prepare_dataset(
+    algorithm: str,
+    filename: str,
+    content_type: str | None,
+    services: Services,
+    hyperparameters: Mapping[str, Any] | None = None,
+) -> PreparedUpload:
+    """A PENDING training, and the URL whose PUT starts it.
+
+    Raises:
+        Problem: the algorithm is unknown or not trained by uploads, the file would not start it, or a hyperparameter is
+            wrong.
+    """
+    known = _trainable(algorithm, services)
+    _check(known, hyperparameters or {})
+    name = _safe(filename)
+    if not known.starts_on_upload:
+        raise problems.invalid("algorithm", f"{algorithm} is trained on its schedule, not when a file arrives")
+    if not keys.matches(known.pattern, name):
+        raise problems.invalid("filename", _mismatch(known, name))
+    folder = f"datasets/{algorithm}"
+    return _prepare(Kind.TRAINING, folder, algorithm, name, content_type, services, hyperparameters)
+
+
+def _mismatch(algorithm: Algorithm, name: str) -> str:
+    if algorithm.pattern == keys.MARKER:
+        return f"datasets of {algorithm.name} are folders that start at a file {keys.MARKER}: upload them to S3"
+    return f"{algorithm.name} takes files that match '{algorithm.pattern}', found '{name}'"
+
+
+def prepare_image(filename: str, content_type: str | None, services: Services) -> PreparedUpload:
+    """A PENDING face job, and the URL whose PUT starts it."""
+    return _prepare(Kind.FACE, "images", services.settings.face_algorithm, _safe(filename), content_type, services)
+
+
+def prepare_chain(algorithm: str, filename: str, content_type: str | None, services: Services) -> PreparedUpload:
+    """A PENDING job of a chain, and the URL whose PUT starts it.
+
+    Raises:
+        Problem: the algorithm is unknown or no chain.
+    """
+    known = _known(algorithm, services)
+    if known.chain is None:
+        raise problems.invalid("algorithm", chains.not_a_chain(algorithm))
+    return _prepare(Kind.CHAIN, "images", algorithm, _safe(filename), content_type, services)
+
+
+def _prepare(
+    kind: Kind,
+    folder: str,
+    algorithm: str,
+    filename: str,
+    content_type: str | None,
+    services: Services,
+    hyperparameters: Mapping[str, Any] | None = None,
+) -> PreparedUpload:
+    now = services.now()
+    job_id = ids.ulid(now)
+    source = Source(services.settings.uploads_bucket, f"{folder}/{job_id}/{filename}", None)
+    _fits_a_key(source.key)
+    job = jobs.new(
+        job_id,
+        kind,
+        Status.PENDING,
+        times.iso(now),
+        algorithm=algorithm,
+        source=source,
+        hyperparameters=hyperparameters,
+    )
+    jobs.create(services, job)
+    headers = {"Content-Type": content_type} if content_type else {}
+    return PreparedUpload(job, presign.put_url(services, source.key, content_type), headers)
+
+
+def _safe(filename: str) -> str:
+    try:
+        return keys.safe_filename(filename)
+    except keys.FilenameRejected as error:
+        raise problems.invalid("filename", str(error)) from error
+
+
+def _fits_a_key(key: str) -> None:
+    if not keys.fits(key):
+        raise problems.invalid("filename", keys.TOO_LONG)
+
+
+def start_training(algorithm: str, key: str | None, hyperparameters: Mapping[str, Any], services: Services) -> Job:
+    """A PENDING training of an uploaded dataset (the newest, unless `key` names one), and its execution started.
+
+    Of an algorithm whose model comes ready-made it is the deployment, which takes no dataset. The row is there before
+    the execution, so whoever has the id can follow it at once. The execution's name is the job id. If it cannot be
+    started the row says so.
+
+    Raises:
+        Problem: the algorithm, the key or a hyperparameter is wrong.
+    """
+    known = _startable(algorithm, services)
+    _check(known, hyperparameters)
+    if not known.trainable and key is not None:
+        raise problems.invalid("key", f"{algorithm} takes no dataset: its model comes ready-made")
+    dataset = _dataset(known, key, services) if known.trainable else None
+    now = services.now()
+    job = jobs.new(
+        ids.ulid(now),
+        Kind.TRAINING if known.trainable else Kind.DEPLOYMENT,
+        Status.PENDING,
+        times.iso(now),
+        algorithm=algorithm,
+        source=dataset.source if dataset else None,
+        steps=known.steps,
+        etag=dataset.etag if dataset else None,
+    )
+    jobs.create(services, job)
+    _start_execution(job, hyperparameters, services)
+    return job
+
+
+def _check(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> None:
+    wrong = catalogue.check(algorithm, hyperparameters)
+    if wrong:
+        errors = [FieldError(f"hyperparameters.{name}", message) for name, message in wrong.items()]
+        raise problems.several_invalid(errors)
+
+
+def _startable(name: str, services: Services) -> Algorithm:
+    """An algorithm that can be trained, or whose ready-made model can be deployed, because somebody asks for it."""
+    known = _known(name, services)
+    return known if known.endpoint is not None else _to_train(known)
+
+
+def _start_execution(job: Job, hyperparameters: Mapping[str, Any], services: Services) -> None:
+    run = {
+        "job_id": job.job_id,
+        "algorithm": job.algorithm,
+        "source": job.source.as_dict() if job.source else None,
+        "hyperparameters": dict(hyperparameters),
+        "reason": "api",
+    }
+    try:
+        services.stepfunctions.start_execution(
+            stateMachineArn=services.settings.training_state_machine_arn,
+            name=job.job_id,
+            input=json.dumps(run),
+        )
+    except ClientError:
+        error = {"code": "ExecutionNotStarted", "message": "the training could not be started; try again"}
+        jobs.fail(services, job.job_id, "", error)
+        raise
+
+
+def _trainable(name: str, services: Services) -> Algorithm:
+    return _to_train(_known(name, services))
+
+
+def _to_train(algorithm: Algorithm) -> Algorithm:
+    if not algorithm.trainable:
+        raise problems.invalid("algorithm", f"{algorithm.name} cannot be trained: its model comes ready-made")
+    return algorithm
+
+
+def _known(name: str, services: Services) -> Algorithm:
+    algorithm = catalogue.get(services, name)
+    if algorithm is None:
+        raise problems.invalid("algorithm", claims.unknown_algorithm(name))
+    return algorithm
+
+
+def _dataset(algorithm: Algorithm, key: str | None, services: Services) -> Dataset:
+    if key is None:
+        newest = datasets.newest(algorithm, services)
+        if newest is None:
+            raise problems.invalid("key", f"there is no dataset under datasets/{algorithm.name}/ yet")
+        return newest
+    if not keys.fits(key):
+        raise problems.invalid("key", keys.TOO_LONG)
+    if not datasets.starts_training(algorithm, key):
+        raise problems.invalid("key", _unfit(algorithm))
+    found = datasets.find(services.settings.uploads_bucket, key, services)
+    if found is None:
+        raise problems.invalid("key", f"there is no object '{key}' in the uploads bucket")
+    return found
+
+
+def _unfit(algorithm: Algorithm) -> str:
+    shape = f"datasets/{algorithm.name}/<dataset>/"
+    return f"expected a key under {shape} whose file name matches '{algorithm.pattern}'"

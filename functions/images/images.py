@@ -1,0 +1,63 @@
+"""Whether an uploaded object can be sent to an image model, and as what: JPEG and PNG by their first bytes."""
+
+from __future__ import annotations
+
+from functions.jobs.errors import ImageRejected
+
+MAX_BYTES = 64 * 1024 * 1024
+"""SageMaker takes up to 1 GB; no photo needs it, and the container holds the decoded pixels in memory."""
+
+HEAD_BYTES = 16
+
+_ACCEPTED = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+_OTHERS = {
+    b"GIF8": "a GIF",
+    b"BM": "a BMP",
+    b"II*\x00": "a TIFF",
+    b"MM\x00*": "a TIFF",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "a gzip file",
+    b"\x93NUMPY": "a NumPy array",
+}
+_EXTENSIONS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+
+
+def check_size(name: str, size: int) -> None:
+    """Raises ImageRejected for an empty or a too large file; `size` in bytes."""
+    if size == 0:
+        raise ImageRejected(f"the image '{name}' is empty (0 bytes)")
+    if size > MAX_BYTES:
+        raise ImageRejected(
+            f"the image '{name}' has {size / 2**20:.1f} MiB; at most {MAX_BYTES // 2**20} MiB are accepted"
+        )
+
+
+def content_type(name: str, head: bytes) -> str:
+    """`image/jpeg` or `image/png`, from the first bytes or, where those are unknown, the file name's ending.
+
+    A damaged photo keeps its ending, and the model's own message about it says more than a refusal here.
+
+    Raises:
+        ImageRejected: it is something else.
+    """
+    for magic, kind in _ACCEPTED.items():
+        if head.startswith(magic):
+            return kind
+    other = _other_format(head)
+    if other is None:
+        for ending, kind in _EXTENSIONS.items():
+            if name.lower().endswith(ending):
+                return kind
+    raise ImageRejected(f"'{name}' is {other or 'neither'}; expected a JPEG or PNG image")
+
+
+def _other_format(head: bytes) -> str | None:
+    for magic, words in _OTHERS.items():
+        if head.startswith(magic):
+            return words
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "a WebP image"
+    if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"avif"}:
+        return "a HEIC or AVIF image"
+    return None

@@ -1,0 +1,213 @@
+"""Waiting until an endpoint serves the config a job deployed.
+
+Jobs may deploy to one endpoint at the same time, and SageMaker refuses to change an endpoint that is changing. So
+each job parks a wait that names its config, and whenever the endpoint comes to rest the oldest wait gets its turn.
+An endpoint that failed can only be deleted, which takes its time; the oldest wait then creates it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from functions.aws.services import error_code, error_message
+from functions.waiting import waits
+from functions.waiting.waits import Failed, Resolution, Succeeded, Wait
+
+if TYPE_CHECKING:
+    from functions.aws.services import Services
+
+MAX_ATTEMPTS = 2
+"""CreateEndpoint and UpdateEndpoint calls on behalf of one wait. SageMaker rolls a bad update back to the old config;
+without a limit that would be tried for ever."""
+
+_BROKEN = {"Failed", "OutOfService", "UpdateRollbackFailed"}
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    name: str
+    status: str
+    config: str
+    failure_reason: str
+
+    @property
+    def at_rest(self) -> bool:
+        return self.status == "InService"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The endpoint is at rest with another config and this wait is the first in line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """There is no endpoint (any more) and this wait is the first in line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """The endpoint failed with the config of another job, and this wait is the first in line."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepWaiting: ...
+
+
+def describe(services: Services, endpoint: str) -> EndpointState | None:
+    """The endpoint as it is now; None if there is no such endpoint."""
+    try:
+        answer = services.sagemaker.describe_endpoint(EndpointName=endpoint)
+    except ClientError as error:
+        if error_code(error) in {"ValidationException", "ResourceNotFound"} and is_missing(error):
+            return None
+        raise
+    return EndpointState(
+        name=endpoint,
+        status=answer["EndpointStatus"],
+        # Absent from the answer while the very first config is still being set up.
+        config=answer.get("EndpointConfigName", ""),
+        failure_reason=answer.get("FailureReason", ""),
+    )
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether SageMaker says there is no such endpoint (it has no error code of its own for that)."""
+    message = error_message(error).lower()
+    return "could not find" in message or "not found" in message
+
+
+def is_busy(error: ClientError) -> bool:
+    """Whether SageMaker refuses because the endpoint is changing already."""
+    message = error_message(error).lower()
+    return error_code(error) in {"ValidationException", "ResourceInUse"} and (
+        "in-progress" in message or "in progress" in message
+    )
+
+
+def update(services: Services, endpoint: str, config: str) -> bool:
+    """UpdateEndpoint; False if the endpoint turned out to be changing already."""
+    try:
+        services.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+    except ClientError as error:
+        if is_busy(error):
+            return False
+        raise
+    return True
+
+
+def create(services: Services, endpoint: str, config: str) -> bool:
+    """CreateEndpoint; False if there turned out to be one: another job was faster, or the old one is not gone yet."""
+    try:
+        services.sagemaker.create_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+    except ClientError as error:
+        if exists_already(error):
+            return False
+        raise
+    return True
+
+
+def exists_already(error: ClientError) -> bool:
+    """Whether SageMaker refuses to create because something of that name is there."""
+    return error_code(error) in {"ValidationException", "ResourceInUse"} and "already exist" in error_message(error)
+
+
+def delete(services: Services, endpoint: str) -> None:
+    """DeleteEndpoint, which goes on after this returns; nothing if the endpoint is gone or changing already."""
+    try:
+        services.sagemaker.delete_endpoint(EndpointName=endpoint)
+    except ClientError as error:
+        if not (is_busy(error) or is_missing(error)):
+            raise
+
+
+def decide(
+    state: EndpointState | None, wait: Wait, *, first: bool
+) -> Resolution | Update | Create | Replace | KeepWaiting:
+    """What an endpoint in `state` means for one wait; `first` if no older wait for this endpoint is left."""
+    may_try = wait.attempts < MAX_ATTEMPTS
+    if state is None:
+        if not may_try:
+            return Failed("EndpointNotFound", f"the endpoint {wait.endpoint} does not exist")
+        return Create() if first else KeepWaiting()
+    if state.status == "Failed" and state.config not in {"", wait.endpoint_config} and may_try:
+        return Replace() if first else KeepWaiting()
+    if state.status in _BROKEN:
+        reason = state.failure_reason or "SageMaker gives no reason"
+        return Failed("EndpointFailed", f"the endpoint {state.name} is {state.status}: {reason}")
+    if not state.at_rest:
+        return KeepWaiting()
+    if state.config == wait.endpoint_config:
+        return Succeeded({"endpoint": state.name, "endpoint_config": state.config, "status": state.status})
+    if not may_try:
+        return Failed("EndpointRolledBack", _rolled_back(state, wait))
+    return Update() if first else KeepWaiting()
+
+
+def _rolled_back(state: EndpointState, wait: Wait) -> str:
+    reason = state.failure_reason or "SageMaker gives no reason"
+    return f"the endpoint {state.name} went back to its earlier model instead of {wait.endpoint_config}: {reason}"
+
+
+def settle(services: Services, endpoint: str, just_parked: Wait | None = None) -> int:
+    """Re-evaluates every wait for `endpoint` against its present state; returns how many were resolved.
+
+    What counts is DescribeEndpoint, not the event that led here: events come twice, late, or not at all.
+    """
+    queue = _queue(services, endpoint, just_parked)
+    state = describe(services, endpoint) if queue else None
+    resolved = 0
+    first = True
+    for wait in queue:
+        match _decide_and_change(services, state, wait, first=first):
+            case Succeeded() | Failed() as resolution:
+                waits.resolve(services, wait, resolution)
+                resolved += 1
+            case _:
+                first = False
+    return resolved
+
+
+def _queue(services: Services, endpoint: str, just_parked: Wait | None) -> list[Wait]:
+    """Waits by age. The index may not show a row written a moment ago, so that one is brought along."""
+    found = {wait.wait_id: wait for wait in waits.of_endpoint(services, endpoint)}
+    if just_parked is not None:
+        found[just_parked.wait_id] = just_parked
+    return sorted(found.values(), key=lambda wait: wait.created)
+
+
+def _decide_and_change(
+    services: Services, state: EndpointState | None, wait: Wait, *, first: bool
+) -> Resolution | KeepWaiting:
+    match decide(state, wait, first=first):
+        case Update():
+            return _take_turn(services, wait, update, "updated")
+        case Create():
+            return _take_turn(services, wait, create, "created")
+        case Replace():
+            # Whoever asks next finds it Deleting or gone. SageMaker promises no event for the latter: the sweep asks.
+            delete(services, wait.endpoint or "")
+            return KeepWaiting()
+        case decision:
+            return decision
+
+
+def _take_turn(
+    services: Services, wait: Wait, change: Callable[[Services, str, str], bool], done: str
+) -> Resolution | KeepWaiting:
+    """Applies the wait's config. The attempt is counted first, conditionally: of two events only one makes it."""
+    attempt = wait.attempts + 1
+    if not waits.count_attempt(services, wait, wait.attempts, attempt):
+        return KeepWaiting()
+    try:
+        if not change(services, wait.endpoint or "", wait.endpoint_config or ""):
+            waits.count_attempt(services, wait, attempt, wait.attempts)
+    except ClientError as error:
+        if error_code(error) not in {"ValidationException", "ResourceLimitExceeded"}:
+            raise
+        return Failed("EndpointFailed", f"the endpoint {wait.endpoint} cannot be {done}: {error_message(error)}")
+    return KeepWaiting()

@@ -1,0 +1,203 @@
+"""Sending a photo to the async endpoint, and hearing its answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions import start_inference, track_inference
+from functions.aws import times
+from functions.images import images
+from functions.jobs import ids, jobs
+from functions.jobs.errors import EndpointNotFound, EndpointNotReady, ImageRejected
+from functions.jobs.jobs import Kind, Status
+from functions.waiting import inference, waits
+from functions.waiting.waits import WaitKind
+from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error
+
+JOB_ID = ids.derived("b", "k", "v")
+KEY = "images/mi foto 1+1 ñ.jpg"
+ENDPOINT = "headrace-test-face-aging"
+JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
+
+
+@pytest.fixture(autouse=True)
+def _job(cloud: Cloud) -> None:
+    steps = ["StartInference", "SplitResult"]
+    row = jobs.new(JOB_ID, Kind.FACE, Status.INPROGRESS, times.iso(cloud.clock()), steps=steps)
+    jobs.create(cloud.services, row)
+
+
+def start(key: str = KEY, version_id: str | None = None) -> None:
+    source = {"bucket": UPLOADS, "key": key, "version_id": version_id}
+    event = {"token": "t1", "job": {"job_id": JOB_ID, "endpoint": ENDPOINT, "source": source}}
+    start_inference.handler(event, Context())
+
+
+def message(**fields: Any) -> dict[str, Any]:
+    told = {"inferenceId": JOB_ID, "eventSource": "aws:sagemaker", **fields}
+    return {"Sns": {"Message": json.dumps(told)}}
+
+
+def completed(location: str = "s3://out/async/r 1.out") -> dict[str, Any]:
+    return message(invocationStatus="Completed", responseParameters={"outputLocation": location})
+
+
+def failed(reason: str) -> dict[str, Any]:
+    return message(invocationStatus="Failed", failureReason=reason)
+
+
+def track(*records: dict[str, Any]) -> None:
+    track_inference.handler({"Records": list(records)}, Context())
+
+
+def test_a_photo_is_sent_with_its_type_and_the_job_id(cloud: Cloud) -> None:
+    cloud.put(KEY, JPEG)
+    start()
+    (request,) = cloud.runtime.requests
+    assert request == {
+        "EndpointName": ENDPOINT,
+        "InputLocation": f"s3://{UPLOADS}/{KEY}",
+        "InferenceId": JOB_ID,
+        "ContentType": "image/jpeg",
+        "Accept": "application/x-npy",
+        "InvocationTimeoutSeconds": 900,
+        "RequestTTLSeconds": 3600,
+    }
+    wait = waits.get(cloud.services, WaitKind.INFERENCE, JOB_ID)
+    assert wait is not None
+    assert wait.output is not None
+    assert wait.output.endswith(f"output/{JOB_ID}.out")
+
+
+def test_the_version_that_was_uploaded_is_the_one_looked_at(cloud: Cloud) -> None:
+    cloud.version_uploads()
+    first = cloud.put(KEY, b"\x89PNG\r\n\x1a\n" + bytes(20))
+    cloud.put(KEY, b"")
+    start(version_id=first["VersionId"])
+    assert cloud.runtime.requests[0]["ContentType"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "is empty"),
+        (b"GIF89a" + bytes(9), "is a GIF"),
+        (b"%PDF-1.7", "is a PDF"),
+        (None, "no longer in the bucket"),
+    ],
+)
+def test_what_is_no_photo_is_refused_with_a_reason(cloud: Cloud, body: bytes | None, words: str) -> None:
+    if body is not None:
+        cloud.put(KEY, body)
+    with pytest.raises(ImageRejected, match=words):
+        start()
+    assert cloud.runtime.requests == []
+    assert waits.get(cloud.services, WaitKind.INFERENCE, JOB_ID) is None
+
+
+def test_a_large_photo_is_refused() -> None:
+    images.check_size("a.jpg", images.MAX_BYTES)
+    with pytest.raises(ImageRejected, match=r"has 64\.0 MiB; at most 64 MiB"):
+        images.check_size("a.jpg", images.MAX_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "expected"),
+    [
+        ("a.png", JPEG, "image/jpeg"),
+        ("a", b"\x89PNG\r\n\x1a\n", "image/png"),
+        ("A.JPEG", b"damaged", "image/jpeg"),
+        ("a.png", b"damaged", "image/png"),
+    ],
+)
+def test_the_first_bytes_count_before_the_name(name: str, head: bytes, expected: str) -> None:
+    assert images.content_type(name, head) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "head"), [("a.txt", b"hello"), ("a.jpg", b"RIFF1234WEBPVP8 "), ("a.jpg", b"\x00\x00\x00\x18ftypheic")]
+)
+def test_other_formats_are_refused(name: str, head: bytes) -> None:
+    with pytest.raises(ImageRejected, match="expected a JPEG or PNG"):
+        images.content_type(name, head)
+
+
+def test_an_endpoint_that_is_not_there_is_said_in_words(cloud: Cloud) -> None:
+    cloud.put(KEY, JPEG)
+    cloud.runtime.refuse = client_error("ValidationError", "Endpoint not found")
+    with pytest.raises(EndpointNotFound, match=f"the endpoint {ENDPOINT} does not exist"):
+        start()
+    cloud.sagemaker.endpoints[ENDPOINT] = {"EndpointStatus": "Creating"}
+    with pytest.raises(EndpointNotReady, match="is Creating; try again when it is InService"):
+        start()
+    cloud.sagemaker.endpoints[ENDPOINT] = {"EndpointStatus": "InService"}
+    with pytest.raises(EndpointNotReady, match="refused the request: Endpoint not found"):
+        start()
+    assert waits.get(cloud.services, WaitKind.INFERENCE, JOB_ID) is None
+
+
+def test_success_hands_over_where_the_result_is(cloud: Cloud) -> None:
+    cloud.put(KEY, JPEG)
+    start()
+    track(completed(), completed())
+    assert cloud.stepfunctions.sent == [("t1", "success", {"output": {"bucket": "out", "key": "async/r 1.out"}})]
+    job = jobs.get(cloud.services, JOB_ID)
+    assert job is not None
+    assert (job.step, job.steps_done) == ("SplitResult", 1)
+
+
+def test_an_answer_may_come_before_the_call_returns(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.put(KEY, JPEG)
+    real = cloud.runtime.invoke_endpoint_async
+
+    def answers_at_once(**request: Any) -> dict[str, Any]:
+        answer = real(**request)
+        track(completed())
+        return answer
+
+    monkeypatch.setattr(cloud.runtime, "invoke_endpoint_async", answers_at_once)
+    start()
+    assert len(cloud.stepfunctions.sent) == 1
+    assert waits.get(cloud.services, WaitKind.INFERENCE, JOB_ID) is None
+
+
+WRAPPED = (
+    'Received client error (400) from primary with message "{}". See https://us-east-1.console.aws.amazon.com/cloud'
+    "watch/home#logEventViewer:group=/aws/sagemaker/Endpoints/x in account 000000000000 for more information."
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (WRAPPED.format("No face found in the photo"), "No face found in the photo"),
+        (WRAPPED.format('{\n  "code": 400,\n  "message": "No face \\"here\\""\n}'), 'No face "here"'),
+        (WRAPPED.format('{"error": {"message": "deep"}}'), "deep"),
+        ('Received server error (500) from primary with message "Worker died."', "Worker died."),
+        ("model error", "model error"),
+        ('{"error": "No face found in the photo"}', "No face found in the photo"),
+        ('"quoted"', "quoted"),
+        ("", "the model gave no answer and no reason"),
+        ("[1]", "[1]"),
+    ],
+)
+def test_the_models_own_words_are_the_reason(cloud: Cloud, told: str, expected: str) -> None:
+    cloud.put(KEY, JPEG)
+    start()
+    track(failed(told))
+    assert cloud.stepfunctions.sent == [("t1", "failure", ("InferenceFailed", expected))]
+
+
+@given(st.text(max_size=200))
+def test_any_reason_can_be_read(text: str) -> None:
+    assert inference.reason(text)
+
+
+def test_a_message_for_nobody_is_left_alone(cloud: Cloud) -> None:
+    track(completed())
+    assert cloud.stepfunctions.sent == []
