@@ -30,7 +30,7 @@ from functions.http import models as models
 from functions.http.problems import Problem
 from functions.http.requests import PreparedUpload
 from functions.jobs import ids, jobs, listing
-from functions.jobs.jobs import Job, Kind, Status
+from functions.jobs.job import Job, Kind, Status
 from functions.uploads import keys, ledger
 
 RETRY_AFTER_SECONDS = 2
@@ -138,7 +138,7 @@ def put_image(filename: Annotated[str, Path()]) -> Response[Any]:
 )
 def get_job(job_id: Annotated[str, Path()]) -> Response[Any]:
     job = _job(job_id)
-    body = json.dumps(jobs.as_status(job, _base_url()), ensure_ascii=False)
+    body = json.dumps(job.as_status(_base_url()), ensure_ascii=False)
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if not job.status.final:
@@ -185,7 +185,7 @@ def list_jobs(
     except listing.CursorInvalid as error:
         raise problems.invalid("cursor", str(error)) from error
     base = _base_url()
-    body: dict[str, Any] = {"jobs": [jobs.as_status(job, base) for job in page.jobs], "cursor": page.cursor}
+    body: dict[str, Any] = {"jobs": [job.as_status(base) for job in page.jobs], "cursor": page.cursor}
     if key is not None:
         # An object that started nothing has no job: only its deliveries tell that it was seen, and why nothing came.
         here = services.current()

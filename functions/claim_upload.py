@@ -7,7 +7,7 @@ from typing import Any
 
 from functions.aws import services
 from functions.aws.log import about, logger
-from functions.jobs.jobs import Kind
+from functions.jobs.job import Kind
 from functions.uploads import claims
 
 

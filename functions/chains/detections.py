@@ -22,6 +22,7 @@ from functions.images import images, pictures
 from functions.images.tiles import JpegEncoder
 from functions.jobs import jobs
 from functions.jobs.errors import ImageRejected
+from functions.jobs.jobs import Progress
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -42,7 +43,7 @@ def detect(job: Mapping[str, Any], services: Services) -> Detected:
         ModelFailed, AnswerInvalid: the detector answered with an error, or with no boxes as docs/chained.md has them.
     """
     job_id, chain = job["job_id"], chains.parse(job["chain"])
-    jobs.note(services, job_id, step=crops.DETECT, links={"endpoint": chain.detect.endpoint})
+    jobs.note(services, job_id, Progress(step=crops.DETECT, links={"endpoint": chain.detect.endpoint}))
     for member in (chain.detect, chain.read):
         invocations.check(member, services)
     name, body = _fetch(job["source"], services)
@@ -64,7 +65,7 @@ def detect(job: Mapping[str, Any], services: Services) -> Detected:
         "crops": stored,
     }
     _store_detections(job_id, told, services)
-    jobs.note(services, job_id, step=crops.READ, done=frozenset({crops.DETECT}))
+    jobs.note(services, job_id, Progress(step=crops.READ, done=frozenset({crops.DETECT})))
     return Detected(tuple(range(len(stored))), choice.left_out)
 
 

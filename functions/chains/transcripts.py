@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 
 from functions.aws.services import error_code
 from functions.chains import crops
-from functions.failures import failures
-from functions.jobs import jobs
+from functions.jobs import failure, jobs
 from functions.jobs.errors import CropsUnread
+from functions.jobs.jobs import Progress
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -45,7 +45,7 @@ def collect(event: Mapping[str, Any], services: Services) -> Collected:
     if unread and len(unread) == len(results):
         raise CropsUnread(f"none of the {len(results)} crops could be read: {unread[0]['error']['message']}")
     rows = [{name: result[name] for name in ("index", "label", "key")} for result in results]
-    jobs.note(services, job_id, done=frozenset(crops.STEPS), results=rows)
+    jobs.note(services, job_id, Progress(done=frozenset(crops.STEPS), results=rows))
     return Collected(len(results), len(unread))
 
 
@@ -54,7 +54,7 @@ def _result(job_id: str, crop: Mapping[str, Any], outcome: Mapping[str, Any], se
     error = reading["error"]
     if "error" in outcome and error is None:
         # The function ended without a word of its own: out of time or memory.
-        error = failures.read({"Error": outcome["error"], "Cause": ""}).as_dict()
+        error = failure.read({"Error": outcome["error"], "Cause": ""}).as_dict()
     lines = [] if error else reading["lines"]
     text = "\n".join(line["text"] for line in lines)
     return {**crop, "label": label(text), "text": text, "lines": lines, "error": error}

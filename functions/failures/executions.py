@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.failures import failures
-from functions.failures.failures import Failure, Recorded
-from functions.jobs import ids, jobs
+from functions.failures.failures import Recorded
+from functions.jobs import failure, ids, jobs
 from functions.jobs.errors import EventNotUnderstood
+from functions.jobs.failure import Failure
 from functions.uploads import events
 
 if TYPE_CHECKING:
@@ -75,10 +76,10 @@ def record(detail: Mapping[str, Any], services: Services) -> Recorded | None:
     identity = _identify(ended, services)
     if not _is_open(identity, ended.execution, services):
         return None
-    failure = explain(ended)
-    _notify(Recorded(identity.job_id, failure), ended.execution, services)
-    failures.write(identity, ended.execution, failure, services)
-    return Recorded(identity.job_id, failure)
+    reason = explain(ended)
+    _notify(Recorded(identity.job_id, reason), ended.execution, services)
+    failures.write(identity, ended.execution, reason, services)
+    return Recorded(identity.job_id, reason)
 
 
 def explain(ended: Ended) -> Failure:
@@ -87,7 +88,7 @@ def explain(ended: Ended) -> Failure:
         case "ABORTED":
             told = ": ".join(filter(None, (ended.error, ended.cause)))
             text = "the execution was stopped" + (f" ({told})" if told else "")
-            return Failure("ExecutionStopped", failures.shorten(text))
+            return Failure("ExecutionStopped", failure.shorten(text))
         case "TIMED_OUT":
             return Failure("ExecutionTimedOut", "the execution took longer than its limit")
         case _:
@@ -103,8 +104,8 @@ def _explain_failed(ended: Ended) -> Failure:
             events.parse(ended.input)
         except EventNotUnderstood as error:
             # What Step Functions says of an input such as `5` is about JSON paths, which helps nobody.
-            return Failure(type(error).__name__, failures.shorten(str(error)))
-    return failures.read({"Error": ended.error or "ExecutionFailed", "Cause": ended.cause})
+            return Failure(type(error).__name__, failure.shorten(str(error)))
+    return failure.read({"Error": ended.error or "ExecutionFailed", "Cause": ended.cause})
 
 
 def _identify(ended: Ended, services: Services) -> Identity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -16,13 +16,14 @@ from functions.chains import chains
 from functions.http import problems
 from functions.http.problems import FieldError
 from functions.jobs import ids, jobs
-from functions.jobs.jobs import Job, Kind, Status
+from functions.jobs.job import Job, Kind, Source, Status
 from functions.training import datasets
 from functions.training.datasets import Dataset
-from functions.uploads import claims, keys
-from functions.uploads.events import Source
+from functions.uploads import keys, plans
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from functions.aws.services import Services
 
 
@@ -54,8 +55,8 @@ def prepare_dataset(
         raise problems.invalid("algorithm", f"{algorithm} is trained on its schedule, not when a file arrives")
     if not keys.matches(known.pattern, name):
         raise problems.invalid("filename", _mismatch(known, name))
-    folder = f"datasets/{algorithm}"
-    return _prepare(Kind.TRAINING, folder, algorithm, name, content_type, services, hyperparameters)
+    announced = _Announced(Kind.TRAINING, f"datasets/{algorithm}", algorithm, name, content_type)
+    return _prepare(announced, services, hyperparameters)
 
 
 def _mismatch(algorithm: Algorithm, name: str) -> str:
@@ -66,7 +67,8 @@ def _mismatch(algorithm: Algorithm, name: str) -> str:
 
 def prepare_image(filename: str, content_type: str | None, services: Services) -> PreparedUpload:
     """A PENDING face job, and the URL whose PUT starts it."""
-    return _prepare(Kind.FACE, "images", services.settings.face_algorithm, _safe(filename), content_type, services)
+    algorithm = services.settings.face_algorithm
+    return _prepare(_Announced(Kind.FACE, "images", algorithm, _safe(filename), content_type), services)
 
 
 def prepare_chain(algorithm: str, filename: str, content_type: str | None, services: Services) -> PreparedUpload:
@@ -78,34 +80,37 @@ def prepare_chain(algorithm: str, filename: str, content_type: str | None, servi
     known = _known(algorithm, services)
     if known.chain is None:
         raise problems.invalid("algorithm", chains.not_a_chain(algorithm))
-    return _prepare(Kind.CHAIN, "images", algorithm, _safe(filename), content_type, services)
+    return _prepare(_Announced(Kind.CHAIN, "images", algorithm, _safe(filename), content_type), services)
+
+
+@dataclass(frozen=True, slots=True)
+class _Announced:
+    """An upload that somebody is about to send."""
+
+    kind: Kind
+    folder: str
+    algorithm: str
+    filename: str
+    content_type: str | None
 
 
 def _prepare(
-    kind: Kind,
-    folder: str,
-    algorithm: str,
-    filename: str,
-    content_type: str | None,
-    services: Services,
-    hyperparameters: Mapping[str, Any] | None = None,
+    announced: _Announced, services: Services, hyperparameters: Mapping[str, Any] | None = None
 ) -> PreparedUpload:
     now = services.now()
     job_id = ids.ulid(now)
-    source = Source(services.settings.uploads_bucket, f"{folder}/{job_id}/{filename}", None)
+    source = Source(services.settings.uploads_bucket, f"{announced.folder}/{job_id}/{announced.filename}", None)
     _fits_a_key(source.key)
-    job = jobs.new(
-        job_id,
-        kind,
-        Status.PENDING,
-        times.iso(now),
-        algorithm=algorithm,
-        source=source,
-        hyperparameters=hyperparameters,
-    )
+    job = _pending(job_id, announced.kind, announced.algorithm, source, now)
+    job = replace(job, hyperparameters=hyperparameters or {})
     jobs.create(services, job)
-    headers = {"Content-Type": content_type} if content_type else {}
-    return PreparedUpload(job, presign.put_url(services, source.key, content_type), headers)
+    headers = {"Content-Type": announced.content_type} if announced.content_type else {}
+    return PreparedUpload(job, presign.put_url(services, source.key, announced.content_type), headers)
+
+
+def _pending(job_id: str, kind: Kind, algorithm: str, source: Source | None, now: datetime) -> Job:
+    """Makes the record of a job that nobody works on yet."""
+    return Job(job_id, kind, Status.PENDING, algorithm, source, times.iso(now), times.iso(now))
 
 
 def _safe(filename: str) -> str:
@@ -136,16 +141,9 @@ def start_training(algorithm: str, key: str | None, hyperparameters: Mapping[str
         raise problems.invalid("key", f"{algorithm} takes no dataset: its model comes ready-made")
     dataset = _dataset(known, key, services) if known.trainable else None
     now = services.now()
-    job = jobs.new(
-        ids.ulid(now),
-        Kind.TRAINING if known.trainable else Kind.DEPLOYMENT,
-        Status.PENDING,
-        times.iso(now),
-        algorithm=algorithm,
-        source=dataset.source if dataset else None,
-        steps=known.steps,
-        etag=dataset.etag if dataset else None,
-    )
+    kind = Kind.TRAINING if known.trainable else Kind.DEPLOYMENT
+    job = _pending(ids.ulid(now), kind, algorithm, dataset.source if dataset else None, now)
+    job = replace(job, steps=known.steps, etag=dataset.etag if dataset else None)
     jobs.create(services, job)
     _start_execution(job, hyperparameters, services)
     return job
@@ -197,7 +195,7 @@ def _to_train(algorithm: Algorithm) -> Algorithm:
 def _known(name: str, services: Services) -> Algorithm:
     algorithm = catalogue.get(services, name)
     if algorithm is None:
-        raise problems.invalid("algorithm", claims.unknown_algorithm(name))
+        raise problems.invalid("algorithm", plans.unknown_algorithm(name))
     return algorithm
 
 

@@ -14,6 +14,7 @@ from functions.aws.services import error_code
 from functions.images import npy, tiles
 from functions.jobs import jobs
 from functions.jobs.errors import ResultInvalid
+from functions.jobs.jobs import Progress
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -50,7 +51,7 @@ def split(event: Mapping[str, Any], services: Services) -> list[Result]:
     results = _encode_and_store(data, strip, job_id, labels, services)
     _store_manifest(job_id, event["algorithm"], strip.size, results, services)
     rows = [{"index": result.index, "label": result.label, "key": result.key} for result in results]
-    jobs.note(services, job_id, done=frozenset({"StartInference", "SplitResult"}), results=rows)
+    jobs.note(services, job_id, Progress(done=frozenset({"StartInference", "SplitResult"}), results=rows))
     return results
 
 

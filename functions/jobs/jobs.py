@@ -1,123 +1,30 @@
-"""The tracked job: one row from upload to result. Moves between statuses are guarded by conditional writes.
-
-PENDING (the API gave an upload URL) -> INPROGRESS (an execution claimed it) -> SUCCESS or FAILURE, which are final.
-"""
+"""The rows of jobs. Moves between statuses are guarded by conditional writes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from functions.aws import items, times
-from functions.aws.services import error_code
-from functions.uploads.events import Source
+from functions.aws.conditions import conditional
+from functions.jobs.job import Job, Kind, Source, Status
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
 
 
-class Status(StrEnum):
-    PENDING = "PENDING"
-    INPROGRESS = "INPROGRESS"
-    SUCCESS = "SUCCESS"
-    FAILURE = "FAILURE"
-
-    @property
-    def final(self) -> bool:
-        return not MOVES[self]
-
-
-MOVES: Mapping[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.INPROGRESS, Status.FAILURE}),
-    Status.INPROGRESS: frozenset({Status.SUCCESS, Status.FAILURE}),
-    Status.SUCCESS: frozenset(),
-    Status.FAILURE: frozenset(),
-}
-
-
-class Kind(StrEnum):
-    TRAINING = "training"
-    FACE = "face"
-    CHAIN = "chain"
-    BATCH = "batch"
-    DEPLOYMENT = "deployment"
-
-
-LINKS = ("execution", "pipeline_execution", "training_job", "model_package", "endpoint")
-
-
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A row of the jobs table."""
+class Progress:
+    """What has become known of a job while it runs; None and what is empty say nothing."""
 
-    job_id: str
-    kind: Kind
-    status: Status
-    algorithm: str | None
-    source: Source | None
-    created_at: str
-    updated_at: str
+    links: Mapping[str, str | None] = field(default_factory=dict)
     step: str | None = None
-    steps: list[str] = field(default_factory=list)
-    done_steps: frozenset[str] = frozenset()
-    links: dict[str, str] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    """Steps that have ended."""
     endpoint_config: str | None = None
-    results: list[dict[str, Any]] = field(default_factory=list)
-    error: dict[str, str] | None = None
-    etag: str | None = None
-    """Of the source, so that an upload without a version id is recognised again."""
-    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    """What the upload was announced with."""
-
-    @property
-    def created(self) -> str:
-        """Sort key of the indexes: time first, id to make it unique."""
-        return f"{self.created_at}#{self.job_id}"
-
-    @property
-    def object(self) -> str | None:
-        return self.source.object if self.source else None
-
-    @property
-    def steps_done(self) -> int:
-        return len(self.steps) if self.status is Status.SUCCESS else len(self.done_steps & set(self.steps))
-
-
-def new(
-    job_id: str,
-    kind: Kind,
-    status: Status,
-    now: str,
-    *,
-    algorithm: str | None = None,
-    source: Source | None = None,
-    steps: list[str] | None = None,
-    execution: str | None = None,
-    etag: str | None = None,
-    error: dict[str, str] | None = None,
-    hyperparameters: Mapping[str, Any] | None = None,
-) -> Job:
-    """A job that begins now (`now` as `times.iso` writes it)."""
-    links = {"execution": execution} if execution else {}
-    return Job(
-        job_id,
-        kind,
-        status,
-        algorithm,
-        source,
-        now,
-        now,
-        steps=steps or [],
-        links=links,
-        etag=etag,
-        error=error,
-        hyperparameters=hyperparameters or {},
-    )
+    results: list[dict[str, Any]] | None = None
 
 
 def to_item(job: Job) -> dict[str, Any]:
@@ -170,27 +77,23 @@ def from_item(item: Mapping[str, Any]) -> Job:
 
 def get(services: Services, job_id: str) -> Job | None:
     """The job as it is now (consistent read)."""
-    answer = services.dynamodb.get_item(
+    response = services.dynamodb.get_item(
         TableName=services.settings.jobs_table, Key={"job_id": {"S": job_id}}, ConsistentRead=True
     )
-    item = answer.get("Item")
+    item = response.get("Item")
     return from_item(item) if item else None
 
 
 def create(services: Services, job: Job) -> Job | None:
     """Writes the row if there is none of that id; otherwise returns the row that is there."""
-    try:
+    with conditional() as condition:
         services.dynamodb.put_item(
             TableName=services.settings.jobs_table,
             Item=to_item(job),
             ConditionExpression="attribute_not_exists(job_id)",
         )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
-        # Rows are never deleted, so the one that stood in the way is still there.
-        return get(services, job.job_id)
-    return None
+    # Rows are never deleted, so the one that stood in the way is still there.
+    return None if condition.held else get(services, job.job_id)
 
 
 def begin(services: Services, job_id: str, execution: str, steps: list[str], source: Source | None, etag: str) -> bool:
@@ -240,32 +143,24 @@ def fail(services: Services, job_id: str, execution: str, error: dict[str, str])
     )
 
 
-def note(
-    services: Services,
-    job_id: str,
-    *,
-    links: Mapping[str, str | None] | None = None,
-    step: str | None = None,
-    done: frozenset[str] = frozenset(),
-    endpoint_config: str | None = None,
-    results: list[dict[str, Any]] | None = None,
-) -> bool:
+def note(services: Services, job_id: str, progress: Progress) -> bool:
     """Adds what is known of a job's progress. Writing the same twice changes nothing; False if there is no such job."""
     sets = ["updated_at = :now"]
     values: dict[str, items.Value] = {}
     names: dict[str, str] = {}
-    for name, value in (links or {}).items():
+    for name, value in progress.links.items():
         if value:
             sets.append(f"links.#{name} = :{name}")
             names[f"#{name}"], values[f":{name}"] = name, value
-    for name, new_value in (("step", step), ("endpoint_config", endpoint_config), ("results", results)):
-        if new_value is not None:
+    members = {"step": progress.step, "endpoint_config": progress.endpoint_config, "results": progress.results}
+    for name, member in members.items():
+        if member is not None:
             sets.append(f"#{name} = :{name}")
-            names[f"#{name}"], values[f":{name}"] = name, new_value
+            names[f"#{name}"], values[f":{name}"] = name, member
     expression = "SET " + ", ".join(sets)
-    if done:
+    if progress.done:
         expression += " ADD done_steps :done"
-        values[":done"] = done
+        values[":done"] = progress.done
     return _update(services, job_id, expression, "attribute_exists(job_id)", values, names)
 
 
@@ -279,7 +174,7 @@ def _update(
 ) -> bool:
     stamped = {**values, ":now": times.iso(services.now())}
     request: dict[str, Any] = {"ExpressionAttributeNames": dict(names)} if names else {}
-    try:
+    with conditional() as outcome:
         services.dynamodb.update_item(
             TableName=services.settings.jobs_table,
             Key={"job_id": {"S": job_id}},
@@ -288,11 +183,7 @@ def _update(
             ExpressionAttributeValues=items.to_item(stamped),
             **request,
         )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return outcome.held
 
 
 def of_object(services: Services, bucket: str, key: str, before: str | None = None) -> Iterator[Job]:
@@ -321,29 +212,3 @@ def _newest_first(services: Services, index: str, name: str, value: str, before:
     )
     for page in pages:
         yield from (from_item(item) for item in page["Items"])
-
-
-def as_status(job: Job, base_url: str) -> dict[str, Any]:
-    """The job as the API tells it; result URLs are under `base_url` (no slash at its end)."""
-    return {
-        "job_id": job.job_id,
-        "kind": job.kind.value,
-        "status": job.status.value,
-        "algorithm": job.algorithm,
-        "step": None if job.status.final else job.step,
-        "steps_done": job.steps_done,
-        "steps_total": len(job.steps),
-        "links": {name: job.links.get(name) for name in LINKS},
-        "results": [
-            {
-                "index": result["index"],
-                "label": result["label"],
-                "url": f"{base_url}/v1/jobs/{job.job_id}/results/{result['index']}",
-            }
-            for result in job.results
-        ],
-        "error": job.error,
-        "source": job.source.as_dict() if job.source else None,
-        "created_at": job.created_at,
-        "updated_at": job.updated_at,
-    }

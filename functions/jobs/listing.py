@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from functions.jobs import jobs
-from functions.jobs.jobs import Job, Kind, Status
+from functions.jobs.job import Job, Kind, Status
 
 if TYPE_CHECKING:
     from functions.aws.services import Services

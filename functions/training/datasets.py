@@ -11,9 +11,8 @@ from botocore.exceptions import ClientError
 from functions.aws.services import error_code
 from functions.catalogue.catalogue import Algorithm
 from functions.jobs import ids, jobs
-from functions.jobs.jobs import Job, Status
+from functions.jobs.job import Job, Source, Status
 from functions.uploads import keys
-from functions.uploads.events import Source
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from functions.aws.services import error_code, error_message
 from functions.jobs import ids, jobs
 from functions.jobs.errors import DeploymentRejected
+from functions.jobs.jobs import Progress
 from functions.waiting import endpoints
 
 if TYPE_CHECKING:
@@ -66,12 +67,8 @@ def deploy(deployment: Deployment, services: Services) -> None:
             raise
         text = f"the model cannot be put behind {deployment.endpoint}: {error_message(error)}"
         raise DeploymentRejected(text) from error
-    jobs.note(
-        services,
-        deployment.job_id,
-        links={"endpoint": deployment.endpoint, "model_package": deployment.model_package_arn},
-        endpoint_config=deployment.name,
-    )
+    links = {"endpoint": deployment.endpoint, "model_package": deployment.model_package_arn}
+    jobs.note(services, deployment.job_id, Progress(links=links, endpoint_config=deployment.name))
 
 
 def _create_model(deployment: Deployment, services: Services) -> None:
@@ -90,15 +87,15 @@ def _create_model(deployment: Deployment, services: Services) -> None:
 def _surroundings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Where the model's containers run, and its tags."""
     network = settings.get("network", {})
-    found = _tags(settings)
+    surroundings = _tags(settings)
     if network.get("isolation"):
-        found["EnableNetworkIsolation"] = True
+        surroundings["EnableNetworkIsolation"] = True
     if network.get("subnets"):
-        found["VpcConfig"] = {
+        surroundings["VpcConfig"] = {
             "Subnets": list(network["subnets"]),
             "SecurityGroupIds": list(network.get("security_group_ids", ())),
         }
-    return found
+    return surroundings
 
 
 def _tags(settings: Mapping[str, Any]) -> dict[str, Any]:

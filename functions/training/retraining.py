@@ -11,7 +11,7 @@ from functions.catalogue.catalogue import Algorithm
 from functions.jobs import ids
 from functions.training import datasets
 from functions.training.datasets import Dataset
-from functions.uploads import claims
+from functions.uploads import plans
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -53,7 +53,7 @@ def plan(wanted: Mapping[str, Any], started_at: str, services: Services) -> list
     if name:
         algorithm = catalogue.get(services, str(name))
         if algorithm is None:
-            return [Skipped(str(name), claims.unknown_algorithm(str(name)))]
+            return [Skipped(str(name), plans.unknown_algorithm(str(name)))]
         return [_plan_one(algorithm, started_at, services)]
     algorithms = sorted(catalogue.everything(services), key=lambda algorithm: algorithm.name)
     return [_plan_one(algorithm, started_at, services) for algorithm in algorithms if algorithm.retrain is not None]

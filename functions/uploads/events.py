@@ -15,6 +15,7 @@ from urllib.parse import unquote_plus
 
 from functions.jobs import ids
 from functions.jobs.errors import EventNotUnderstood
+from functions.jobs.job import Source
 
 _SHOWN = 100
 """Characters of an input that nobody understands."""
@@ -39,20 +40,6 @@ class Upload:
     @property
     def version(self) -> str:
         return self.version_id or self.etag
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    bucket: str
-    key: str
-    version_id: str | None
-
-    @property
-    def object(self) -> str:
-        return f"{self.bucket}/{self.key}"
-
-    def as_dict(self) -> dict[str, str | None]:
-        return {"bucket": self.bucket, "key": self.key, "version_id": self.version_id}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, cast
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any
 
 from functions.aws import items, times
-from functions.aws.services import error_code
+from functions.aws.conditions import conditional
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -86,7 +84,7 @@ def claim(services: Services, object_name: str, sequencer: str, job_id: str, exe
     it loses nothing: Lambda repeats the same execution, which finds its own name in HEAD and goes on (REPEATED).
     """
     mine = Head(normalise(sequencer), job_id, execution)
-    try:
+    with conditional() as condition:
         services.dynamodb.update_item(
             TableName=services.settings.ledger_table,
             Key=items.to_item({"object": object_name, "entry": HEAD}),
@@ -98,15 +96,12 @@ def claim(services: Services, object_name: str, sequencer: str, job_id: str, exe
             ),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
-        old = cast("Mapping[str, Any] | None", error.response.get("Item"))
-        there = _head(old) if old else head(services, object_name)
-        if there is None:
-            raise
-        return _compare(mine, there), there
-    return Claim.WON, mine
+    if condition.error is None:
+        return Claim.WON, mine
+    there = _head(condition.item) if condition.item else head(services, object_name)
+    if there is None:
+        raise condition.error
+    return _compare(mine, there), there
 
 
 def _compare(mine: Head, there: Head) -> Claim:
@@ -133,7 +128,7 @@ def _head(item: Mapping[str, Any]) -> Head:
 
 def rename(services: Services, object_name: str, sequencer: str, execution: str, job_id: str) -> None:
     """Puts another job id into HEAD, if HEAD is still this execution's claim."""
-    try:
+    with conditional():
         services.dynamodb.update_item(
             TableName=services.settings.ledger_table,
             Key=items.to_item({"object": object_name, "entry": HEAD}),
@@ -144,41 +139,28 @@ def rename(services: Services, object_name: str, sequencer: str, execution: str,
                 {":job_id": job_id, ":sequencer": normalise(sequencer), ":execution": execution}
             ),
         )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
 
 
-def record(
-    services: Services,
-    object_name: str,
-    sequencer: str,
-    execution: str,
-    decision: Decision,
-    job_id: str | None,
-    reason: str | None = None,
-) -> None:
+def record(services: Services, object_name: str, delivery: Delivery) -> None:
     """Writes this delivery down and counts it in HEAD.
 
     Its key holds the execution, so a repeat overwrites its own row and counts none. A crash between the two writes
     leaves the count one short; the rows are what is shown.
     """
-    now = services.now()
-    name = execution.rsplit(":", 1)[-1]
-    normal = normalise(sequencer)
+    name = delivery.execution.rsplit(":", 1)[-1]
     values: dict[str, items.Value] = {
         "object": object_name,
-        "entry": f"delivery#{normal}#{name}",
-        "decision": decision.value,
-        "job_id": job_id,
-        "execution": execution,
-        "reason": reason,
-        "received_at": times.iso(now),
-        "expires_at": times.epoch(now, _KEEP_SECONDS),
+        "entry": f"delivery#{normalise(delivery.sequencer)}#{name}",
+        "decision": delivery.decision.value,
+        "job_id": delivery.job_id,
+        "execution": delivery.execution,
+        "reason": delivery.reason,
+        "received_at": delivery.received_at,
+        "expires_at": times.epoch(times.parse(delivery.received_at), _KEEP_SECONDS),
     }
     table = services.settings.ledger_table
     old = services.dynamodb.put_item(TableName=table, Item=items.to_item(values), ReturnValues="ALL_OLD")
-    if not old.get("Attributes") and decision is not Decision.IGNORED:
+    if not old.get("Attributes") and delivery.decision is not Decision.IGNORED:
         services.dynamodb.update_item(
             TableName=table,
             Key=items.to_item({"object": object_name, "entry": HEAD}),

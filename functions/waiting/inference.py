@@ -15,6 +15,7 @@ from functions.aws.services import error_code, error_message
 from functions.images import images
 from functions.jobs import jobs
 from functions.jobs.errors import EndpointNotFound, EndpointNotReady, ImageRejected
+from functions.jobs.jobs import Progress
 from functions.waiting import endpoints, waits
 from functions.waiting.waits import Failed, Resolution, Succeeded, Wait, WaitKind
 
@@ -40,7 +41,7 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> None:
     job_id, endpoint, source = job["job_id"], job["endpoint"], job["source"]
     content_type = _check_image(source, services)
     wait = waits.park(services, WaitKind.INFERENCE, job_id, token)
-    jobs.note(services, job_id, step="StartInference", links={"endpoint": endpoint})
+    jobs.note(services, job_id, Progress(step="StartInference", links={"endpoint": endpoint}))
     try:
         answer = services.sagemaker_runtime.invoke_endpoint_async(
             EndpointName=endpoint,
@@ -159,5 +160,5 @@ def track(message: Mapping[str, Any], services: Services) -> str:
 def resolve(services: Services, wait: Wait, resolution: Resolution) -> None:
     """Notes the progress, then answers the waiting state."""
     if isinstance(resolution, Succeeded):
-        jobs.note(services, wait.job_id, step="SplitResult", done=frozenset({"StartInference"}))
+        jobs.note(services, wait.job_id, Progress(step="SplitResult", done=frozenset({"StartInference"})))
     waits.resolve(services, wait, resolution)

@@ -16,6 +16,8 @@ from functions.aws.log import about, logger
 from functions.aws.services import error_code, error_message
 from functions.jobs import ids, jobs
 from functions.jobs.errors import PipelineNotStarted
+from functions.jobs.job import Job
+from functions.jobs.jobs import Progress
 from functions.waiting import waits
 from functions.waiting.waits import Failed, Resolution, Succeeded, Wait, WaitKind
 
@@ -53,7 +55,7 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
             raise
         raise PipelineNotStarted(_refusal(job["pipeline_name"], error)) from error
     execution = answer["PipelineExecutionArn"]
-    jobs.note(services, job_id, links={"pipeline_execution": execution})
+    jobs.note(services, job_id, Progress(links={"pipeline_execution": execution}))
     try:
         resolve_if_ended(wait, execution, services)
     except ClientError as error:
@@ -163,15 +165,15 @@ def _note_step(change: StepChanged, services: Services) -> str:
         return "unknown job"
     links = _links({_lower_arns(name): value for name, value in change.metadata.items()})
     if change.status == "Succeeded":
-        jobs.note(services, job.job_id, done=frozenset({change.step}), links=links)
+        jobs.note(services, job.job_id, Progress(done=frozenset({change.step}), links=links))
         return "step done"
     if change.status in {"Starting", "Executing"} and _is_later(job, change.step):
-        jobs.note(services, job.job_id, step=change.step, links=links)
+        jobs.note(services, job.job_id, Progress(step=change.step, links=links))
         return "step begun"
     return "nothing new"
 
 
-def _is_later(job: jobs.Job, step: str) -> bool:
+def _is_later(job: Job, step: str) -> bool:
     """Whether `step` is ahead of the one shown: an event that comes late must not turn the job back."""
     if step in job.done_steps or job.status.final:
         return False
@@ -222,7 +224,7 @@ def outcome(job_id: str, execution: str, status: str, services: Services) -> Res
     for step in steps:
         links |= {name: link for name, link in _links(step.get("Metadata", {})).items() if link}
     done = frozenset(step["StepName"] for step in steps if step.get("StepStatus") == "Succeeded")
-    jobs.note(services, job_id, links=links, done=done)
+    jobs.note(services, job_id, Progress(links=links, done=done))
     if status != "Succeeded":
         return Failed(_ENDINGS[status], _cause(status, execution, steps, services))
     job = jobs.get(services, job_id)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.aws import items, times
+from functions.aws.conditions import conditional
 from functions.aws.log import logger
 from functions.aws.services import error_code
 
@@ -193,7 +194,7 @@ def _send(services: Services, wait: Wait, resolution: Resolution) -> bool:
 
 def forget(services: Services, wait: Wait) -> None:
     """Deletes the row if it still holds this token: a retried state may have parked a new one since."""
-    try:
+    with conditional():
         services.dynamodb.delete_item(
             TableName=services.settings.waits_table,
             Key={"wait_id": {"S": wait.wait_id}},
@@ -201,9 +202,6 @@ def forget(services: Services, wait: Wait) -> None:
             ExpressionAttributeNames={"#token": "token"},
             ExpressionAttributeValues={":token": {"S": wait.token}},
         )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
 
 
 def note_locations(services: Services, wait: Wait, output: str | None, failure: str | None) -> None:
@@ -228,7 +226,7 @@ def _update(
     names = {f"#{name}": name for name in (*values, *expected)}
     new = {f":{name}": value for name, value in values.items()}
     old = {f":old_{name}": value for name, value in expected.items()}
-    try:
+    with conditional() as condition:
         services.dynamodb.update_item(
             TableName=services.settings.waits_table,
             Key={"wait_id": {"S": wait.wait_id}},
@@ -237,8 +235,4 @@ def _update(
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=items.to_item({**new, **old}),
         )
-    except ClientError as error:
-        if error_code(error) != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return condition.held

@@ -15,6 +15,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from functions.aws.services import WAITING_RUNTIME, Services, Settings
+from functions.jobs.job import Job, Kind, Status
 
 REGION = "us-east-1"
 UPLOADS = "headrace-test-uploads-000000000000-us-east-1"
@@ -380,3 +381,10 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return self.remaining_ms
+
+
+def new_job(job_id: str, kind: Kind, status: Status, now: str, **members: Any) -> Job:
+    """A job that begins now (`now` as `times.iso` writes it); `execution` is its link to one."""
+    links = {"execution": members.pop("execution")} if "execution" in members else {}
+    record = {"algorithm": None, "source": None, **members}
+    return Job(job_id=job_id, kind=kind, status=status, created_at=now, updated_at=now, links=links, **record)

@@ -15,10 +15,20 @@ from hypothesis import strategies as st
 from functions import api
 from functions.aws import times
 from functions.jobs import ids, jobs, listing
-from functions.jobs.jobs import Job, Kind, Status
+from functions.jobs.job import Job, Kind, Source, Status
+from functions.jobs.jobs import Progress
 from functions.uploads import claims, ledger
-from functions.uploads.events import Source
-from tests.unit.functions.cloud import ARTIFACTS, MACHINE, UPLOADS, Cloud, Context, client_error, execution, uploaded
+from tests.unit.functions.cloud import (
+    ARTIFACTS,
+    MACHINE,
+    UPLOADS,
+    Cloud,
+    Context,
+    client_error,
+    execution,
+    new_job,
+    uploaded,
+)
 
 HOST = "abc.execute-api.us-east-1.amazonaws.com"
 UNKNOWN = ids.derived("no", "such", "job")
@@ -76,7 +86,7 @@ def _catalogue(cloud: Cloud) -> None:
 
 def add(cloud: Cloud, kind: Kind = Kind.TRAINING, status: Status = Status.INPROGRESS, key: str = "k") -> Job:
     cloud.clock.advance(seconds=1)
-    job = jobs.new(
+    job = new_job(
         ids.ulid(cloud.clock()),
         kind,
         status,
@@ -275,7 +285,7 @@ def test_a_photos_name_is_one_segment() -> None:
 
 def test_a_job_is_told_in_exactly_these_words(cloud: Cloud) -> None:
     job = add(cloud)
-    jobs.note(cloud.services, job.job_id, step="Train", done=frozenset({"Process"}), links={"endpoint": "e"})
+    jobs.note(cloud.services, job.job_id, Progress(step="Train", done=frozenset({"Process"}), links={"endpoint": "e"}))
     answer = ask("GET", f"/v1/jobs/{job.job_id}")
     assert answer.status == 200
     assert answer.json == {
@@ -312,7 +322,7 @@ def test_a_job_that_has_not_changed_is_not_sent_again(cloud: Cloud) -> None:
         assert again.headers["etag"] == tag
         assert again.headers["retry-after"] == "2"
     cloud.clock.advance(seconds=1)
-    jobs.note(cloud.services, job.job_id, step="Train")
+    jobs.note(cloud.services, job.job_id, Progress(step="Train"))
     assert ask("GET", f"/v1/jobs/{job.job_id}", headers={"If-None-Match": tag}).status == 200
 
 
@@ -334,7 +344,7 @@ def test_an_unknown_job_is_not_found(path: str) -> None:
 def test_results_are_links_under_the_apis_own_address(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     job = add(cloud, Kind.FACE, Status.SUCCESS)
     row = {"index": 0, "label": "ORIGINAL", "key": f"results/{job.job_id}/0.jpg"}
-    jobs.note(cloud.services, job.job_id, results=[row])
+    jobs.note(cloud.services, job.job_id, Progress(results=[row]))
     path = f"/v1/jobs/{job.job_id}"
     assert ask("GET", path).json["results"] == [
         {"index": 0, "label": "ORIGINAL", "url": f"https://{HOST}{path}/results/0"}
@@ -352,7 +362,7 @@ def test_results_are_links_under_the_apis_own_address(cloud: Cloud, monkeypatch:
 
 def test_a_result_is_redirected_to_its_bytes(cloud: Cloud) -> None:
     job = add(cloud, Kind.FACE, Status.SUCCESS)
-    jobs.note(cloud.services, job.job_id, results=[{"index": 1, "label": "20-30", "key": "results/x/1.jpg"}])
+    jobs.note(cloud.services, job.job_id, Progress(results=[{"index": 1, "label": "20-30", "key": "results/x/1.jpg"}]))
     answer = ask("GET", f"/v1/jobs/{job.job_id}/results/1")
     assert answer.status == 307
     assert ARTIFACTS in answer.headers["location"]

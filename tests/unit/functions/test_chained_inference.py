@@ -26,7 +26,7 @@ from functions.jobs.errors import (
     JobError,
     ModelFailed,
 )
-from functions.jobs.jobs import Job, Kind, Status
+from functions.jobs.job import Job, Kind, Status
 from functions.uploads import claims, ledger
 from tests.unit.functions.cloud import ARTIFACTS, UPLOADS, Cloud, Context, client_error, execution, uploaded
 

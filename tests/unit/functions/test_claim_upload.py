@@ -15,10 +15,9 @@ from functions import claim_upload
 from functions.aws import times
 from functions.jobs import ids, jobs
 from functions.jobs.errors import EventNotUnderstood
-from functions.jobs.jobs import Kind, Status
+from functions.jobs.job import Job, Kind, Source, Status
 from functions.uploads import claims, ledger
-from functions.uploads.events import Source
-from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error, execution, uploaded
+from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error, execution, new_job, uploaded
 
 KEY = "datasets/decision_trees/iris/iris.csv"
 
@@ -37,11 +36,11 @@ def claim(cloud: Cloud, event: dict[str, Any], name: str = "e1", machine: str = 
 
 def pending(cloud: Cloud, key: str, job_id: str, kind: Kind = Kind.TRAINING) -> None:
     source = Source(UPLOADS, key, None)
-    job = jobs.new(job_id, kind, Status.PENDING, times.iso(cloud.clock()), algorithm="decision_trees", source=source)
+    job = new_job(job_id, kind, Status.PENDING, times.iso(cloud.clock()), algorithm="decision_trees", source=source)
     jobs.create(cloud.services, job)
 
 
-def job(cloud: Cloud, job_id: str) -> jobs.Job:
+def job(cloud: Cloud, job_id: str) -> Job:
     found = jobs.get(cloud.services, job_id)
     assert found is not None
     return found

@@ -9,10 +9,9 @@ import pytest
 from functions import plan_retraining
 from functions.aws import times
 from functions.jobs import ids, jobs
-from functions.jobs.jobs import Kind, Status
+from functions.jobs.job import Kind, Source, Status
 from functions.uploads import claims
-from functions.uploads.events import Source
-from tests.unit.functions.cloud import UPLOADS, Cloud, Context, execution, uploaded
+from tests.unit.functions.cloud import UPLOADS, Cloud, Context, execution, new_job, uploaded
 
 KEY = "datasets/decision_trees/iris/iris.csv"
 
@@ -70,14 +69,14 @@ def test_a_dataset_trained_by_an_event_without_a_version_is_nothing_new(cloud: C
     source = Source(UPLOADS, KEY, None)
     job_id = ids.derived(UPLOADS, KEY, etag)
     now = times.iso(cloud.clock())
-    jobs.create(cloud.services, jobs.new(job_id, Kind.TRAINING, Status.SUCCESS, now, source=source, etag=etag))
+    jobs.create(cloud.services, new_job(job_id, Kind.TRAINING, Status.SUCCESS, now, source=source, etag=etag))
     assert plan()["runs"] == []
 
 
 def test_a_dataset_that_came_through_the_api_is_recognised(cloud: Cloud) -> None:
     job_id = ids.ulid(cloud.clock())
     key = f"datasets/decision_trees/{job_id}/a.csv"
-    row = jobs.new(job_id, Kind.TRAINING, Status.PENDING, times.iso(cloud.clock()), source=Source(UPLOADS, key, None))
+    row = new_job(job_id, Kind.TRAINING, Status.PENDING, times.iso(cloud.clock()), source=Source(UPLOADS, key, None))
     jobs.create(cloud.services, row)
     put = cloud.put(key)
     assert len(plan()["runs"]) == 1, "a PENDING job has not begun: its event may be lost"

@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 
 from functions import record_failure
 from functions.aws import times
-from functions.failures import failures
-from functions.failures.failures import Failure
-from functions.jobs import errors, ids, jobs
-from functions.jobs.jobs import Kind, Status
+from functions.jobs import errors, failure, ids, jobs
+from functions.jobs.failure import Failure
+from functions.jobs.job import Job, Kind, Source, Status
 from functions.uploads import claims
-from functions.uploads.events import Source
-from tests.unit.functions.cloud import UPLOADS, Cloud, Context, execution, uploaded
+from tests.unit.functions.cloud import UPLOADS, Cloud, Context, execution, new_job, uploaded
 
 KEY = "datasets/decision_trees/iris/iris.csv"
 JOB_ID = ids.derived("no", "such", "job")
@@ -30,7 +28,7 @@ def record(cloud: Cloud, failure: Any, event: Any = None, name: str = "e1", **st
     return dict(record_failure.handler(given, Context()))
 
 
-def job(cloud: Cloud, job_id: str) -> jobs.Job:
+def job(cloud: Cloud, job_id: str) -> Job:
     found = jobs.get(cloud.services, job_id)
     assert found is not None
     return found
@@ -97,7 +95,7 @@ def job(cloud: Cloud, job_id: str) -> jobs.Job:
     ],
 )
 def test_what_was_caught_becomes_a_code_and_a_sentence(caught: Any, expected: Failure) -> None:
-    assert failures.read(caught) == expected
+    assert failure.read(caught) == expected
 
 
 json_values = st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner))
@@ -105,14 +103,14 @@ json_values = st.recursive(st.none() | st.integers() | st.text(), lambda inner: 
 
 @given(st.text(), st.text() | json_values.map(json.dumps))
 def test_no_cause_reaches_a_person_as_json_or_too_long(error: str, cause: str) -> None:
-    failure = failures.read({"Error": error, "Cause": cause})
-    assert failure.message
-    assert not failure.message.startswith("{")
-    assert len(failure.message.encode(errors="replace")) <= failures.MAX_MESSAGE
+    told = failure.read({"Error": error, "Cause": cause})
+    assert told.message
+    assert not told.message.startswith("{")
+    assert len(told.message.encode(errors="replace")) <= failure.MAX_MESSAGE
 
 
 def test_a_long_message_is_cut_at_a_character() -> None:
-    message = failures.shorten("ñ" * 5000)
+    message = failure.shorten("ñ" * 5000)
     assert len(message.encode()) <= 4096
     assert message.endswith("ñ...")
 
@@ -120,7 +118,7 @@ def test_a_long_message_is_cut_at_a_character() -> None:
 def test_the_code_of_each_own_error_is_its_class_name() -> None:
     for code in errors.own_codes():
         caught = {"Error": code, "Cause": json.dumps({"errorMessage": "one", "errorType": code})}
-        assert failures.read(caught) == Failure(code, "one")
+        assert failure.read(caught) == Failure(code, "one")
 
 
 def test_a_running_job_fails_with_its_reason(cloud: Cloud) -> None:
@@ -143,7 +141,7 @@ def test_a_second_record_changes_nothing(cloud: Cloud) -> None:
 
 def test_a_job_that_succeeded_is_left_alone(cloud: Cloud) -> None:
     job_id = ids.derived(UPLOADS, KEY, "v1")
-    row = jobs.new(job_id, Kind.TRAINING, Status.SUCCESS, times.iso(cloud.clock()), execution=execution("e1"))
+    row = new_job(job_id, Kind.TRAINING, Status.SUCCESS, times.iso(cloud.clock()), execution=execution("e1"))
     jobs.create(cloud.services, row)
     record(cloud, {"Error": "A", "Cause": "late"}, job_id=job_id)
     assert job(cloud, job_id).status is Status.SUCCESS
@@ -168,7 +166,7 @@ def test_a_claim_that_crashed_leaves_a_job_that_says_so(cloud: Cloud) -> None:
 def test_a_pending_job_of_the_api_fails_by_its_own_id(cloud: Cloud) -> None:
     job_id = ids.ulid(cloud.clock())
     key = f"images/{job_id}/me.jpg"
-    row = jobs.new(job_id, Kind.FACE, Status.PENDING, times.iso(cloud.clock()), source=Source(UPLOADS, key, None))
+    row = new_job(job_id, Kind.FACE, Status.PENDING, times.iso(cloud.clock()), source=Source(UPLOADS, key, None))
     jobs.create(cloud.services, row)
     record(cloud, {"Error": "A", "Cause": "b"}, uploaded(key))
     assert job(cloud, job_id).status is Status.FAILURE

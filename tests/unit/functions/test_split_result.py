@@ -20,8 +20,8 @@ from functions.aws import times
 from functions.images import npy, results, tiles
 from functions.jobs import ids, jobs
 from functions.jobs.errors import ResultInvalid
-from functions.jobs.jobs import Kind, Status
-from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context
+from functions.jobs.job import Kind, Status
+from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, new_job
 
 JOB_ID = ids.derived("b", "k", "v")
 LABELS = ["ORIGINAL", "20-30", "30-40", "50-60", "70-80"]
@@ -142,7 +142,7 @@ def split(cloud: Cloud, data: bytes, labels: list[str] = LABELS) -> dict[str, An
 
 def test_five_images_a_manifest_and_the_job(cloud: Cloud) -> None:
     steps = ["StartInference", "SplitResult"]
-    jobs.create(cloud.services, jobs.new(JOB_ID, Kind.FACE, Status.INPROGRESS, times.iso(cloud.clock()), steps=steps))
+    jobs.create(cloud.services, new_job(JOB_ID, Kind.FACE, Status.INPROGRESS, times.iso(cloud.clock()), steps=steps))
     answer = split(cloud, saved(strip(32, 5)))
     rows = [
         {"index": index, "label": label, "key": f"results/{JOB_ID}/{index}.jpg"} for index, label in enumerate(LABELS)

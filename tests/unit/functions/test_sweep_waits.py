@@ -9,10 +9,11 @@ import pytest
 from functions import sweep_waits
 from functions.aws import times
 from functions.jobs import ids, jobs
-from functions.jobs.jobs import Kind, Status
+from functions.jobs.job import Kind, Status
+from functions.jobs.jobs import Progress
 from functions.waiting import sweep, waits
 from functions.waiting.waits import Wait, WaitKind
-from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error
+from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error, new_job
 
 JOB_ID = ids.derived("b", "k", "v")
 ARN = "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/e1"
@@ -20,9 +21,9 @@ ARN = "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/e1"
 
 @pytest.fixture(autouse=True)
 def _job(cloud: Cloud) -> None:
-    row = jobs.new(JOB_ID, Kind.TRAINING, Status.INPROGRESS, times.iso(cloud.clock()))
+    row = new_job(JOB_ID, Kind.TRAINING, Status.INPROGRESS, times.iso(cloud.clock()))
     jobs.create(cloud.services, row)
-    jobs.note(cloud.services, JOB_ID, links={"pipeline_execution": ARN})
+    jobs.note(cloud.services, JOB_ID, Progress(links={"pipeline_execution": ARN}))
 
 
 def park(cloud: Cloud, kind: WaitKind, **more: Any) -> Wait:

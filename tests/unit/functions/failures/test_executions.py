@@ -11,11 +11,10 @@ from botocore.exceptions import ClientError
 from functions import record_failure
 from functions.aws import times
 from functions.failures import executions, failures
-from functions.jobs import ids, jobs
-from functions.jobs.jobs import Job, Kind, Status
+from functions.jobs import failure, ids, jobs
+from functions.jobs.job import Job, Kind, Source, Status
 from functions.uploads import claims
-from functions.uploads.events import Source
-from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error, execution, uploaded
+from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error, execution, new_job, uploaded
 
 KEY = "datasets/decision_trees/iris/iris.csv"
 JOB_ID = ids.derived(UPLOADS, KEY, "v1")
@@ -105,7 +104,7 @@ def test_a_second_event_changes_nothing_and_tells_nobody(cloud: Cloud) -> None:
 
 
 def test_a_job_that_succeeded_is_left_alone(cloud: Cloud) -> None:
-    row = jobs.new(JOB_ID, Kind.TRAINING, Status.SUCCESS, times.iso(cloud.clock()), execution=execution("e1"))
+    row = new_job(JOB_ID, Kind.TRAINING, Status.SUCCESS, times.iso(cloud.clock()), execution=execution("e1"))
     jobs.create(cloud.services, row)
     assert ended() == {}
     assert job(cloud).status is Status.SUCCESS
@@ -142,7 +141,7 @@ def test_a_stopped_duplicate_does_not_fail_the_apis_job_that_the_first_is_about_
 
 
 def pending(cloud: Cloud, job_id: str, key: str) -> None:
-    row = jobs.new(job_id, Kind.TRAINING, Status.PENDING, times.iso(cloud.clock()), source=Source(UPLOADS, key, None))
+    row = new_job(job_id, Kind.TRAINING, Status.PENDING, times.iso(cloud.clock()), source=Source(UPLOADS, key, None))
     jobs.create(cloud.services, row)
 
 
@@ -213,4 +212,4 @@ def test_what_cannot_be_published_is_left_to_the_retry(cloud: Cloud) -> None:
 def test_a_very_long_cause_is_cut(cloud: Cloud) -> None:
     del cloud
     told = executions.read({"executionArn": execution("e1"), "status": "ABORTED", "cause": "x" * 100_000})
-    assert len(executions.explain(told).message.encode()) <= failures.MAX_MESSAGE
+    assert len(executions.explain(told).message.encode()) <= failure.MAX_MESSAGE

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from functions.jobs import ids
 from functions.jobs.errors import EventNotUnderstood
+from functions.jobs.job import Source
 from functions.uploads import events, keys
-from functions.uploads.events import Run, Source, Upload
+from functions.uploads.events import Run, Upload
 from tests.unit.functions.cloud import uploaded
 
 JOB_ID = ids.derived("b", "k", "v")

@@ -11,11 +11,11 @@ from functions import await_endpoint, deploy_endpoint, sweep_waits, track_endpoi
 from functions.aws import times
 from functions.jobs import ids, jobs
 from functions.jobs.errors import DeploymentRejected
-from functions.jobs.jobs import Kind, Status
+from functions.jobs.job import Kind, Status
 from functions.waiting import waits
 from functions.waiting.endpoints import MAX_ATTEMPTS
 from functions.waiting.waits import WaitKind
-from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error
+from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error, new_job
 
 ENDPOINT = "headrace-test-decision-trees"
 A, B, C = (ids.derived("b", "k", version) for version in "abc")
@@ -65,7 +65,7 @@ def sent(cloud: Cloud) -> list[tuple[str, str]]:
 
 
 def test_the_first_deployment_creates_the_endpoint(cloud: Cloud) -> None:
-    jobs.create(cloud.services, jobs.new(A, Kind.TRAINING, Status.INPROGRESS, times.iso(cloud.clock())))
+    jobs.create(cloud.services, new_job(A, Kind.TRAINING, Status.INPROGRESS, times.iso(cloud.clock())))
     assert deploy(A) == {"statusCode": 200, "endpoint": ENDPOINT, "endpoint_config": name(A)}
     assert cloud.sagemaker.models[name(A)]["Containers"] == [{"ModelPackageName": PACKAGE}]
     (variant,) = cloud.sagemaker.configs[name(A)]["ProductionVariants"]

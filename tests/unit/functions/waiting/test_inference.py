@@ -14,10 +14,10 @@ from functions.aws import times
 from functions.images import images
 from functions.jobs import ids, jobs
 from functions.jobs.errors import EndpointNotFound, EndpointNotReady, ImageRejected
-from functions.jobs.jobs import Kind, Status
+from functions.jobs.job import Kind, Status
 from functions.waiting import inference, waits
 from functions.waiting.waits import WaitKind
-from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error
+from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error, new_job
 
 JOB_ID = ids.derived("b", "k", "v")
 KEY = "images/mi foto 1+1 ñ.jpg"
@@ -28,7 +28,7 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
 @pytest.fixture(autouse=True)
 def _job(cloud: Cloud) -> None:
     steps = ["StartInference", "SplitResult"]
-    row = jobs.new(JOB_ID, Kind.FACE, Status.INPROGRESS, times.iso(cloud.clock()), steps=steps)
+    row = new_job(JOB_ID, Kind.FACE, Status.INPROGRESS, times.iso(cloud.clock()), steps=steps)
     jobs.create(cloud.services, row)
 
 

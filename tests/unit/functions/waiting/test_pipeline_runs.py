@@ -11,10 +11,11 @@ from functions import start_pipeline, track_pipeline
 from functions.aws import times
 from functions.jobs import ids, jobs
 from functions.jobs.errors import PipelineNotStarted
-from functions.jobs.jobs import Kind, Status
+from functions.jobs.job import Job, Kind, Status
+from functions.jobs.jobs import Progress
 from functions.waiting import waits
 from functions.waiting.waits import WaitKind
-from tests.unit.functions.cloud import Cloud, Context, client_error, execution
+from tests.unit.functions.cloud import Cloud, Context, client_error, execution, new_job
 
 JOB_ID = ids.derived("b", "k", "v")
 PIPELINE = "headrace-test-decision-trees"
@@ -31,7 +32,7 @@ CLAIMED = {
 
 @pytest.fixture(autouse=True)
 def _job(cloud: Cloud) -> None:
-    row = jobs.new(
+    row = new_job(
         JOB_ID, Kind.TRAINING, Status.INPROGRESS, times.iso(cloud.clock()), steps=STEPS, execution=execution("e1")
     )
     jobs.create(cloud.services, row)
@@ -41,7 +42,7 @@ def start(token: str = "t1", **changes: Any) -> None:
     start_pipeline.handler({"token": token, "job": CLAIMED | changes}, Context())
 
 
-def job(cloud: Cloud) -> jobs.Job:
+def job(cloud: Cloud) -> Job:
     found = jobs.get(cloud.services, JOB_ID)
     assert found is not None
     return found
@@ -198,7 +199,7 @@ def test_a_pipeline_that_has_no_job_is_nobodys(cloud: Cloud) -> None:
 def test_success_hands_over_the_links_even_if_every_step_event_was_lost(cloud: Cloud) -> None:
     start()
     package = "arn:aws:sagemaker:us-east-1:000000000000:model-package/g/1"
-    jobs.note(cloud.services, JOB_ID, links={"endpoint": PIPELINE}, endpoint_config=f"{PIPELINE}-abc")
+    jobs.note(cloud.services, JOB_ID, Progress(links={"endpoint": PIPELINE}, endpoint_config=f"{PIPELINE}-abc"))
     training = "arn:aws:sagemaker:us-east-1:000000000000:training-job/train-1"
     cloud.sagemaker.steps[ARN] = [
         {"StepName": "Process", "StepStatus": "Succeeded", "Metadata": {"ProcessingJob": {"Arn": "x/p"}}},
