@@ -58,12 +58,12 @@ def _json(status: HTTPStatus, body: Mapping[str, Any], headers: Mapping[str, str
 
 def _redirect(url: str, headers: Mapping[str, str] | None = None) -> Response[Any]:
     """307: the client repeats its method and body at `url`, which is good for minutes and therefore never stored."""
-    found = {"Location": url, "Cache-Control": "no-store", **(headers or {})}
-    return Response(HTTPStatus.TEMPORARY_REDIRECT.value, None, "", headers=found)
+    fields = {"Location": url, "Cache-Control": "no-store", **(headers or {})}
+    return Response(HTTPStatus.TEMPORARY_REDIRECT.value, None, "", headers=fields)
 
 
 def _base_url() -> str:
-    """Under which this API was asked, without a slash at its end."""
+    """Returns the address under which this API was asked, without a slash at its end."""
     configured = services.current().settings.api_base_url
     if configured:
         return configured.rstrip("/")
@@ -91,12 +91,12 @@ def create_upload(body: models.UploadRequest) -> Response[Any]:
     prepared = _prepare(body)
     about(prepared.job.job_id)
     url = _status_url(prepared.job.job_id)
-    answer = {
+    upload = {
         "job_id": prepared.job.job_id,
         "upload": {"method": "PUT", "url": prepared.url, "headers": prepared.headers},
         "status_url": url,
     }
-    return _json(HTTPStatus.CREATED, answer, {"Location": url})
+    return _json(HTTPStatus.CREATED, upload, {"Location": url})
 
 
 def _prepare(body: models.UploadRequest) -> PreparedUpload:
@@ -104,8 +104,8 @@ def _prepare(body: models.UploadRequest) -> PreparedUpload:
     if body.kind != "face" and body.algorithm is None:
         raise problems.invalid("algorithm", f"a {body.kind} needs an algorithm")
     if body.kind == "training":
-        name, given = str(body.algorithm), body.hyperparameters
-        return requests.prepare_dataset(name, body.filename, body.content_type, here, given)
+        name, hyperparameters = str(body.algorithm), body.hyperparameters
+        return requests.prepare_dataset(name, body.filename, body.content_type, here, hyperparameters)
     if body.hyperparameters:
         raise problems.invalid("hyperparameters", f"expected none, as a {body.kind} trains nothing")
     if body.kind == "chain":
@@ -189,8 +189,8 @@ def list_jobs(
     if key is not None:
         # An object that started nothing has no job: only its deliveries tell that it was seen, and why nothing came.
         here = services.current()
-        found = ledger.newest(here, f"{here.settings.uploads_bucket}/{key}", MAX_EVENTS)
-        body["events"] = [delivery.as_event() for delivery in found]
+        deliveries = ledger.newest(here, f"{here.settings.uploads_bucket}/{key}", MAX_EVENTS)
+        body["events"] = [delivery.as_event() for delivery in deliveries]
     return _json(HTTPStatus.OK, body, {"Cache-Control": "no-cache"})
 
 
@@ -201,8 +201,8 @@ def list_jobs(
 )
 def list_events(job_id: Annotated[str, Path()]) -> Response[Any]:
     job = _job(job_id)
-    found = ledger.deliveries(services.current(), job.object) if job.object else []
-    events = [delivery.as_event() for delivery in found if delivery.job_id in {job.job_id, None}]
+    deliveries = ledger.deliveries(services.current(), job.object) if job.object else []
+    events = [delivery.as_event() for delivery in deliveries if delivery.job_id in {job.job_id, None}]
     return _json(HTTPStatus.OK, {"events": events}, {"Cache-Control": "no-cache"})
 
 
@@ -213,10 +213,10 @@ def list_events(job_id: Annotated[str, Path()]) -> Response[Any]:
 )
 def get_result(job_id: Annotated[str, Path()], index: Annotated[int, Path(ge=0)]) -> Response[Any]:
     job = _job(job_id)
-    found = next((result for result in job.results if result["index"] == index), None)
-    if found is None:
+    image = next((result for result in job.results if result["index"] == index), None)
+    if image is None:
         raise problems.not_found(f"result {index} of the job {job.job_id}")
-    return _redirect(presign.get_url(services.current(), found["key"]))
+    return _redirect(presign.get_url(services.current(), image["key"]))
 
 
 @app.get(
@@ -225,8 +225,8 @@ def get_result(job_id: Annotated[str, Path()], index: Annotated[int, Path(ge=0)]
     responses={200: _documented("All published algorithms", models.AlgorithmList)},
 )
 def list_algorithms() -> Response[Any]:
-    found = sorted(catalogue.everything(services.current()), key=lambda algorithm: algorithm.name)
-    return _json(HTTPStatus.OK, {"algorithms": [dict(algorithm.spec) for algorithm in found]})
+    algorithms = sorted(catalogue.everything(services.current()), key=lambda algorithm: algorithm.name)
+    return _json(HTTPStatus.OK, {"algorithms": [dict(algorithm.spec) for algorithm in algorithms]})
 
 
 @app.get(
@@ -261,7 +261,7 @@ def get_openapi() -> Response[Any]:
 
 @cache
 def openapi_document() -> str:
-    """The OpenAPI document, as JSON."""
+    """Returns the OpenAPI document, as JSON."""
     return app.get_openapi_json_schema(title="Headrace", version="1", description="Upload, follow, fetch.")
 
 
@@ -281,7 +281,7 @@ def on_invalid(error: RequestValidationError) -> Response[Any]:
 
 @app.exception_handler(UnicodeDecodeError)  # type: ignore[untyped-decorator]
 def on_undecodable(_: UnicodeDecodeError) -> Response[Any]:
-    """Only the request's body is decoded here: it came base64-encoded, and was no text."""
+    """Answers for a body that came base64-encoded and was no text; nothing else is decoded here."""
     return _answer(problems.not_json())
 
 
@@ -297,7 +297,7 @@ def on_unknown_route(_: NotFoundError) -> Response[Any]:
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def on_anything_else(error: Exception) -> Response[Any]:
-    """The edge of the process: the log gets the error, the client only that there was one."""
+    """Answers at the edge of the process: the log gets the error, the client only that there was one."""
     logger.error("unexpected error", exc_info=error)
     return _answer(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something went wrong here; it is in the log"))
 

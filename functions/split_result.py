@@ -12,4 +12,4 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     about(event["job_id"])
     written = results.split(event, services.current())
     logger.info("split", extra={"count": len(written)})
-    return {"results": [{"index": one.index, "label": one.label, "key": one.key} for one in written]}
+    return {"results": [{"index": image.index, "label": image.label, "key": image.key} for image in written]}

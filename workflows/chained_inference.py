@@ -4,7 +4,7 @@ Which two endpoints those are stands in the algorithm's row of the catalogue (`c
 machine. Crops and texts stay in S3; from state to state pass their numbers.
 """
 
-from workflows.parts import caught_by, claim, failure_path, lambda_task, success_path, when_started
+from workflows.parts import Call, caught_by, claim, failure_path, lambda_task, success_path, when_started
 from workflows.sdk import Catch, Graph, JitteredRetry, Map, Pass, Task
 
 MACHINE_SECONDS = 28800
@@ -18,7 +18,7 @@ READ_SECONDS = 180
 
 
 def machine() -> Graph:
-    """The state machine."""
+    """Returns the state machine."""
     failure = failure_path()
     first, decide = claim(failure, only="chain")
     detect = lambda_task(
@@ -62,7 +62,7 @@ def _read() -> Task:
         "ReadCrop",
         {"job_id.$": "$.job_id", "read.$": "$.read", "index.$": "$.index"},
         comment="Ask the reader for the text of one crop, and store it.",
-        timeout_seconds=READ_SECONDS,
+        ends=Call(READ_SECONDS),
     )
     # Whatever it was: a model that is busy or was just restarted answers a moment later.
     read.add_retry(

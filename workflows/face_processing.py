@@ -12,7 +12,7 @@ MACHINE_SECONDS = 3 * INFERENCE_SECONDS
 
 
 def machine() -> Graph:
-    """The state machine."""
+    """Returns the state machine."""
     failure = failure_path()
     first, decide = claim(failure)
     start = lambda_task(
@@ -20,7 +20,7 @@ def machine() -> Graph:
         "StartInference",
         {"token.$": "$$.Task.Token", "job.$": "$"},
         comment="Park the token under the job's id, invoke the endpoint, and wait for its result in S3.",
-        wait=Wait(INFERENCE_SECONDS),
+        ends=Wait(INFERENCE_SECONDS),
         result_path="$.inference",
     )
     split = lambda_task(

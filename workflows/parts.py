@@ -42,24 +42,33 @@ class Wait:
     timeout_seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A task that ends when its function answers, or after `timeout_seconds`."""
+
+    timeout_seconds: int
+
+
+WHOLE_CALL: Final = Call(FUNCTION_SECONDS)
+
+
 def lambda_task(
     name: str,
     function: str,
     payload: dict[str, Any],
     *,
     comment: str,
-    wait: Wait | None = None,
+    ends: Wait | Call = WHOLE_CALL,
     result_path: str | None = None,
-    timeout_seconds: int = FUNCTION_SECONDS,
 ) -> Task:
-    """Invoke a function of functions/, named in CamelCase; without `result_path` its answer replaces the data."""
+    """Invokes a function of functions/, named in CamelCase; without `result_path` its answer replaces the data."""
     whole = {"output_path": "$.Payload"} if result_path is None else {"result_path": result_path}
     task = Task(
         name,
         comment=comment,
-        resource=f"{PARTITION}lambda:invoke{'.waitForTaskToken' if wait else ''}",
+        resource=f"{PARTITION}lambda:invoke{'.waitForTaskToken' if isinstance(ends, Wait) else ''}",
         parameters={"FunctionName": f"${{{function}FunctionArn}}", "Payload": payload},
-        timeout_seconds=wait.timeout_seconds if wait else timeout_seconds,
+        timeout_seconds=ends.timeout_seconds,
         **whole,
     )
     task.add_retry(service_retry(LAMBDA_ERRORS))
@@ -95,29 +104,7 @@ def notify(name: str, message: dict[str, Any], *, comment: str) -> Task:
 
 def failure_path() -> State:
     """Record the failure in the job's row, tell the topic, end as failed. Returns its first state."""
-    record = lambda_task(
-        "RecordFailure",
-        "RecordFailure",
-        {"input.$": "$$.Execution.Input", "state.$": "$", "execution.$": "$$.Execution.Id"},
-        comment="Set the job to FAILURE with the reason a person needs.",
-        result_path="$.recorded",
-    )
-    tell = notify(
-        "NotifyFailure",
-        {
-            "status": "FAILURE",
-            "job_id.$": "$.recorded.Payload.job_id",
-            "code.$": "$.recorded.Payload.code",
-            "message.$": "$.recorded.Payload.message",
-            "execution.$": "$$.Execution.Id",
-        },
-        comment="Tell the topic of jobs why.",
-    )
-    lost = notify(
-        "NotifyUnrecorded",
-        {"status": "FAILURE", "execution.$": "$$.Execution.Id", "failure.$": "$.failure"},
-        comment="The row could not be written: the topic and the execution hold the reason.",
-    )
+    record, tell, lost = _record_failure(), _notify_failure(), _notify_unrecorded()
     failed = Fail(
         "Failed",
         comment="The end of every failure.",
@@ -125,8 +112,21 @@ def failure_path() -> State:
         cause="The reason is in the job's row, under error.",
     )
     record.next(tell)
-    tell.next(failed)
-    lost.next(failed)
+    record.add_catch(Catch(error_equals=["States.ALL"], next_step=lost, result_path="$.recording"))
+    for state in (tell, lost):
+        state.next(failed)
+        state.add_catch(Catch(error_equals=["States.ALL"], next_step=failed, result_path="$.notification"))
+    return record
+
+
+def _record_failure() -> Task:
+    record = lambda_task(
+        "RecordFailure",
+        "RecordFailure",
+        {"input.$": "$$.Execution.Input", "state.$": "$", "execution.$": "$$.Execution.Id"},
+        comment="Set the job to FAILURE with the reason a person needs.",
+        result_path="$.recorded",
+    )
     # Here the function's own errors are tried again too: a failure that is not recorded is one nobody sees.
     record.add_retry(
         JitteredRetry(
@@ -137,10 +137,29 @@ def failure_path() -> State:
             max_delay_seconds=30,
         )
     )
-    record.add_catch(Catch(error_equals=["States.ALL"], next_step=lost, result_path="$.recording"))
-    for state in (tell, lost):
-        state.add_catch(Catch(error_equals=["States.ALL"], next_step=failed, result_path="$.notification"))
     return record
+
+
+def _notify_failure() -> Task:
+    return notify(
+        "NotifyFailure",
+        {
+            "status": "FAILURE",
+            "job_id.$": "$.recorded.Payload.job_id",
+            "code.$": "$.recorded.Payload.code",
+            "message.$": "$.recorded.Payload.message",
+            "execution.$": "$$.Execution.Id",
+        },
+        comment="Tell the topic of jobs why.",
+    )
+
+
+def _notify_unrecorded() -> Task:
+    return notify(
+        "NotifyUnrecorded",
+        {"status": "FAILURE", "execution.$": "$$.Execution.Id", "failure.$": "$.failure"},
+        comment="The row could not be written: the topic and the execution hold the reason.",
+    )
 
 
 def claim(failure: State, *, only: str | None = None) -> tuple[Task, Choice]:
@@ -208,7 +227,7 @@ def hand_over(decide: Choice, failure: State) -> None:
 
 
 def when_started(decide: Choice, first: State) -> None:
-    """Where the claim's `started` leads."""
+    """Sets where the claim's `started` leads."""
     decide.add_choice(_decision("started"), first)
     # Read first: it is the way most executions go.
     decide.choices.insert(0, decide.choices.pop())

@@ -19,7 +19,7 @@ _FIRST: Final = ("Comment", "StartAt", "Type", "Resource")
 
 
 def render() -> dict[str, str]:
-    """The ASL text of every machine, by name; equal sources give equal bytes."""
+    """Returns the ASL text of every machine, by name; equal sources give equal bytes."""
     return {name: _text(machine().to_dict()) for name, machine in MACHINES.items()}
 
 
@@ -36,7 +36,7 @@ def write(folder: Path) -> tuple[Path, ...]:
 
 
 def check(folder: Path) -> tuple[str, ...]:
-    """One line for each machine whose file differs from its source. Empty when all agree."""
+    """Returns one line for each machine whose file differs from its source. Empty when all agree."""
     return tuple(
         f"{folder.name}/{name}.asl.json: expected what workflows/{name}.py says, found {_found(folder, name)}"
         for name, text in render().items()
@@ -58,7 +58,7 @@ def _text(machine: dict[str, Any]) -> str:
 
 
 def _walk(machine: dict[str, Any]) -> list[str]:
-    """The names of the states as an execution meets them: the usual way first, then what errors lead to."""
+    """Returns the names of the states as an execution meets them: the usual way first, then what errors lead to."""
     usual, errors, seen = [machine["StartAt"]], list[str](), list[str]()
     while usual or errors:
         name = usual.pop(0) if usual else errors.pop(0)
@@ -72,7 +72,7 @@ def _walk(machine: dict[str, Any]) -> list[str]:
 
 
 def _ordered(value: Any) -> Any:
-    """What a reader wants to see first comes first; the rest, and the states themselves, keep their order."""
+    """Puts first what a reader wants to see first; the rest, and the states themselves, keep their order."""
     match value:
         case dict():
             keys = [key for key in _FIRST if key in value] + [key for key in value if key not in _FIRST]

@@ -8,7 +8,7 @@ AT_ONCE = 5
 
 
 def machine() -> Graph:
-    """The state machine."""
+    """Returns the state machine."""
     tell = notify(
         "NotifyFailure",
         {"status": "FAILURE", "execution.$": "$$.Execution.Id", "failure.$": "$.failure"},

@@ -53,7 +53,7 @@ class JitteredRetry(Retry):  # type: ignore[misc]  # the SDK has no types
         self._max_delay_seconds = max_delay_seconds
 
     def to_dict(self) -> dict[str, Any]:
-        """The retrier as ASL."""
+        """Returns the retrier as ASL."""
         return {**super().to_dict(), "MaxDelaySeconds": self._max_delay_seconds, "JitterStrategy": "FULL"}
 
 

@@ -5,7 +5,7 @@ Both waits are task tokens: `track_pipeline` and `track_endpoint` send them back
 """
 
 from workflows.parts import Wait, caught_by, claim, failure_path, lambda_task, success_path, when_started
-from workflows.sdk import Choice, ChoiceRule, Graph
+from workflows.sdk import Choice, ChoiceRule, Graph, State, Task
 
 PIPELINE_SECONDS = 86400
 ENDPOINT_SECONDS = 7200
@@ -14,34 +14,34 @@ MACHINE_SECONDS = 2 * PIPELINE_SECONDS
 
 
 def machine() -> Graph:
-    """The state machine."""
+    """Returns the state machine."""
     failure = failure_path()
     first, decide = claim(failure)
-    start = lambda_task(
+    start, endpoint, success = _start_pipeline(), _await_endpoint(), success_path(failure)
+    when_started(decide, start)
+    start.next(_has_endpoint(endpoint, success))
+    endpoint.next(success)
+    caught_by(failure, start, endpoint)
+    return Graph(
+        first,
+        comment="An uploaded dataset becomes a registered model and an endpoint that answers.",
+        timeout_seconds=MACHINE_SECONDS,
+    )
+
+
+def _start_pipeline() -> Task:
+    return lambda_task(
         "StartPipeline",
         "StartPipeline",
         {"token.$": "$$.Task.Token", "job.$": "$"},
         comment="Park the token under the job's id, start the pipeline, and wait for its end.",
-        wait=Wait(PIPELINE_SECONDS),
+        ends=Wait(PIPELINE_SECONDS),
         result_path="$.pipeline",
     )
+
+
+def _has_endpoint(endpoint: State, otherwise: State) -> Choice:
     deployed = Choice("HasEndpoint", comment="Only a pipeline that deployed has something to wait for.")
-    endpoint = lambda_task(
-        "AwaitEndpoint",
-        "AwaitEndpoint",
-        {
-            "token.$": "$$.Task.Token",
-            "job_id.$": "$.job_id",
-            "endpoint.$": "$.pipeline.endpoint",
-            "endpoint_config.$": "$.pipeline.endpoint_config",
-        },
-        comment="Wait until the endpoint serves the new model.",
-        wait=Wait(ENDPOINT_SECONDS),
-        result_path="$.deployment",
-    )
-    success = success_path(failure)
-    when_started(decide, start)
-    start.next(deployed)
     deployed.add_choice(
         ChoiceRule.And(
             [
@@ -51,11 +51,21 @@ def machine() -> Graph:
         ),
         endpoint,
     )
-    deployed.default_choice(success)
-    endpoint.next(success)
-    caught_by(failure, start, endpoint)
-    return Graph(
-        first,
-        comment="An uploaded dataset becomes a registered model and an endpoint that answers.",
-        timeout_seconds=MACHINE_SECONDS,
+    deployed.default_choice(otherwise)
+    return deployed
+
+
+def _await_endpoint() -> Task:
+    return lambda_task(
+        "AwaitEndpoint",
+        "AwaitEndpoint",
+        {
+            "token.$": "$$.Task.Token",
+            "job_id.$": "$.job_id",
+            "endpoint.$": "$.pipeline.endpoint",
+            "endpoint_config.$": "$.pipeline.endpoint_config",
+        },
+        comment="Wait until the endpoint serves the new model.",
+        ends=Wait(ENDPOINT_SECONDS),
+        result_path="$.deployment",
     )

@@ -17,7 +17,7 @@ AttributeValue: TypeAlias = "AttributeValueTypeDef"
 
 
 def to_value(value: Value) -> AttributeValue:
-    """One attribute value, e.g. `"a"` -> `{"S": "a"}`."""
+    """Returns one attribute value, e.g. `"a"` -> `{"S": "a"}`."""
     match value:
         case None:
             return {"NULL": True}
@@ -36,12 +36,12 @@ def to_value(value: Value) -> AttributeValue:
 
 
 def to_item(values: Mapping[str, Value]) -> dict[str, AttributeValue]:
-    """A whole item; an empty set is left out."""
+    """Returns a whole item; an empty set is left out."""
     return {name: to_value(value) for name, value in values.items() if value != frozenset()}
 
 
 def from_value(attribute: Mapping[str, Any]) -> Any:
-    """The plain value of one attribute value."""
+    """Returns the plain value of one attribute value."""
     ((kind, value),) = attribute.items()
     match kind:
         case "NULL":

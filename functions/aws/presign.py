@@ -11,7 +11,7 @@ SECONDS = 900
 
 
 def put_url(services: Services, key: str, content_type: str | None = None) -> str:
-    """A URL that takes one PUT of an upload; with `content_type`, only a PUT that says the same."""
+    """Returns a URL that takes one PUT of an upload; with `content_type`, only a PUT that says the same."""
     params = {"Bucket": services.settings.uploads_bucket, "Key": key}
     if content_type:
         params["ContentType"] = content_type
@@ -19,6 +19,6 @@ def put_url(services: Services, key: str, content_type: str | None = None) -> st
 
 
 def get_url(services: Services, key: str) -> str:
-    """A URL that gives one result image."""
+    """Returns a URL that gives one result image."""
     params = {"Bucket": services.settings.artifacts_bucket, "Key": key}
     return services.s3.generate_presigned_url("get_object", Params=params, ExpiresIn=SECONDS)

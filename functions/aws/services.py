@@ -145,12 +145,14 @@ def utc_now() -> datetime:
 
 @cache
 def _session() -> botocore.session.Session:
-    """The session boto3 would wrap. boto3's own layer (resources, transfers) is not used, and costs 50 ms to import."""
+    """Returns the session boto3 would wrap. boto3's own layer (resources, transfers) is not used, and costs 50 ms to
+    import.
+    """
     return botocore.session.get_session()
 
 
 def make_client(name: str) -> Any:
-    """A client as boto3.client gives it; it retries throttling, and signs presigned URLs with version 4.
+    """Returns a client as boto3.client gives it; it retries throttling, and signs presigned URLs with version 4.
 
     Checksums are sent only where S3 demands them: a presigned PUT that carries one fits no other body. An endpoint
     of one's own (AWS_ENDPOINT_URL) has no DNS name per bucket, hence path-style addresses there.
@@ -173,17 +175,17 @@ def make_client(name: str) -> Any:
 
 @cache
 def current() -> Services:
-    """The services of this Lambda, from its environment."""
+    """Returns the services of this Lambda, from its environment."""
     return Services(settings=Settings(os.environ), client=make_client, now=utc_now)
 
 
 def error_code(error: Exception) -> str:
-    """The AWS error code of a botocore ClientError, e.g. `ValidationException`; "" when it carries none."""
+    """Returns the AWS error code of a botocore ClientError, e.g. `ValidationException`; "" when it carries none."""
     response = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", ""))
 
 
 def error_message(error: Exception) -> str:
-    """The AWS error message of a botocore ClientError, without the operation's name around it."""
+    """Returns the AWS error message of a botocore ClientError, without the operation's name around it."""
     response = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Message", "")) or str(error)

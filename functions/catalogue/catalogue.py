@@ -122,31 +122,31 @@ def from_item(item: Mapping[str, Any]) -> Algorithm:
 
 
 def get(services: Services, name: str) -> Algorithm | None:
-    answer = services.dynamodb.get_item(
+    response = services.dynamodb.get_item(
         TableName=services.settings.algorithms_table, Key={"name": {"S": name}}, ConsistentRead=True
     )
-    item = answer.get("Item")
+    item = response.get("Item")
     return from_item(item) if item else None
 
 
 def everything(services: Services) -> Iterator[Algorithm]:
-    """All published algorithms, in no order. The catalogue is small: a scan is one or two requests."""
+    """Yields all published algorithms, in no order. The catalogue is small: a scan is one or two requests."""
     pages = services.dynamodb.get_paginator("scan").paginate(TableName=services.settings.algorithms_table)
     for page in pages:
         yield from (from_item(item) for item in page["Items"])
 
 
-def check(algorithm: Algorithm, given: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with hyperparameters, by name: `{"max_depth": "expected an integer >= 1, found 0"}`."""
+def check(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what is wrong with hyperparameters, by name: `{"max_depth": "expected an integer >= 1, found 0"}`."""
     known = algorithm.hyperparameters
     problems = {}
-    for name, value in given.items():
+    for name, value in hyperparameters.items():
         if name not in known:
             names = ", ".join(sorted(known)) or "none"
             problems[name] = f"{algorithm.name} has no such hyperparameter; it has: {names}"
         elif not _fits(name, known[name], value):
-            found = json.dumps(value, ensure_ascii=False)[:100]
-            problems[name] = f"expected {_expectation(name, known[name])}, found {found}"
+            shown = json.dumps(value, ensure_ascii=False)[:100]
+            problems[name] = f"expected {_expectation(name, known[name])}, found {shown}"
     return problems
 
 
@@ -163,7 +163,7 @@ def _fits(name: str, spec: Hyperparameter, value: Any) -> bool:
 
 
 def _convert(name: str, kind: str, value: Any) -> str | float | None:
-    """The value as its type, or None. A number may come as text: that is how a pipeline parameter carries it."""
+    """Returns the value as its type, or None. A number may come as text, as a pipeline parameter carries it."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if kind not in _NUMBERS:
@@ -186,7 +186,7 @@ def _as_text(value: float | str) -> str | None:
 
 
 def _is_argument(name: str, text: str) -> bool:
-    """Whether every place that a value passes through takes it, the narrowest being a container's arguments."""
+    """Tells whether every place that a value passes through takes it, the narrowest being a container's arguments."""
     characters = (unicodedata.category(character) not in {"Cc", "Cs"} for character in text)
     return len(text) <= _room(name) and all(characters)
 

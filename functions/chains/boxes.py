@@ -66,19 +66,20 @@ class Choice:
     """More than the chain takes; the chosen are the most confident."""
 
 
-def parse(answer: Any, algorithm: str) -> Answer:
-    """A detector's parsed JSON: `{"width", "height", "boxes": [{"label", "confidence", "box": [x1, y1, x2, y2]}]}`.
+def parse(document: Any, algorithm: str) -> Answer:
+    """Reads a detector's parsed JSON: `{"width", "height", "boxes": [{"label", "confidence", "box": [x1, y1, x2,
+    y2]}]}`.
 
     Raises:
         AnswerInvalid: it is something else; the text names the first field that is wrong.
     """
-    if not isinstance(answer, Mapping):
-        raise _invalid(algorithm, "the answer", "an object", answer)
-    width, height = (_number(answer.get(side), algorithm, side, least=LEAST) for side in ("width", "height"))
-    boxes = answer.get("boxes")
+    if not isinstance(document, Mapping):
+        raise _invalid(algorithm, "the answer", "an object", document)
+    width, height = (_number(document.get(side), algorithm, side, least=LEAST) for side in ("width", "height"))
+    boxes = document.get("boxes")
     if not isinstance(boxes, list):
         raise _invalid(algorithm, "boxes", "a list", boxes)
-    return Answer(width, height, tuple(_detection(one, algorithm, f"boxes[{at}]") for at, one in enumerate(boxes)))
+    return Answer(width, height, tuple(_detection(box, algorithm, f"boxes[{at}]") for at, box in enumerate(boxes)))
 
 
 def _detection(told: Any, algorithm: str, where: str) -> Detection:
@@ -96,7 +97,7 @@ def _detection(told: Any, algorithm: str, where: str) -> Detection:
 
 
 def confidence(value: Any, algorithm: str, where: str) -> float:
-    """A number from 0 to 1, or AnswerInvalid."""
+    """Returns a number from 0 to 1. Raises AnswerInvalid."""
     return _number(value, algorithm, where, least=0, most=1)
 
 
@@ -113,52 +114,53 @@ def _number(value: Any, algorithm: str, where: str, *, least: float = -math.inf,
     raise _invalid(algorithm, where, " ".join(["a number", " and ".join(bounds)]).strip(), value)
 
 
-def _invalid(algorithm: str, where: str, expected: str, found: Any) -> AnswerInvalid:
-    return AnswerInvalid(f"{algorithm} answered {where}: expected {expected}, found {repr(found)[:100]}")
+def _invalid(algorithm: str, where: str, expected: str, value: Any) -> AnswerInvalid:
+    return AnswerInvalid(f"{algorithm} answered {where}: expected {expected}, found {repr(value)[:100]}")
 
 
-def choose(answer: Answer, size: tuple[int, int], *, min_confidence: float, max_crops: int) -> Choice:
-    """The detections worth a crop, in pixels of an image of `size` (width, height) and clamped to it."""
-    sure = [one for one in answer.detections if one.confidence >= min_confidence]
-    inside = [one for one in (_placed(one, answer, size) for one in sure) if one is not None]
-    chosen = sorted(inside, key=lambda one: -one.confidence)[:max_crops]
+def choose(detected: Answer, size: tuple[int, int], *, min_confidence: float, max_crops: int) -> Choice:
+    """Returns the detections worth a crop, in pixels of an image of `size` (width, height) and clamped to it."""
+    sure = [detection for detection in detected.detections if detection.confidence >= min_confidence]
+    placed = [_placed(detection, detected, size) for detection in sure]
+    inside = [detection for detection in placed if detection is not None]
+    chosen = sorted(inside, key=lambda detection: -detection.confidence)[:max_crops]
     return Choice(
         tuple(_in_reading_order(chosen)),
-        unsure=len(answer.detections) - len(sure),
+        unsure=len(detected.detections) - len(sure),
         outside=len(sure) - len(inside),
         left_out=len(inside) - len(chosen),
     )
 
 
-def _placed(found: Detection, answer: Answer, size: tuple[int, int]) -> Detection | None:
-    across, down = size[0] / answer.width, size[1] / answer.height
+def _placed(detection: Detection, detected: Answer, size: tuple[int, int]) -> Detection | None:
+    across, down = size[0] / detected.width, size[1] / detected.height
     box = Box(
-        max(0.0, found.box.left * across),
-        max(0.0, found.box.top * down),
-        min(float(size[0]), found.box.right * across),
-        min(float(size[1]), found.box.bottom * down),
+        max(0.0, detection.box.left * across),
+        max(0.0, detection.box.top * down),
+        min(float(size[0]), detection.box.right * across),
+        min(float(size[1]), detection.box.bottom * down),
     )
-    return Detection(found.label, found.confidence, box) if box.width >= LEAST and box.height >= LEAST else None
+    return Detection(detection.label, detection.confidence, box) if box.width >= LEAST and box.height >= LEAST else None
 
 
 def _in_reading_order(detections: Iterable[Detection]) -> list[Detection]:
     """Row by row, each from the left. Two boxes share a row when the middle of each lies within the other's height."""
     rows: list[list[Detection]] = []
-    for one in sorted(detections, key=lambda one: (one.box.top, one.box.left)):
-        row = next((row for row in rows if _beside(row[0].box, one.box)), None)
+    for detection in sorted(detections, key=lambda detection: (detection.box.top, detection.box.left)):
+        row = next((row for row in rows if _beside(row[0].box, detection.box)), None)
         if row is None:
-            rows.append([one])
+            rows.append([detection])
         else:
-            row.append(one)
-    return [one for row in rows for one in sorted(row, key=lambda one: one.box.left)]
+            row.append(detection)
+    return [detection for row in rows for detection in sorted(row, key=lambda detection: detection.box.left)]
 
 
-def _beside(one: Box, other: Box) -> bool:
-    return one.top <= other.middle <= one.bottom and other.top <= one.middle <= other.bottom
+def _beside(box: Box, other: Box) -> bool:
+    return box.top <= other.middle <= box.bottom and other.top <= box.middle <= other.bottom
 
 
 def with_margin(box: Box, margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The whole pixels of a crop: the box and `margin` of its width and height on each side, within the image."""
+    """Returns the whole pixels of a crop: the box and `margin` of its sides around it, within the image."""
     across, down = box.width * margin, box.height * margin
     return (
         max(0, math.floor(box.left - across)),

@@ -46,12 +46,12 @@ class ChainIncomplete(Exception):
 
 
 def parse(data: Mapping[str, Any]) -> Chain:
-    """What `as_dict` gave, from a state's data."""
+    """Reads back what `as_dict` gave, from a state's data."""
     return Chain(**{**data, "detect": Member(**data["detect"]), "read": Member(**data["read"])})
 
 
 def resolve(algorithm: Algorithm, services: Services) -> Chain:
-    """The chain of an algorithm whose row has one, with the endpoints of its two algorithms.
+    """Returns the chain of an algorithm whose row has one, with the endpoints of its two algorithms.
 
     Raises:
         ChainIncomplete: it has none, or one of its algorithms is unknown or has no real-time endpoint.
@@ -73,12 +73,12 @@ def not_a_chain(name: str) -> str:
 
 
 def _member(chain: Algorithm, does: str, name: str, services: Services) -> Member:
-    found = catalogue.get(services, name)
+    algorithm = catalogue.get(services, name)
     told = f"{chain.name} {does} with {name}"
-    if found is None:
+    if algorithm is None:
         raise ChainIncomplete(f"{told}, which the catalogue does not have")
-    if found.endpoint is None:
+    if algorithm.endpoint is None:
         raise ChainIncomplete(f"{told}, which has no endpoint")
-    if found.deploy_mode == "async":
+    if algorithm.deploy_mode == "async":
         raise ChainIncomplete(f"{told}, whose endpoint is asynchronous: a chain waits for each answer")
-    return Member(name, found.endpoint)
+    return Member(name, algorithm.endpoint)

@@ -52,13 +52,13 @@ def detect(job: Mapping[str, Any], services: Services) -> Detected:
     with JpegEncoder() as encoder:
         if not as_stored or len(body) > invocations.MAX_REQUEST:
             body, content_type = pictures.encode(encoder, image, invocations.MAX_REQUEST), "image/jpeg"
-        answer = boxes.parse(invocations.ask(chain.detect, body, content_type, services), chain.detect.algorithm)
-        choice = boxes.choose(answer, image.size, min_confidence=chain.min_confidence, max_crops=chain.max_crops)
+        detected = boxes.parse(invocations.ask(chain.detect, body, content_type, services), chain.detect.algorithm)
+        choice = boxes.choose(detected, image.size, min_confidence=chain.min_confidence, max_crops=chain.max_crops)
         cut = _Cutter(job_id, image, chain, encoder, services)
         stored = list(encoder.map(lambda at: cut.store(at, choice.chosen[at]), range(len(choice.chosen))))
     told = {
         "image": {"width": image.width, "height": image.height},
-        "found": len(answer.detections),
+        "found": len(detected.detections),
         "unsure": choice.unsure,
         "outside": choice.outside,
         "left_out": choice.left_out,
@@ -90,9 +90,9 @@ class _Cutter:
     encoder: JpegEncoder
     services: Services
 
-    def store(self, index: int, found: Detection) -> dict[str, Any]:
+    def store(self, index: int, detection: Detection) -> dict[str, Any]:
         """Writes one crop; returns what the manifest tells of it."""
-        area = boxes.with_margin(found.box, self.chain.margin, self.image.size)
+        area = boxes.with_margin(detection.box, self.chain.margin, self.image.size)
         body = pictures.encode(self.encoder, self.image.crop(area), invocations.MAX_REQUEST)
         key = crops.image_key(self.job_id, index)
         client, bucket = self.services.s3, self.services.settings.artifacts_bucket
@@ -102,9 +102,9 @@ class _Cutter:
             "key": key,
             "size": len(body),
             "sha256": hashlib.sha256(body).hexdigest(),
-            "object": found.label,
-            "confidence": found.confidence,
-            "box": found.box.as_list(),
+            "object": detection.label,
+            "confidence": detection.confidence,
+            "box": detection.box.as_list(),
             "crop": list(area),
         }
 

@@ -41,7 +41,7 @@ def check(member: Member, services: Services) -> None:
 
 
 def ask(member: Member, body: bytes, content_type: str, services: Services) -> Any:
-    """What the endpoint answers, as parsed JSON.
+    """Returns what the endpoint answers, as parsed JSON.
 
     Raises:
         EndpointNotFound, EndpointNotReady: it is not there, or cannot answer now.
@@ -49,10 +49,10 @@ def ask(member: Member, body: bytes, content_type: str, services: Services) -> A
         AnswerInvalid: its answer is too large or no JSON.
     """
     try:
-        answer = services.waiting_runtime.invoke_endpoint(
+        response = services.waiting_runtime.invoke_endpoint(
             EndpointName=member.endpoint, ContentType=content_type, Accept="application/json", Body=body
         )
-        text = answer["Body"].read(MAX_ANSWER + 1)
+        text = response["Body"].read(MAX_ANSWER + 1)
     except HTTPClientError as error:
         raise EndpointNotReady(
             f"the endpoint {member.endpoint} of {member.algorithm} gave no answer: {error}"
@@ -71,7 +71,7 @@ def ask(member: Member, body: bytes, content_type: str, services: Services) -> A
 
 
 def _explained(member: Member, error: ClientError, services: Services) -> JobError | None:
-    """The error in words; None for one that says enough itself."""
+    """Returns the error in words; None for one that says enough itself."""
     match error_code(error):
         case "ModelError":
             told = error.response.get("OriginalMessage") or error_message(error)
@@ -80,8 +80,8 @@ def _explained(member: Member, error: ClientError, services: Services) -> JobErr
             # The runtime says only that, whatever is wrong with the endpoint.
             try:
                 check(member, services)
-            except (EndpointNotFound, EndpointNotReady) as found:
-                return found
+            except (EndpointNotFound, EndpointNotReady) as refusal:
+                return refusal
             return EndpointNotReady(f"the endpoint {member.endpoint} refused the request: {error_message(error)}")
         case _:
             return None

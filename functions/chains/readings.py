@@ -52,16 +52,16 @@ def _store(job_id: str, index: int, reading: Mapping[str, Any], services: Servic
     )
 
 
-def parse(answer: Any, algorithm: str) -> list[dict[str, Any]]:
-    """A reader's parsed JSON: `{"lines": [{"text", "confidence", "box"}]}`, a box of four corners or of two.
+def parse(document: Any, algorithm: str) -> list[dict[str, Any]]:
+    """Reads a reader's parsed JSON: `{"lines": [{"text", "confidence", "box"}]}`, a box of four corners or of two.
 
     Raises:
         AnswerInvalid: it is something else; the text names the first field that is wrong.
     """
-    lines = answer.get("lines") if isinstance(answer, Mapping) else None
+    lines = document.get("lines") if isinstance(document, Mapping) else None
     if not isinstance(lines, list):
         raise AnswerInvalid(
-            f'{algorithm} answered no list of lines: expected {{"lines": [...]}}, found {answer!r:.100}'
+            f'{algorithm} answered no list of lines: expected {{"lines": [...]}}, found {document!r:.100}'
         )
     return [_line(line, algorithm, f"lines[{at}]") for at, line in enumerate(lines)]
 
@@ -82,4 +82,8 @@ def _is_place(box: Any) -> bool:
         return False
     corners = [corner for corner in box if isinstance(corner, list) and len(corner) == 2]
     numbers = [side for corner in corners for side in corner] if len(corners) == 4 else box
-    return all(isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one) for one in numbers)
+    return all(_is_finite(number) for number in numbers)
+
+
+def _is_finite(number: Any) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)

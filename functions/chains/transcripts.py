@@ -38,7 +38,7 @@ def collect(event: Mapping[str, Any], services: Services) -> Collected:
     """
     job_id = event["job_id"]
     detected = _load(crops.detections_key(job_id), services)
-    outcomes = {one["index"]: one for one in event["crops"]}
+    outcomes = {outcome["index"]: outcome for outcome in event["crops"]}
     results = [_result(job_id, crop, outcomes.get(crop["index"], {}), services) for crop in detected.pop("crops")]
     unread = [result for result in results if result["error"]]
     _store_manifest(job_id, event["algorithm"], detected, results, len(unread), services)
@@ -61,20 +61,20 @@ def _result(job_id: str, crop: Mapping[str, Any], outcome: Mapping[str, Any], se
 
 
 def label(text: str) -> str:
-    """The text on one line, short enough for a row."""
+    """Returns the text on one line, short enough for a row."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_LABEL else f"{line[: MAX_LABEL - 1]}…"
 
 
 def _load(key: str, services: Services) -> dict[str, Any]:
-    """The JSON object at `key`; empty if there is none."""
+    """Returns the JSON object at `key`; empty if there is none."""
     try:
-        answer = services.s3.get_object(Bucket=services.settings.artifacts_bucket, Key=key)
+        response = services.s3.get_object(Bucket=services.settings.artifacts_bucket, Key=key)
     except ClientError as error:
         if error_code(error) not in {"404", "NoSuchKey", "NotFound"}:
             raise
         return {}
-    loaded: dict[str, Any] = json.loads(answer["Body"].read())
+    loaded: dict[str, Any] = json.loads(response["Body"].read())
     return loaded
 
 

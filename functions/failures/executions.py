@@ -45,7 +45,7 @@ class Ended:
 
 
 def read(detail: Mapping[str, Any]) -> Ended:
-    """The detail of a `Step Functions Execution Status Change`.
+    """Reads the detail of a `Step Functions Execution Status Change`.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
     """
@@ -83,7 +83,7 @@ def record(detail: Mapping[str, Any], services: Services) -> Recorded | None:
 
 
 def explain(ended: Ended) -> Failure:
-    """Why it ended, as a code and a sentence."""
+    """Returns why it ended, as a code and a sentence."""
     match ended.status:
         case "ABORTED":
             told = ": ".join(filter(None, (ended.error, ended.cause)))
@@ -115,7 +115,7 @@ def _identify(ended: Ended, services: Services) -> Identity:
 
 
 def _is_open(identity: Identity, execution: str, services: Services) -> bool:
-    """Whether the job is this execution's to fail: neither over nor another's."""
+    """Tells whether the job is this execution's to fail: neither over nor another's."""
     if identity.anothers:
         return False
     job = jobs.get(services, identity.job_id)
@@ -123,6 +123,6 @@ def _is_open(identity: Identity, execution: str, services: Services) -> bool:
 
 
 def _notify(recorded: Recorded, execution: str, services: Services) -> None:
-    """What the state NotifyFailure publishes."""
+    """Publishes what the state NotifyFailure would."""
     message = {"status": "FAILURE", "job_id": recorded.job_id, **recorded.failure.as_dict(), "execution": execution}
     services.sns.publish(TopicArn=services.settings.jobs_topic_arn, Message=json.dumps(message))

@@ -57,13 +57,13 @@ def write(identity: claims.Identity, execution: str, reason: Failure, services: 
 
 
 def _job_id(told: Any) -> str | None:
-    """The id in a state's data or in an execution's input, if there is one."""
+    """Returns the id in a state's data or in an execution's input, if there is one."""
     job_id = told.get("job_id") if isinstance(told, Mapping) else None
     return job_id if isinstance(job_id, str) and ids.is_job_id(job_id) else None
 
 
 def identify(event: Any, execution: str, services: Services, *, job_id: str | None = None) -> claims.Identity:
-    """The job an execution with the input `event` was about: told by `job_id`, else found as `claim` finds it."""
+    """Returns the job an execution with the input `event` was about: told by `job_id`, else as `claim` finds it."""
     known = job_id or _job_id(event)
     there = jobs.get(services, known) if known else None
     if there is not None:
@@ -76,6 +76,6 @@ def identify(event: Any, execution: str, services: Services, *, job_id: str | No
 
 
 def _kind(execution: str) -> Kind:
-    """Of the jobs that the state machine of an execution (its ARN) works on."""
+    """Returns the kind of the jobs that the state machine of an execution (its ARN) works on."""
     machines = {"-face-processing:": Kind.FACE, "-chained-inference:": Kind.CHAIN}
     return next((kind for machine, kind in machines.items() if machine in execution), Kind.TRAINING)

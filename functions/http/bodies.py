@@ -10,7 +10,7 @@ MAX_NESTING = 32
 
 
 def parse(text: str) -> Any:
-    """The value of a JSON text.
+    """Reads the value of a JSON text.
 
     Raises:
         json.JSONDecodeError: it is no JSON, is nested too deeply, holds an integer of thousands of digits, or half a
@@ -31,7 +31,7 @@ def _check(value: Any, text: str) -> None:
     """Level by level rather than recursively: the depth is what is in question."""
     level = [value]
     for _ in range(MAX_NESTING + 1):
-        level = [inner for one in level for inner in _inside(one)]
+        level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return
     raise json.JSONDecodeError(f"more than {MAX_NESTING} lists and objects inside each other", text, 0)

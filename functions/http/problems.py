@@ -40,7 +40,7 @@ class Problem(Exception):
 
 
 def shown(text: str) -> str:
-    """What a client sent, short enough to be told back."""
+    """Returns what a client sent, short enough to be told back."""
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
@@ -62,7 +62,7 @@ def not_json() -> Problem:
 
 
 def from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """From pydantic's errors: 400 for a body that is no JSON at all, else 422 with each field and what was expected."""
+    """Makes of pydantic's errors a 400 for a body that is no JSON, else a 422 with each field and what was expected."""
     if any(error["type"] == "json_invalid" for error in errors):
         return not_json()
     return several_invalid([FieldError(_field(error["loc"]), str(error["msg"])) for error in errors])

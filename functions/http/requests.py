@@ -42,7 +42,7 @@ def prepare_dataset(
     services: Services,
     hyperparameters: Mapping[str, Any] | None = None,
 ) -> PreparedUpload:
-    """A PENDING training, and the URL whose PUT starts it.
+    """Returns a PENDING training, and the URL whose PUT starts it.
 
     Raises:
         Problem: the algorithm is unknown or not trained by uploads, the file would not start it, or a hyperparameter is
@@ -66,13 +66,13 @@ def _mismatch(algorithm: Algorithm, name: str) -> str:
 
 
 def prepare_image(filename: str, content_type: str | None, services: Services) -> PreparedUpload:
-    """A PENDING face job, and the URL whose PUT starts it."""
+    """Returns a PENDING face job, and the URL whose PUT starts it."""
     algorithm = services.settings.face_algorithm
     return _prepare(_Announced(Kind.FACE, "images", algorithm, _safe(filename), content_type), services)
 
 
 def prepare_chain(algorithm: str, filename: str, content_type: str | None, services: Services) -> PreparedUpload:
-    """A PENDING job of a chain, and the URL whose PUT starts it.
+    """Returns a PENDING job of a chain, and the URL whose PUT starts it.
 
     Raises:
         Problem: the algorithm is unknown or no chain.
@@ -126,7 +126,8 @@ def _fits_a_key(key: str) -> None:
 
 
 def start_training(algorithm: str, key: str | None, hyperparameters: Mapping[str, Any], services: Services) -> Job:
-    """A PENDING training of an uploaded dataset (the newest, unless `key` names one), and its execution started.
+    """Returns a PENDING training of an uploaded dataset (the newest, unless `key` names one), and its execution
+    started.
 
     Of an algorithm whose model comes ready-made it is the deployment, which takes no dataset. The row is there before
     the execution, so whoever has the id can follow it at once. The execution's name is the job id. If it cannot be
@@ -157,7 +158,9 @@ def _check(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> None:
 
 
 def _startable(name: str, services: Services) -> Algorithm:
-    """An algorithm that can be trained, or whose ready-made model can be deployed, because somebody asks for it."""
+    """Returns an algorithm that can be trained, or whose ready-made model can be deployed, because somebody asks for
+    it.
+    """
     known = _known(name, services)
     return known if known.endpoint is not None else _to_train(known)
 
@@ -209,10 +212,10 @@ def _dataset(algorithm: Algorithm, key: str | None, services: Services) -> Datas
         raise problems.invalid("key", keys.TOO_LONG)
     if not datasets.starts_training(algorithm, key):
         raise problems.invalid("key", _unfit(algorithm))
-    found = datasets.find(services.settings.uploads_bucket, key, services)
-    if found is None:
+    dataset = datasets.find(services.settings.uploads_bucket, key, services)
+    if dataset is None:
         raise problems.invalid("key", f"there is no object '{key}' in the uploads bucket")
-    return found
+    return dataset
 
 
 def _unfit(algorithm: Algorithm) -> str:

@@ -34,23 +34,23 @@ class Strip:
 
 
 def read(data: bytes | bytearray | memoryview) -> Strip:
-    """The strip of images that a whole .npy file holds.
+    """Reads the strip of images that a whole .npy file holds.
 
     Raises:
         ResultInvalid: not such a file; the text says in what.
     """
     header, offset = _header(bytes(data[: MAX_HEADER + 16]))
     strip = _strip(header, offset)
-    found = len(data) - offset
-    if found < strip.nbytes:
-        raise ResultInvalid(f"the result is cut short: its header promises {strip.nbytes} bytes, {found} are there")
-    if found > strip.nbytes:
-        raise ResultInvalid(f"the result has {found - strip.nbytes} bytes after its array")
+    present = len(data) - offset
+    if present < strip.nbytes:
+        raise ResultInvalid(f"the result is cut short: its header promises {strip.nbytes} bytes, {present} are there")
+    if present > strip.nbytes:
+        raise ResultInvalid(f"the result has {present - strip.nbytes} bytes after its array")
     return strip
 
 
 def _header(head: bytes) -> tuple[dict[str, object], int]:
-    """The header's dictionary, and where it ends."""
+    """Returns the header's dictionary, and where it ends."""
     if not head.startswith(MAGIC):
         raise ResultInvalid("the result is not a .npy file")
     if len(head) < 12:

@@ -20,7 +20,7 @@ _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, K
 
 
 def upright(name: str, body: bytes) -> tuple[Image.Image, bool]:
-    """The image in RGB as a person sees it, and whether its stored pixels are those already.
+    """Returns the image in RGB as a person sees it, and whether its stored pixels are those already.
 
     A photo may be stored on its side with a note in its EXIF data, which some models heed and some do not: turned
     here, boxes mean one thing. What is transparent becomes white.
@@ -66,7 +66,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def encode(encoder: JpegEncoder, image: Image.Image, limit: int) -> bytes:
-    """The image as a JPEG of at most `limit` bytes: smaller in pixels where it must be."""
+    """Returns the image as a JPEG of at most `limit` bytes: smaller in pixels where it must be."""
     image = _scaled(image, MAX_SIZE / max(*image.size, MAX_SIZE))
     body = encoder.encode(image)
     while len(body) > limit:

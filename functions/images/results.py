@@ -56,7 +56,9 @@ def split(event: Mapping[str, Any], services: Services) -> list[Result]:
 
 
 def names(labels: list[str], count: int) -> list[str]:
-    """The algorithm's labels; generated ones when the model made another number of images than it has labels for."""
+    """Returns the algorithm's labels; generated ones when the model made another number of images than it has labels
+    for.
+    """
     return list(labels) if len(labels) == count else [f"IMAGE-{index}" for index in range(count)]
 
 

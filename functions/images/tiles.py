@@ -60,7 +60,7 @@ class JpegEncoder:
             file.close()
 
     def encode(self, image: Image.Image) -> bytes:
-        """The image as JPEG of quality 92, Pillow's own subsampling."""
+        """Returns the image as JPEG of quality 92, Pillow's own subsampling."""
         file = self._file()
         file.seek(0)
         image.save(file, "JPEG", quality=QUALITY)
@@ -71,7 +71,7 @@ class JpegEncoder:
         return self._pool.map(function, indexes)
 
     def _file(self) -> FileIO:
-        """This thread's memory file. It is reused: its pages are paid for once."""
+        """Returns this thread's memory file. It is reused: its pages are paid for once."""
         file: FileIO | None = getattr(self._scratch, "file", None)
         if file is None:
             file = self._scratch.file = _memory_file()

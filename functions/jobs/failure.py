@@ -32,7 +32,7 @@ class Failure:
 
 
 def read(caught: Any) -> Failure:
-    """The failure in what a Catch put into the state: `{"Error": ..., "Cause": ...}`, or a plain sentence."""
+    """Reads the failure in what a Catch put into the state: `{"Error": ..., "Cause": ...}`, or a plain sentence."""
     if not isinstance(caught, Mapping):
         return Failure("JobFailed", shorten(str(caught or "") or "the job failed, and nothing tells why"))
     error = str(caught.get("Error") or "JobFailed")
@@ -59,7 +59,7 @@ def _from_json(cause: str) -> Mapping[str, Any] | None:
 
 
 def _code(kind: str, error: str) -> str:
-    """The class name Lambda reports; where a runtime hides that (Runtime.*), the name Step Functions caught."""
+    """Returns the class name Lambda reports; where a runtime hides that (Runtime.*), the name Step Functions caught."""
     chosen = kind if kind and not kind.startswith("Runtime.") else error
     return chosen.removeprefix("Runtime.")
 
@@ -77,6 +77,6 @@ def _sentence(code: str, text: str) -> str:
 
 
 def shorten(message: str) -> str:
-    """At most 4 KB of UTF-8, cut at a whole character."""
+    """Cuts a message to at most 4 KB of UTF-8, at a whole character."""
     raw = message.encode(errors="replace")
     return message if len(raw) <= MAX_MESSAGE else raw[: MAX_MESSAGE - 3].decode(errors="ignore") + "..."

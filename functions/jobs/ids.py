@@ -24,12 +24,12 @@ def _encode(number: int) -> str:
 
 
 def ulid(now: datetime, randomness: Callable[[int], bytes] = os.urandom) -> str:
-    """A new id: 48 bits of milliseconds since 1970, then 80 random bits."""
+    """Returns a new id: 48 bits of milliseconds since 1970, then 80 random bits."""
     return _encode((int(now.timestamp() * 1000) << 80) | int.from_bytes(randomness(10)))
 
 
 def derived(bucket: str, key: str, version: str, *extra: str) -> str:
-    """The id of one version of one object; `version` is its version id, or its ETag in an unversioned bucket.
+    """Returns the id of one version of one object; `version` is its version id, or its ETag in an unversioned bucket.
 
     The first 130 bits of SHA-256, the first character masked to 0-7 as in a ULID. `extra` makes a second id for the
     same object on purpose (a retraining without new data).

@@ -28,7 +28,7 @@ class Progress:
 
 
 def to_item(job: Job) -> dict[str, Any]:
-    """The row. An attribute that keys an index is left out rather than null: DynamoDB refuses null keys."""
+    """Makes the row. An attribute that keys an index is left out rather than null: DynamoDB refuses null keys."""
     values: dict[str, items.Value] = {
         "job_id": job.job_id,
         "kind": job.kind.value,
@@ -76,7 +76,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
 
 
 def get(services: Services, job_id: str) -> Job | None:
-    """The job as it is now (consistent read)."""
+    """Returns the job as it is now (consistent read)."""
     response = services.dynamodb.get_item(
         TableName=services.settings.jobs_table, Key={"job_id": {"S": job_id}}, ConsistentRead=True
     )
@@ -187,12 +187,12 @@ def _update(
 
 
 def of_object(services: Services, bucket: str, key: str, before: str | None = None) -> Iterator[Job]:
-    """The jobs of one uploaded object, newest first, from `created` < `before` on."""
+    """Returns the jobs of one uploaded object, newest first, from `created` < `before` on."""
     return _newest_first(services, "by_object", "object", f"{bucket}/{key}", before)
 
 
 def of_kind(services: Services, kind: Kind, before: str | None = None) -> Iterator[Job]:
-    """The jobs of one kind, newest first, from `created` < `before` on."""
+    """Returns the jobs of one kind, newest first, from `created` < `before` on."""
     return _newest_first(services, "by_kind", "kind", kind.value, before)
 
 

@@ -38,14 +38,14 @@ class Page:
 
 
 def find(query: Query, services: Services) -> Page:
-    """One page; raises CursorInvalid.
+    """Returns one page; raises CursorInvalid.
 
     Jobs are ordered by when they were created, which never changes, so a page boundary holds while jobs come and go.
     """
     before = _decode(query.cursor) if query.cursor else None
-    found = (job for job in _candidates(query, before, services) if _fits(job, query))
+    fitting = (job for job in _candidates(query, before, services) if _fits(job, query))
     # One more than asked for tells whether there is a next page.
-    rows = list(islice(found, query.limit + 1))
+    rows = list(islice(fitting, query.limit + 1))
     page = rows[: query.limit]
     return Page(page, _encode(page[-1].created) if len(rows) > query.limit else None)
 

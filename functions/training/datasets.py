@@ -34,13 +34,13 @@ class Dataset:
 
 
 def newest(algorithm: Algorithm, services: Services) -> Dataset | None:
-    """The dataset that was completed last, by S3's LastModified (then by key); None if there is none."""
+    """Returns the dataset that was completed last, by S3's LastModified (then by key); None if there is none."""
     latest = max(_candidates(algorithm, services), default=None)
     return find(services.settings.uploads_bucket, latest[1], services) if latest else None
 
 
 def find(bucket: str, key: str, services: Services) -> Dataset | None:
-    """The object's present version; None if it is not there."""
+    """Returns the object's present version; None if it is not there."""
     try:
         head = services.s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -57,13 +57,13 @@ def _candidates(algorithm: Algorithm, services: Services) -> Iterator[tuple[date
         Bucket=services.settings.uploads_bucket, Prefix=f"datasets/{algorithm.name}/"
     )
     for page in pages:
-        for found in page.get("Contents", []):
-            if starts_training(algorithm, found["Key"]):
-                yield found["LastModified"], found["Key"]
+        for entry in page.get("Contents", []):
+            if starts_training(algorithm, entry["Key"]):
+                yield entry["LastModified"], entry["Key"]
 
 
 def starts_training(algorithm: Algorithm, key: str) -> bool:
-    """Whether the object at `key` is one that a training of `algorithm` begins with."""
+    """Tells whether the object at `key` is one that a training of `algorithm` begins with."""
     match keys.read(key):
         case keys.DatasetKey() as dataset if dataset.algorithm == algorithm.name:
             in_place = dataset.in_dataset or not keys.is_marker(key)
@@ -73,7 +73,7 @@ def starts_training(algorithm: Algorithm, key: str) -> bool:
 
 
 def trained_as(dataset: Dataset, services: Services) -> Job | None:
-    """The job that has processed this version of the dataset, or is at it.
+    """Returns the job that has processed this version of the dataset, or is at it.
 
     Its id is the derived one for an upload straight to S3, and any other for one that came through the API. A PENDING
     job has not begun: its upload event may have been lost, so it does not count.
@@ -88,7 +88,7 @@ def trained_as(dataset: Dataset, services: Services) -> Job | None:
 
 
 def _same(job: Job, dataset: Dataset) -> bool:
-    """Whether the job was about this version. A job that knows no version is recognised by its content."""
+    """Tells whether the job was about this version. A job that knows no version is recognised by its content."""
     version = job.source.version_id if job.source else None
     if version and dataset.source.version_id:
         return version == dataset.source.version_id

@@ -38,7 +38,7 @@ class Deployment:
 
 
 def parse(event: Mapping[str, Any]) -> Deployment:
-    """The pipeline's Lambda step sends every input as text; `deploy` is JSON."""
+    """Reads the input of a pipeline's Lambda step, which sends every value as text; `deploy` is JSON."""
     deploy = event["deploy"]
     return Deployment(
         job_id=str(event["job_id"]),
@@ -85,7 +85,7 @@ def _create_model(deployment: Deployment, services: Services) -> None:
 
 
 def _surroundings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the model's containers run, and its tags."""
+    """Returns where the model's containers run, and its tags."""
     network = settings.get("network", {})
     surroundings = _tags(settings)
     if network.get("isolation"):

@@ -48,7 +48,7 @@ class Skipped:
 
 
 def plan(wanted: Mapping[str, Any], started_at: str, services: Services) -> list[Training | Skipped]:
-    """One entry an algorithm, by name. `wanted` may name one; `started_at` is the execution's start time."""
+    """Returns one entry an algorithm, by name. `wanted` may name one; `started_at` is the execution's start time."""
     name = wanted.get("algorithm")
     if name:
         algorithm = catalogue.get(services, str(name))

@@ -77,7 +77,7 @@ def claim(event: Any, execution: str, services: Services, *, only: Kind | None =
 
 
 def identify(event: Any, execution: str, services: Services) -> Identity:
-    """The job that `claim` would give this input, or has given it; for recording a failure of claiming itself."""
+    """Returns the job that `claim` would give this input, or has given it, where claiming itself failed."""
     match events.parse(event):
         case Upload() as upload:
             upload = with_version(upload, services)
@@ -96,7 +96,7 @@ def identify(event: Any, execution: str, services: Services) -> Identity:
 
 
 def with_version(upload: Upload, services: Services) -> Upload:
-    """The upload with its version id, if the event told none although the bucket keeps versions.
+    """Returns the upload with its version id, if the event told none although the bucket keeps versions.
 
     The object is asked, and believed only while it still is what the event told of (same ETag). If the same bytes
     were put twice meanwhile, two events may get the later version's id: the ledger lets the later one through, and
@@ -121,7 +121,7 @@ def _source(upload: Upload) -> Source:
 
 
 def _job_id(upload: Upload, plan: Plan, execution: str, services: Services) -> str:
-    """The id the API gave this object, while unclaimed or claimed by us; else the one derived from its content."""
+    """Returns the id the API gave this object, while nobody else claimed it; else the one derived from its content."""
     if plan.made_id:
         job = jobs.get(services, plan.made_id)
         ours = job is not None and job.links.get("execution") == execution

@@ -54,7 +54,7 @@ class Run:
 
 
 def parse(event: Any) -> Upload | Run:
-    """The execution's input.
+    """Reads the execution's input.
 
     Raises:
         EventNotUnderstood: it has none of the three shapes, or a field is missing; the text names it.

@@ -68,7 +68,7 @@ UploadKey = Folder | DatasetKey | ImageKey | BatchKey | UnfitKey
 
 
 def read(key: str) -> UploadKey:
-    """The meaning of `key`; never raises."""
+    """Tells what `key` means; never raises."""
     if key.endswith("/"):
         return Folder()
     match key.split("/"):
@@ -90,12 +90,13 @@ def read(key: str) -> UploadKey:
 
 
 def fits(key: str) -> bool:
-    """Whether S3 can have an object of that key, as far as its length goes."""
+    """Tells whether S3 can have an object of that key, as far as its length goes."""
     return len(key.encode(errors="replace")) <= MAX_KEY
 
 
 def matches(pattern: str, filename: str) -> bool:
-    """Whether a file of that name starts a training; `*`, `?` and `[...]` as in fnmatch, in small or capital letters.
+    """Tells whether a file of that name starts a training; `*`, `?` and `[...]` as in fnmatch, in small or capital
+    letters.
 
     The marker alone is spelt as it is: another name is a file among others, not the sign that a folder is complete.
     """
@@ -103,7 +104,9 @@ def matches(pattern: str, filename: str) -> bool:
 
 
 def dataset_uri(bucket: str, key: str) -> str:
-    """What the pipeline reads: the folder of a `_SUCCESS` marker, else that one object. Plain, not percent-encoded."""
+    """Returns what the pipeline reads: the folder of a `_SUCCESS` marker, else that one object. Plain, not
+    percent-encoded.
+    """
     return f"s3://{bucket}/{key.removesuffix(MARKER) if is_marker(key) else key}"
 
 

@@ -62,7 +62,7 @@ class Delivery:
     reason: str | None = None
 
     def as_event(self) -> dict[str, str | None]:
-        """The delivery as the API tells it."""
+        """Returns the delivery as the API tells it."""
         return {
             "decision": self.decision.value,
             "reason": self.reason,
@@ -73,7 +73,9 @@ class Delivery:
 
 
 def normalise(sequencer: str) -> str:
-    """A sequencer that compares as text: upper case, padded on the right with zeros, as S3's documentation says."""
+    """Returns a sequencer that compares as text: upper case, padded on the right with zeros, as S3's documentation
+    says.
+    """
     return sequencer.strip().upper()[:WIDTH].ljust(WIDTH, "0")
 
 
@@ -111,13 +113,13 @@ def _compare(mine: Head, there: Head) -> Claim:
 
 
 def head(services: Services, object_name: str) -> Head | None:
-    """The latest claimed delivery of an object (consistent read)."""
-    answer = services.dynamodb.get_item(
+    """Returns the latest claimed delivery of an object (consistent read)."""
+    response = services.dynamodb.get_item(
         TableName=services.settings.ledger_table,
         Key=items.to_item({"object": object_name, "entry": HEAD}),
         ConsistentRead=True,
     )
-    item = answer.get("Item")
+    item = response.get("Item")
     return _head(item) if item else None
 
 
@@ -170,7 +172,7 @@ def record(services: Services, object_name: str, delivery: Delivery) -> None:
 
 
 def deliveries(services: Services, object_name: str) -> list[Delivery]:
-    """All deliveries of an object that are still kept, by sequencer and then by time."""
+    """Returns all deliveries of an object that are still kept, by sequencer and then by time."""
     now = times.epoch(services.now())
     pages = services.dynamodb.get_paginator("query").paginate(
         TableName=services.settings.ledger_table,
@@ -180,7 +182,7 @@ def deliveries(services: Services, object_name: str) -> list[Delivery]:
         ConsistentRead=True,
     )
     rows = [items.from_item(item) for page in pages for item in page["Items"]]
-    found = [
+    kept = [
         Delivery(
             decision=Decision(row["decision"]),
             job_id=row["job_id"],
@@ -192,10 +194,10 @@ def deliveries(services: Services, object_name: str) -> list[Delivery]:
         for row in rows
         if row["expires_at"] > now
     ]
-    return sorted(found, key=lambda delivery: (delivery.sequencer, delivery.received_at))
+    return sorted(kept, key=lambda delivery: (delivery.sequencer, delivery.received_at))
 
 
 def newest(services: Services, object_name: str, limit: int) -> list[Delivery]:
-    """The last `limit` deliveries of an object, the newest first."""
-    found = deliveries(services, object_name)
-    return sorted(found, key=lambda delivery: (delivery.received_at, delivery.sequencer), reverse=True)[:limit]
+    """Returns the last `limit` deliveries of an object, the newest first."""
+    kept = deliveries(services, object_name)
+    return sorted(kept, key=lambda delivery: (delivery.received_at, delivery.sequencer), reverse=True)[:limit]

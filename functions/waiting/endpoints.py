@@ -59,30 +59,30 @@ class KeepWaiting: ...
 
 
 def describe(services: Services, endpoint: str) -> EndpointState | None:
-    """The endpoint as it is now; None if there is no such endpoint."""
+    """Returns the endpoint as it is now; None if there is no such endpoint."""
     try:
-        answer = services.sagemaker.describe_endpoint(EndpointName=endpoint)
+        response = services.sagemaker.describe_endpoint(EndpointName=endpoint)
     except ClientError as error:
         if error_code(error) in {"ValidationException", "ResourceNotFound"} and is_missing(error):
             return None
         raise
     return EndpointState(
         name=endpoint,
-        status=answer["EndpointStatus"],
+        status=response["EndpointStatus"],
         # Absent from the answer while the very first config is still being set up.
-        config=answer.get("EndpointConfigName", ""),
-        failure_reason=answer.get("FailureReason", ""),
+        config=response.get("EndpointConfigName", ""),
+        failure_reason=response.get("FailureReason", ""),
     )
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether SageMaker says there is no such endpoint (it has no error code of its own for that)."""
+    """Tells whether SageMaker says there is no such endpoint (it has no error code of its own for that)."""
     message = error_message(error).lower()
     return "could not find" in message or "not found" in message
 
 
 def is_busy(error: ClientError) -> bool:
-    """Whether SageMaker refuses because the endpoint is changing already."""
+    """Tells whether SageMaker refuses because the endpoint is changing already."""
     message = error_message(error).lower()
     return error_code(error) in {"ValidationException", "ResourceInUse"} and (
         "in-progress" in message or "in progress" in message
@@ -112,7 +112,7 @@ def create(services: Services, endpoint: str, config: str) -> bool:
 
 
 def exists_already(error: ClientError) -> bool:
-    """Whether SageMaker refuses to create because something of that name is there."""
+    """Tells whether SageMaker refuses to create because something of that name is there."""
     return error_code(error) in {"ValidationException", "ResourceInUse"} and "already exist" in error_message(error)
 
 
@@ -128,7 +128,7 @@ def delete(services: Services, endpoint: str) -> None:
 def decide(
     state: EndpointState | None, wait: Wait, *, first: bool
 ) -> Resolution | Update | Create | Replace | KeepWaiting:
-    """What an endpoint in `state` means for one wait; `first` if no older wait for this endpoint is left."""
+    """Returns what an endpoint in `state` means for one wait; `first` if no older wait for this endpoint is left."""
     may_try = wait.attempts < MAX_ATTEMPTS
     if state is None:
         if not may_try:
@@ -174,10 +174,10 @@ def settle(services: Services, endpoint: str, just_parked: Wait | None = None) -
 
 def _queue(services: Services, endpoint: str, just_parked: Wait | None) -> list[Wait]:
     """Waits by age. The index may not show a row written a moment ago, so that one is brought along."""
-    found = {wait.wait_id: wait for wait in waits.of_endpoint(services, endpoint)}
+    queue = {wait.wait_id: wait for wait in waits.of_endpoint(services, endpoint)}
     if just_parked is not None:
-        found[just_parked.wait_id] = just_parked
-    return sorted(found.values(), key=lambda wait: wait.created)
+        queue[just_parked.wait_id] = just_parked
+    return sorted(queue.values(), key=lambda wait: wait.created)
 
 
 def _decide_and_change(

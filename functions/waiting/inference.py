@@ -43,7 +43,7 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> None:
     wait = waits.park(services, WaitKind.INFERENCE, job_id, token)
     jobs.note(services, job_id, Progress(step="StartInference", links={"endpoint": endpoint}))
     try:
-        answer = services.sagemaker_runtime.invoke_endpoint_async(
+        response = services.sagemaker_runtime.invoke_endpoint_async(
             EndpointName=endpoint,
             InputLocation=f"s3://{source['bucket']}/{source['key']}",
             InferenceId=job_id,
@@ -57,11 +57,11 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> None:
         if error_code(error) not in {"ValidationError", "ValidationException"}:
             raise
         raise _explain(endpoint, error, services) from error
-    waits.note_locations(services, wait, answer.get("OutputLocation"), answer.get("FailureLocation"))
+    waits.note_locations(services, wait, response.get("OutputLocation"), response.get("FailureLocation"))
 
 
 def _check_image(source: Mapping[str, Any], services: Services) -> str:
-    """The image's content type, read from its first bytes."""
+    """Returns the image's content type, read from its first bytes."""
     bucket, key = source["bucket"], source["key"]
     name = key.rsplit("/", 1)[-1]
     version = {"VersionId": source["version_id"]} if source.get("version_id") else {}
@@ -77,7 +77,9 @@ def _check_image(source: Mapping[str, Any], services: Services) -> str:
 
 
 def _explain(endpoint: str, error: ClientError, services: Services) -> EndpointNotFound | EndpointNotReady:
-    """Why InvokeEndpointAsync refused: the runtime says only ValidationError, whatever is wrong with the endpoint."""
+    """Returns why InvokeEndpointAsync refused: the runtime says only ValidationError, whatever is wrong with the
+    endpoint.
+    """
     state = endpoints.describe(services, endpoint)
     if state is None:
         return EndpointNotFound(f"the endpoint {endpoint} does not exist; train or publish its algorithm first")
@@ -95,7 +97,7 @@ class Answer:
 
 
 def read_message(message: Mapping[str, Any]) -> Answer:
-    """The message of the success or the error topic.
+    """Reads a message of the success or the error topic.
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-check-predictions.html
     """
@@ -106,7 +108,7 @@ def read_message(message: Mapping[str, Any]) -> Answer:
 
 
 def completed(location: str) -> Succeeded:
-    """What the waiting state gets for a result at `location` (s3:// URI)."""
+    """Returns what the waiting state gets for a result at `location` (s3:// URI)."""
     bucket, key = split_uri(location)
     return Succeeded({"output": {"bucket": bucket, "key": key}})
 
@@ -121,7 +123,7 @@ _WRAPPED = re.compile(r'with message "(.*)"(?:\. See .*|\.?\s*)$', re.DOTALL)
 
 
 def reason(text: str) -> str:
-    """The container's own words out of a failure reason, e.g. `No face found in the photo`.
+    """Returns the container's own words out of a failure reason, e.g. `No face found in the photo`.
 
     SageMaker wraps them: `Received client error (400) from primary with message "No face found in the photo". See
     https://... for more information.` A container may itself answer JSON with a message or an error in it.
@@ -140,20 +142,20 @@ def _from_json(text: str) -> str | None:
         return value
     if not isinstance(value, dict):
         return None
-    found = next((value[name] for name in ("message", "error", "detail", "errorMessage") if value.get(name)), None)
-    if isinstance(found, dict):
-        found = found.get("message")
-    return str(found) if found else None
+    told: Any = next((value[name] for name in ("message", "error", "detail", "errorMessage") if value.get(name)), None)
+    if isinstance(told, dict):
+        told = told.get("message")
+    return str(told) if told else None
 
 
 def track(message: Mapping[str, Any], services: Services) -> str:
     """Resolves the wait one message is about; returns a word for the log. SNS may deliver a message more than once."""
-    answer = read_message(message)
-    about(answer.job_id)
-    wait = waits.get(services, WaitKind.INFERENCE, answer.job_id)
+    end = read_message(message)
+    about(end.job_id)
+    wait = waits.get(services, WaitKind.INFERENCE, end.job_id)
     if wait is None:
         return "nobody waits"
-    resolve(services, wait, answer.resolution)
+    resolve(services, wait, end.resolution)
     return "resolved"
 
 

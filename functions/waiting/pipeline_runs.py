@@ -43,7 +43,7 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
     job_id = job["job_id"]
     wait = waits.park(services, WaitKind.PIPELINE, job_id, token)
     try:
-        answer = services.sagemaker.start_pipeline_execution(
+        response = services.sagemaker.start_pipeline_execution(
             PipelineName=job["pipeline_name"],
             PipelineExecutionDisplayName=job_id,
             ClientRequestToken=ids.client_request_token(job_id),
@@ -54,7 +54,7 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
         if error_code(error) in {"ThrottlingException", "InternalFailure", "ServiceUnavailable"}:
             raise
         raise PipelineNotStarted(_refusal(job["pipeline_name"], error)) from error
-    execution = answer["PipelineExecutionArn"]
+    execution = response["PipelineExecutionArn"]
     jobs.note(services, job_id, Progress(links={"pipeline_execution": execution}))
     try:
         resolve_if_ended(wait, execution, services)
@@ -66,8 +66,8 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
 
 def resolve_if_ended(wait: Wait, execution: str, services: Services) -> bool:
     """Asks for the execution's status and, if it has ended, tells the state that waits; False if it goes on."""
-    answer = services.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
-    status = answer["PipelineExecutionStatus"]
+    response = services.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
+    status = response["PipelineExecutionStatus"]
     if status not in _ENDINGS:
         return False
     _resolve(wait, execution, status, services)
@@ -120,7 +120,7 @@ class Irrelevant:
 
 
 def read_event(detail: Mapping[str, Any]) -> Ended | StepChanged | Irrelevant:
-    """A SageMaker pipeline event's detail.
+    """Reads a SageMaker pipeline event's detail.
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
     """
@@ -150,10 +150,10 @@ def track(detail: Mapping[str, Any], services: Services) -> str:
 
 
 def _job_id(execution: str, display_name: str | None, services: Services) -> str | None:
-    """The job a pipeline execution belongs to; None for one that somebody else started."""
+    """Returns the job a pipeline execution belongs to; None for one that somebody else started."""
     if display_name is None:
-        answer = services.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
-        display_name = answer.get("PipelineExecutionDisplayName")
+        response = services.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
+        display_name = response.get("PipelineExecutionDisplayName")
     return display_name if display_name and ids.is_job_id(display_name) else None
 
 
@@ -174,7 +174,7 @@ def _note_step(change: StepChanged, services: Services) -> str:
 
 
 def _is_later(job: Job, step: str) -> bool:
-    """Whether `step` is ahead of the one shown: an event that comes late must not turn the job back."""
+    """Tells whether `step` is ahead of the one shown: an event that comes late must not turn the job back."""
     if step in job.done_steps or job.status.final:
         return False
     if job.step not in job.steps or step not in job.steps:
@@ -214,7 +214,7 @@ def _end(ended: Ended, services: Services) -> str:
 
 
 def outcome(job_id: str, execution: str, status: str, services: Services) -> Resolution:
-    """What the waiting state gets for a pipeline execution that has ended with `status`.
+    """Returns what the waiting state gets for a pipeline execution that has ended with `status`.
 
     The steps are read from SageMaker rather than from the events seen so far: an event may be late or lost, and the
     links must be whole when the state machine goes on.
@@ -240,30 +240,30 @@ def outcome(job_id: str, execution: str, status: str, services: Services) -> Res
 
 
 def _steps(execution: str, services: Services) -> list[PipelineExecutionStepTypeDef]:
-    """All steps of an execution, in the order they began."""
-    found: list[PipelineExecutionStepTypeDef] = []
+    """Returns all steps of an execution, in the order they began."""
+    steps: list[PipelineExecutionStepTypeDef] = []
     request: dict[str, Any] = {"PipelineExecutionArn": execution, "SortOrder": "Ascending", "MaxResults": 100}
     while True:
         page = services.sagemaker.list_pipeline_execution_steps(**request)
-        found += page["PipelineExecutionSteps"]
+        steps += page["PipelineExecutionSteps"]
         if not page.get("NextToken"):
-            return found
+            return steps
         request["NextToken"] = page["NextToken"]
 
 
 def _cause(status: str, execution: str, steps: list[PipelineExecutionStepTypeDef], services: Services) -> str:
-    """One sentence for a person, e.g. `Process: the dataset has no column "Species"; found: ...`."""
+    """Returns one sentence for a person, e.g. `Process: the dataset has no column "Species"; found: ...`."""
     failed = [step for step in steps if step.get("StepStatus") == "Failed"]
     if failed:
         return "; ".join(f"{step['StepName']}: {_reason(step, services)}" for step in failed)
     if status == "Stopped":
         return "the pipeline was stopped before it had finished"
-    answer = services.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
-    return answer.get("FailureReason") or "the pipeline failed, and SageMaker gives no reason"
+    response = services.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
+    return response.get("FailureReason") or "the pipeline failed, and SageMaker gives no reason"
 
 
 def _reason(step: PipelineExecutionStepTypeDef, services: Services) -> str:
-    """The reason the step's own container gave, where it gave one; else SageMaker's."""
+    """Returns the reason the step's own container gave, where it gave one; else SageMaker's."""
     told = ""
     metadata: Mapping[str, Any] = step.get("Metadata", {})
     try:
@@ -280,12 +280,12 @@ def _reason_of_job(metadata: Mapping[str, Any], services: Services) -> str:
         job = services.sagemaker.describe_processing_job(ProcessingJobName=processing.rsplit("/", 1)[-1])
         return job.get("ExitMessage") or job.get("FailureReason") or ""
     if training := _arn(metadata.get("TrainingJob")):
-        answer = services.sagemaker.describe_training_job(TrainingJobName=training.rsplit("/", 1)[-1])
-        return answer.get("FailureReason") or ""
+        response = services.sagemaker.describe_training_job(TrainingJobName=training.rsplit("/", 1)[-1])
+        return response.get("FailureReason") or ""
     return ""
 
 
 def plain(reason: str) -> str:
-    """A failure reason without SageMaker's own label in front, and of a length that a person reads."""
+    """Returns a failure reason without SageMaker's own label in front, and of a length that a person reads."""
     reason = re.sub(r"^(AlgorithmError|ClientError): ", "", reason.strip())
     return reason if len(reason) <= _MAX_REASON else reason[:_MAX_REASON] + "..."

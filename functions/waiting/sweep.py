@@ -91,13 +91,13 @@ def _resolve_pipeline(services: Services, wait: Wait) -> bool:
 
 
 def _inference_outcome(services: Services, wait: Wait) -> Resolution | None:
-    """The end of an inference as its output or failure object tells it; None while there is neither."""
+    """Returns the end of an inference as its output or failure object tells it; None while there is neither."""
     if wait.output and _size(services, wait.output) is not None:
         return inference.completed(wait.output)
     if wait.failure and _size(services, wait.failure) is not None:
         bucket, key = inference.split_uri(wait.failure)
-        answer = services.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_MAX_FAILURE - 1}")
-        return Failed("InferenceFailed", inference.reason(answer["Body"].read().decode(errors="replace")))
+        response = services.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_MAX_FAILURE - 1}")
+        return Failed("InferenceFailed", inference.reason(response["Body"].read().decode(errors="replace")))
     return None
 
 

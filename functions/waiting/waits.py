@@ -135,12 +135,12 @@ def _from_item(item: Mapping[str, Any]) -> Wait:
 
 
 def get(services: Services, kind: WaitKind, job_id: str) -> Wait | None:
-    answer = services.dynamodb.get_item(
+    response = services.dynamodb.get_item(
         TableName=services.settings.waits_table,
         Key={"wait_id": {"S": f"{kind}#{job_id}"}},
         ConsistentRead=True,
     )
-    item = answer.get("Item")
+    item = response.get("Item")
     return _from_item(item) if item else None
 
 
@@ -156,7 +156,7 @@ def of_endpoint(services: Services, endpoint: str) -> list[Wait]:
 
 
 def everything(services: Services) -> Iterator[Wait]:
-    """All waits, in no order, read page by page."""
+    """Yields all waits, in no order, read page by page."""
     pages = services.dynamodb.get_paginator("scan").paginate(
         TableName=services.settings.waits_table, PaginationConfig={"PageSize": 100}
     )
