@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sagemaker.endpoints.clock import Clock
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
 
 
-def tripped(context: Context, names: Sequence[str]) -> list[str]:
+def tripped(machine: Machine, names: Sequence[str]) -> list[str]:
     """Those that are in ALARM now. What cannot be asked is taken for quiet, and logged."""
     if not names:
         return []
     try:
-        found = context.cloud.client("cloudwatch").describe_alarms(
+        found = machine.cloud.client("cloudwatch").describe_alarms(
             AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
     except (ClientError, BotoCoreError) as error:
@@ -29,11 +29,11 @@ def tripped(context: Context, names: Sequence[str]) -> list[str]:
     return sorted(alarm["AlarmName"] for alarm in every if alarm.get("StateValue") == "ALARM")
 
 
-def bake(context: Context, names: Sequence[str], seconds: float, clock: Clock, ended: threading.Event) -> list[str]:
+def bake(machine: Machine, names: Sequence[str], seconds: float, clock: Clock, ended: threading.Event) -> list[str]:
     """Watch for `seconds`; the alarms that tripped, at once when one does. Looks at least once."""
     deadline = clock.now() + seconds
     while True:
-        found = tripped(context, names)
+        found = tripped(machine, names)
         left = deadline - clock.now()
         if found or left <= 0 or ended.is_set():
             return found

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
 from local.sagemaker.machine import storage
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.wire.errors import StorageError
 from local.shipping import BatchShipper
 from local.store import now
@@ -33,11 +33,11 @@ _JSON_LINES = "application/jsonlines"
 class Capture:
     """What is captured of all endpoints and not yet in S3."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self._lock = threading.Lock()
         self._lines: dict[tuple[str, str, str], list[str]] = {}
-        pause = _BATCH_SECONDS * context.settings.hosting.pace
+        pause = _BATCH_SECONDS * machine.settings.hosting.pace
         self._shipper = BatchShipper("endpoint-capture", self._store_all, pause)
         self.stop = self._shipper.stop
 
@@ -72,7 +72,7 @@ class Capture:
         content = io.BytesIO("".join(f"{text}\n" for text in lines).encode())
         try:
             bucket, key = storage.split(uri)
-            self._context.s3.upload_fileobj(content, bucket, key, ExtraArgs={"ContentType": _JSON_LINES})
+            self._machine.s3.upload_fileobj(content, bucket, key, ExtraArgs={"ContentType": _JSON_LINES})
         except (StorageError, ClientError, BotoCoreError, Boto3Error, RuntimeError) as error:
             logger.warning("captured data cannot be written to %s: %s", uri, error)
 

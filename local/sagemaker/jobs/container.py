@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from local.sagemaker.jobs.runner import Job
+from local.sagemaker.jobs.job import Job
 from local.sagemaker.jobs.volume import Volume
 from local.sagemaker.machine.logs import LogStream
-from local.sagemaker.machine.machine import Context
-from local.sagemaker.machine.processes.process import Command, ContainerProcess
+from local.sagemaker.machine.processes.command import Command
+from local.sagemaker.machine.processes.process import ContainerProcess
 
 _MAX_MESSAGE = 4096
 
@@ -49,7 +49,7 @@ class Ending:
         return self.cause is Cause.ITSELF and self.code == 0
 
 
-def run(context: Context, job: Job, runs: Sequence[Run], max_seconds: float) -> Ending:
+def run(job: Job, runs: Sequence[Run], max_seconds: float) -> Ending:
     """All of them at once. The first that fails, like a stop, ends the others."""
     if job.stop_asked.is_set():
         return Ending(Cause.STOPPED, 0, 0)
@@ -57,11 +57,11 @@ def run(context: Context, job: Job, runs: Sequence[Run], max_seconds: float) -> 
     try:
         for one in runs:
             processes.append(
-                ContainerProcess(context.boundary, one.command, one.log, one.on_line, on_exit=job.wake.set)
+                ContainerProcess(job.machine.boundary, one.command, one.log, one.on_line, on_exit=job.wake.set)
             )
         cause, index = _watch(job, processes, runs, time.monotonic() + max_seconds)
     finally:
-        _stop(processes, runs, context.settings.grace_seconds)
+        _stop(processes, runs, job.machine.settings.grace_seconds)
     code = processes[index].code if cause is Cause.ITSELF else 0
     return Ending(cause, 137 if code is None else code, index)
 

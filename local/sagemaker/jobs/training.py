@@ -17,14 +17,15 @@ from local.sagemaker.jobs import container, inputs, instances
 from local.sagemaker.jobs.container import Cause, Ending
 from local.sagemaker.jobs.inputs import Share
 from local.sagemaker.jobs.instances import Group, Instance
+from local.sagemaker.jobs.job import Job, JobKind, Outcome, Runner, Status
 from local.sagemaker.jobs.metrics import Metrics
-from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.uploads import Synced, Uploads
 from local.sagemaker.jobs.volume import Volume
-from local.sagemaker.machine import archives, events, storage
+from local.sagemaker.machine import archives, events, fetching, storage
 from local.sagemaker.machine.environments import Environment
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.processes import environment
+from local.sagemaker.machine.processes.command import Program
 from local.sagemaker.wire.errors import ValidationException, WorkFailed
 from local.store import now
 
@@ -43,8 +44,8 @@ _REFUSED = ("DebugRuleConfigurations", "ServerlessJobConfig", "MlflowConfig", "M
 # What is refused.
 
 
-def _check(context: Context, request: Document) -> None:
-    del context
+def _check(machine: Machine, request: Document) -> None:
+    del machine
     algorithm = request.get("AlgorithmSpecification", {})
     if "TrainingImage" not in algorithm:
         raise inputs.refuse("AlgorithmSpecification without TrainingImage")
@@ -104,11 +105,11 @@ def _check_channel(channel: Document) -> None:
 # The work, in the job's thread.
 
 
-def _work(context: Context, job: Job) -> Outcome:
-    document = context.jobs.describe(KIND, job.name)
-    with instances.prepared(context, job, LOG_GROUP, _groups(document), _FOLDERS) as cluster:
-        _say_what_is_different(context, document, cluster)
-        return _steps(context, job, document, cluster)
+def _work(job: Job) -> Outcome:
+    document = job.document()
+    with instances.prepared(job, LOG_GROUP, _groups(document), _FOLDERS) as cluster:
+        _say_what_is_different(job.machine, document, cluster)
+        return _steps(job, document, cluster)
 
 
 def _groups(document: Document) -> list[Group]:
@@ -119,30 +120,30 @@ def _groups(document: Document) -> list[Group]:
     return [Group("homogeneousCluster", resources.get("InstanceType", "local"), resources["InstanceCount"])]
 
 
-def _steps(context: Context, job: Job, document: Document, cluster: Sequence[Instance]) -> Outcome:
-    first, algorithm = cluster[0], document["AlgorithmSpecification"]
-    _move(context, job, "Downloading")
+def _steps(job: Job, document: Document, cluster: Sequence[Instance]) -> Outcome:
+    machine, first, algorithm = job.machine, cluster[0], document["AlgorithmSpecification"]
+    _move(job, "Downloading")
     for instance in cluster:
-        _lay_out(context, document, instance)
-    extra = inputs.requirements(first.ml / "code")
-    built = context.environments.ensure(algorithm["TrainingImage"], extra, first.log.write)
+        _lay_out(machine, document, instance)
+    extra = fetching.requirements(first.ml / "code")
+    built = machine.environments.ensure(algorithm["TrainingImage"], extra, first.log.write)
     metrics = Metrics(_definitions(algorithm, built))
-    runs = [_run_of(context, document, built, instance, len(cluster), metrics) for instance in cluster]
+    runs = [_run_of(machine, document, built, instance, len(cluster), metrics) for instance in cluster]
     synced = [one for instance in cluster for one in _synced(document, instance)]
-    with Uploads(context, job.name, first.log, synced) as uploads:
+    with Uploads(job, first.log, synced) as uploads:
         uploads.skip_present()
-        _move(context, job, "Training", TrainingStartTime=now())
-        ending = container.run(context, job, runs, _max_seconds(document))
+        _move(job, "Training", TrainingStartTime=now())
+        ending = container.run(job, runs, _max_seconds(document))
     members: Document = {"TrainingEndTime": now(), "FinalMetricDataList": metrics.final()}
-    if ending.cause is Cause.STOPPED and context.jobs.closing.is_set():
+    if ending.cause is Cause.STOPPED and machine.closing.is_set():
         return Outcome(Status.STOPPED, None, members)
     uploads.finish()
-    _move(context, job, "Uploading")
+    _move(job, "Uploading")
     if (reason := _reason(ending, cluster, runs)) is not None:
         # What it left in output/data may tell why, so that is kept, as on AWS; there is no model.
-        _upload_data(context, job, document, cluster)
+        _upload_data(job, document, cluster)
         return Outcome(Status.FAILED, reason, {**members, "SecondaryStatus": "Failed"})
-    members["ModelArtifacts"] = {"S3ModelArtifacts": _upload(context, job, document, cluster)}
+    members["ModelArtifacts"] = {"S3ModelArtifacts": _upload(job, document, cluster)}
     return _outcome(ending, members, document)
 
 
@@ -151,7 +152,7 @@ def _definitions(algorithm: Document, built: Environment) -> list[Mapping[str, A
 
 
 def _run_of(
-    context: Context, document: Document, built: Environment, instance: Instance, count: int, metrics: Metrics
+    machine: Machine, document: Document, built: Environment, instance: Instance, count: int, metrics: Metrics
 ) -> container.Run:
     algorithm = document["AlgorithmSpecification"]
     if "ContainerEntrypoint" in algorithm or "ContainerArguments" in algorithm:
@@ -163,17 +164,11 @@ def _run_of(
         "TRAINING_JOB_NAME": document["TrainingJobName"],
         "TRAINING_JOB_ARN": document["TrainingJobArn"],
     }
-    command = environment.command(
-        context,
-        built,
-        instance.folder,
-        argv,
-        variables,
-        hosts=instance.cluster.hosts,
-        # Instances of one job may talk to each other even then, which namespaces of their own would not let them.
-        network=not document.get("EnableNetworkIsolation") or count > 1,
-    )
-    volume = Volume(context, instance.folder, document["ResourceConfig"].get("VolumeSizeInGB"))
+    # Instances of one job may talk to each other even then, which namespaces of their own would not let them.
+    network = not document.get("EnableNetworkIsolation") or count > 1
+    program = Program(argv, variables, instance.cluster.hosts, network)
+    command = environment.command(machine, built, instance.folder, program)
+    volume = Volume(machine, instance.folder, document["ResourceConfig"].get("VolumeSizeInGB"))
     return container.Run(command, instance.log, volume, metrics.see if metrics.any else None)
 
 
@@ -197,12 +192,12 @@ def _outcome(ending: Ending, members: Document, document: Document) -> Outcome:
     return Outcome(status, None, {**members, "SecondaryStatus": status.value})
 
 
-def _say_what_is_different(context: Context, document: Document, cluster: Sequence[Instance]) -> None:
+def _say_what_is_different(machine: Machine, document: Document, cluster: Sequence[Instance]) -> None:
     log = cluster[0].log
     if document.get("EnableNetworkIsolation"):
         if len(cluster) > 1:
             log.write("[local] EnableNetworkIsolation is not enforced for more than one instance")
-        elif not context.boundary.network and not context.boundary.docker:
+        elif not machine.boundary.network and not machine.boundary.docker:
             log.write("[local] EnableNetworkIsolation is not enforced: this machine gives no network namespace")
     for channel in document.get("InputDataConfig", []):
         mode = channel.get("InputMode", document["AlgorithmSpecification"].get("TrainingInputMode"))
@@ -210,7 +205,7 @@ def _say_what_is_different(context: Context, document: Document, cluster: Sequen
             log.write(f"[local] the channel {channel['ChannelName']} of InputMode {mode} is brought in as files")
 
 
-def _move(context: Context, job: Job, stage: str, **members: object) -> None:
+def _move(job: Job, stage: str, **members: object) -> None:
     def change(document: Document) -> None:
         _leave_stage(document)
         document["SecondaryStatus"] = stage
@@ -219,7 +214,7 @@ def _move(context: Context, job: Job, stage: str, **members: object) -> None:
         )
         document.update(members)
 
-    context.jobs.change(KIND, job.name, change)
+    job.change(change)
 
 
 def _leave_stage(document: Document) -> None:
@@ -255,13 +250,13 @@ def _settle(document: Document) -> None:
 # An instance's /opt/ml.
 
 
-def _lay_out(context: Context, document: Document, instance: Instance) -> None:
+def _lay_out(machine: Machine, document: Document, instance: Instance) -> None:
     channels = [one for one in document.get("InputDataConfig", []) if _is_for(one, instance)]
     for channel in channels:
         source = channel["DataSource"]["S3DataSource"]
         folder = instance.ml / "input" / "data" / channel["ChannelName"]
         unpack = channel.get("CompressionType", "None") == "Gzip"
-        inputs.bring(context, source, folder, _share(source, instance), unpack=unpack)
+        inputs.bring(machine, source, folder, _share(source, instance), unpack=unpack)
     configuration: Mapping[str, Any] = {
         "hyperparameters": document.get("HyperParameters", {}),
         "inputdataconfig": {channel["ChannelName"]: _described(channel) for channel in channels},
@@ -272,12 +267,12 @@ def _lay_out(context: Context, document: Document, instance: Instance) -> None:
     source = _plain(document.get("HyperParameters", {}).get("sagemaker_submit_directory", ""))
     if source.startswith("s3://"):
         # Script mode's source.
-        inputs.fetch_source(context, source, instance.ml / "code", instance.folder / "sourcedir.tar.gz")
+        fetching.fetch_source(machine, source, instance.ml / "code", instance.folder / "sourcedir.tar.gz")
     for synced in _synced(document, instance):
         synced.folder.mkdir(parents=True, exist_ok=True)
     if "CheckpointConfig" in document:
         checkpoints = _synced(document, instance)[0]
-        inputs.fetch_if_any(context, checkpoints.uri, checkpoints.folder)
+        fetching.fetch_if_any(machine, checkpoints.uri, checkpoints.folder)
 
 
 def _is_for(channel: Document, instance: Instance) -> bool:
@@ -349,26 +344,26 @@ def _max_seconds(document: Document) -> float:
 # What it leaves.
 
 
-def _upload(context: Context, job: Job, document: Document, cluster: Sequence[Instance]) -> str:
+def _upload(job: Job, document: Document, cluster: Sequence[Instance]) -> str:
     """Answers where the model is (or would be: an empty folder is not uploaded, as on AWS)."""
-    root = _upload_data(context, job, document, cluster)
+    root = _upload_data(job, document, cluster)
     model = _merged(cluster, "model")
     if document["OutputDataConfig"].get("CompressionType") == "NONE":
-        storage.upload_folder(context.s3, model, f"{root}/model", context.jobs.closing)
+        storage.upload_folder(job.machine.s3, model, f"{root}/model", job.machine.closing)
         return f"{root}/model/"
     if archives.is_empty(model):
         cluster[0].log.write("No model artifact is saved under path /opt/ml/model; none is uploaded to S3.")
     else:
-        _upload_packed(context, job, model, f"{root}/model.tar.gz")
+        _upload_packed(job, model, f"{root}/model.tar.gz")
     return f"{root}/model.tar.gz"
 
 
-def _upload_data(context: Context, job: Job, document: Document, cluster: Sequence[Instance]) -> str:
+def _upload_data(job: Job, document: Document, cluster: Sequence[Instance]) -> str:
     """Answers the folder in S3 of all that the job leaves."""
     root = storage.joined(document["OutputDataConfig"]["S3OutputPath"], job.name, "output")
     data = _merged(cluster, "output/data")
     if not archives.is_empty(data):
-        _upload_packed(context, job, data, f"{root}/output.tar.gz")
+        _upload_packed(job, data, f"{root}/output.tar.gz")
     return root
 
 
@@ -384,32 +379,33 @@ def _merged(cluster: Sequence[Instance], folder: str) -> Path:
     return target
 
 
-def _upload_packed(context: Context, job: Job, folder: Path, uri: str) -> None:
+def _upload_packed(job: Job, folder: Path, uri: str) -> None:
     archive = job.folder / uri.rsplit("/", 1)[1]
     archives.pack(folder, archive)
-    storage.upload_file(context.s3, archive, uri)
+    storage.upload_file(job.machine.s3, archive, uri)
     archive.unlink()
 
 
-def update(context: Context, request: Document) -> Document:
+def update(jobs: Runner, request: Document) -> Document:
     """UpdateTrainingJob, of a job that runs; what can be changed is what is accepted and ignored."""
     name = request["TrainingJobName"]
     if request.get("RemoteDebugConfig", {}).get("EnableRemoteDebug"):
         raise inputs.refuse("RemoteDebugConfig")
-    document = context.jobs.describe(KIND, name)
+    job = Job(jobs, KIND, name)
+    document = job.document()
     if Status(document["TrainingJobStatus"]).final:
         raise ValidationException(f"The training job {name} is in status {document['TrainingJobStatus']}.")
     kept: Document = {key: request[key] for key in ("ProfilerConfig", "ProfilerRuleConfigurations") if key in request}
     resources = {**document["ResourceConfig"], **request.get("ResourceConfig", {})}
-    context.jobs.change(KIND, name, lambda d: d.update({**kept, "ResourceConfig": resources}))
+    job.update({**kept, "ResourceConfig": resources})
     return {"TrainingJobArn": document["TrainingJobArn"]}
 
 
-def _with_metrics(context: Context, document: Document) -> Document:
+def _with_metrics(machine: Machine, document: Document) -> Document:
     """And the metrics that the image's built-in algorithm has without being asked, as AWS shows them."""
     algorithm = document["AlgorithmSpecification"]
     try:
-        built_in = context.environments.resolve(algorithm["TrainingImage"]).metrics
+        built_in = machine.environments.resolve(algorithm["TrainingImage"]).metrics
     except WorkFailed:
         return document
     if not built_in or "MetricDefinitions" in algorithm:

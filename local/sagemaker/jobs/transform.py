@@ -17,16 +17,16 @@ from typing import IO, Any
 from local.documents import Document
 from local.sagemaker.jobs import filters, inputs
 from local.sagemaker.jobs.filters import DataProcessing
-from local.sagemaker.jobs.inputs import Found
+from local.sagemaker.jobs.job import Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.records import Batching, Payload
-from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
-from local.sagemaker.machine import events, storage
+from local.sagemaker.machine import events, fetching, storage
+from local.sagemaker.machine.fetching import Fetched
 from local.sagemaker.machine.logs import LogStream
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import models
 from local.sagemaker.serving import image
 from local.sagemaker.serving.http import NoAnswer
-from local.sagemaker.serving.server import Server
+from local.sagemaker.serving.server import Purpose, Server
 from local.sagemaker.wire.errors import ValidationException, WorkFailed
 from local.store import now
 
@@ -46,8 +46,8 @@ class AlgorithmFailed(WorkFailed):
 # What is refused.
 
 
-def _check(context: Context, request: Document) -> None:
-    models.served(context, request["ModelName"])
+def _check(machine: Machine, request: Document) -> None:
+    models.served(machine, request["ModelName"])
     source = request["TransformInput"]["DataSource"]["S3DataSource"]
     if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         raise inputs.refuse(f"S3DataType {source['S3DataType']} of a transform job")
@@ -72,7 +72,6 @@ def _check(context: Context, request: Document) -> None:
 class _Plan:
     """One job, and how its requests are made."""
 
-    context: Context
     job: Job
     document: Document
     batching: Batching
@@ -92,19 +91,18 @@ class _Plan:
         return b"\n" if self.document["TransformOutput"].get("AssembleWith") == "Line" else b""
 
 
-def _work(context: Context, job: Job) -> Outcome:
-    document = context.jobs.describe(KIND, job.name)
+def _work(job: Job) -> Outcome:
+    machine, document = job.machine, job.document()
     source = document["TransformInput"]["DataSource"]["S3DataSource"]
     data = job.folder / "data"
-    found = inputs.objects(context, source, data)
-    log = context.shipper.open(LOG_GROUP, f"{job.name}/algo-1-{int(now())}/data-log", job.folder / "data.log")
+    objects = inputs.objects(machine, source, data)
+    log = machine.shipper.open(LOG_GROUP, f"{job.name}/algo-1-{int(now())}/data-log", job.folder / "data.log")
     try:
-        with _servers(context, job, document) as servers:
+        with _servers(job, document) as servers:
             if job.stop_asked.is_set():
                 return Outcome(Status.STOPPED)
-            started = now()
-            context.jobs.change(KIND, job.name, lambda d: d.update({"TransformStartTime": started}))
-            return _transform_all(_planned(context, job, document, servers[0], log), servers, found)
+            job.update({"TransformStartTime": now()})
+            return _transform_all(_planned(job, document, servers[0], log), servers, objects)
     except AlgorithmFailed as error:
         return Outcome(Status.FAILED, f"AlgorithmError: {error}")
     finally:
@@ -112,9 +110,10 @@ def _work(context: Context, job: Job) -> Outcome:
 
 
 @contextmanager
-def _servers(context: Context, job: Job, document: Document) -> Iterator[list[Server]]:
-    """One healthy serving process for each instance; a stop of the job ends them."""
-    served = models.served(context, document["ModelName"])
+def _servers(job: Job, document: Document) -> Iterator[list[Server]]:
+    """Starts one healthy serving process for each instance; a stop of the job ends them."""
+    machine = job.machine
+    served = models.served(machine, document["ModelName"])
     told = {
         "SAGEMAKER_BATCH": "true",
         "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": str(document.get("MaxConcurrentTransforms", 1)),
@@ -127,17 +126,10 @@ def _servers(context: Context, job: Job, document: Document) -> Iterator[list[Se
     try:
         for number in range(1, document["TransformResources"]["InstanceCount"] + 1):
             name = f"algo-{number}"
-            prepared = image.prepare(context, served, job.folder / name, lambda _: None)
-            server = Server(
-                context,
-                prepared,
-                LOG_GROUP,
-                f"{job.name}/{name}-{started}",
-                context.settings.startup_seconds,
-                job.stop_asked,
-                lambda _: None,
-                "container of the transform job",
-            )
+            prepared = image.prepare(machine, served, job.folder / name, lambda _: None)
+            stream, seconds = f"{job.name}/{name}-{started}", machine.settings.startup_seconds
+            purpose = Purpose("container of the transform job", LOG_GROUP, stream, seconds)
+            server = Server(machine, prepared, purpose, job.stop_asked, lambda _: None)
             servers.append(server)
             try:
                 server.start()
@@ -151,7 +143,7 @@ def _servers(context: Context, job: Job, document: Document) -> Iterator[list[Se
             server.stop()
 
 
-def _planned(context: Context, job: Job, document: Document, server: Server, log: LogStream) -> _Plan:
+def _planned(job: Job, document: Document, server: Server, log: LogStream) -> _Plan:
     """The request's word counts, then the container's (GET /execution-parameters), then AWS's defaults."""
     asked = _execution_parameters(server)
     concurrent = document.get("MaxConcurrentTransforms") or asked.get("MaxConcurrentTransforms") or 1
@@ -166,7 +158,7 @@ def _planned(context: Context, job: Job, document: Document, server: Server, log
         f"sagemaker logs: MaxConcurrentTransforms={concurrent}, MaxPayloadInMB={megabytes}, "
         f"BatchStrategy={_underscored(strategy)}"
     )
-    return _Plan(context, job, document, batching, filters.of(document), int(concurrent), log)
+    return _Plan(job, document, batching, filters.of(document), int(concurrent), log)
 
 
 def _underscored(strategy: str) -> str:
@@ -187,13 +179,13 @@ def _execution_parameters(server: Server) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _transform_all(plan: _Plan, servers: Sequence[Server], found: Sequence[Found]) -> Outcome:
+def _transform_all(plan: _Plan, servers: Sequence[Server], objects: Sequence[Fetched]) -> Outcome:
     """Every object; the first that fails ends the rest. Raises WorkFailed."""
     job, count = plan.job, len(servers)
     over = threading.Event()
     workers = [_Worker(plan, server, over) for server in servers]
     with ThreadPoolExecutor(plan.concurrent * count, "transform-objects") as pool:
-        running = [pool.submit(workers[n % count].transform, one) for n, one in enumerate(found)]
+        running = [pool.submit(workers[n % count].transform, fetched) for n, fetched in enumerate(objects)]
         for future in running:
             future.add_done_callback(lambda _: job.wake.set())
         try:
@@ -236,23 +228,23 @@ class _Worker:
     def close(self) -> None:
         self._requests.shutdown(cancel_futures=True)
 
-    def transform(self, one: Found) -> None:
+    def transform(self, one: Fetched) -> None:
         """Raises WorkFailed."""
         if self._over.is_set():
             return
-        plan, context = self._plan, self._plan.context
+        plan, machine = self._plan, self._plan.job.machine
         data = plan.job.folder / "data"
         name = one.file.relative_to(data).as_posix()
         output = plan.job.folder / "out" / f"{name}.out"
         for folder in (one.file.parent, output.parent):
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            file = inputs.fetch_object(context, one, plan.document["TransformInput"].get("CompressionType") == "Gzip")
+            file = fetching.fetch_object(machine, one, plan.document["TransformInput"].get("CompressionType") == "Gzip")
             with output.open("wb") as sink:
                 self._send(file, sink)
             if not self._over.is_set():
                 storage.upload_file(
-                    context.s3, output, storage.joined(plan.document["TransformOutput"]["S3OutputPath"], f"{name}.out")
+                    machine.s3, output, storage.joined(plan.document["TransformOutput"]["S3OutputPath"], f"{name}.out")
                 )
             file.unlink()
             output.unlink()

@@ -13,11 +13,11 @@ from typing import Any
 
 from local.documents import Document
 from local.sagemaker.jobs import inputs, strategies, training
+from local.sagemaker.jobs.job import INTERRUPTED, Job, JobKind, Outcome, Runner, Status
 from local.sagemaker.jobs.ranges import Categorical, Space, Values, space
-from local.sagemaker.jobs.runner import INTERRUPTED, Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.strategies import Tried
 from local.sagemaker.machine import events
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.wire import listing, shapes
 from local.sagemaker.wire.errors import ApiError, ValidationException, WorkFailed
 from local.store import now
@@ -48,7 +48,7 @@ class Definition:
 # What is refused.
 
 
-def _check(context: Context, request: Document) -> None:
+def _check(machine: Machine, request: Document) -> None:
     configuration = request["HyperParameterTuningJobConfig"]
     if configuration["Strategy"] == "Hyperband":
         raise inputs.refuse("Strategy Hyperband")
@@ -62,11 +62,11 @@ def _check(context: Context, request: Document) -> None:
         raise ValidationException("Either TrainingJobDefinition or TrainingJobDefinitions must be given.")
     definitions = _definitions(request)
     for definition in definitions:
-        _check_definition(context, request, definition)
+        _check_definition(machine, request, definition)
     _check_limits(configuration, definitions)
 
 
-def _check_definition(context: Context, request: Document, definition: Definition) -> None:
+def _check_definition(machine: Machine, request: Document, definition: Definition) -> None:
     given = definition.request
     if "HyperParameterTuningResourceConfig" in given and "ResourceConfig" in given:
         raise ValidationException("Either ResourceConfig or HyperParameterTuningResourceConfig must be given.")
@@ -76,15 +76,15 @@ def _check_definition(context: Context, request: Document, definition: Definitio
             raise ValidationException(f"The hyperparameter {parameter.name} is both static and tuned.")
     trial = _request(request, definition, "check", definition.space.values([0.5] * len(definition.space.parameters)))
     shapes.check(shapes.input_shape("CreateTrainingJob"), trial)
-    training.KIND.check(context, trial)
-    _check_metric(context, definition)
+    training.KIND.check(machine, trial)
+    _check_metric(machine, definition)
 
 
-def _check_metric(context: Context, definition: Definition) -> None:
+def _check_metric(machine: Machine, definition: Definition) -> None:
     algorithm = definition.request["AlgorithmSpecification"]
     names = [one["Name"] for one in algorithm.get("MetricDefinitions", [])]
     try:
-        names += [one["Name"] for one in context.environments.resolve(algorithm["TrainingImage"]).metrics]
+        names += [one["Name"] for one in machine.environments.resolve(algorithm["TrainingImage"]).metrics]
     except WorkFailed:
         # Said by every one of its training jobs.
         return
@@ -135,8 +135,8 @@ def _definitions(request: Document) -> list[Definition]:
 # The work, in the job's thread.
 
 
-def _work(context: Context, job: Job) -> Outcome:
-    document = context.jobs.describe(KIND, job.name)
+def _work(job: Job) -> Outcome:
+    document = job.document()
     definitions = _definitions(document)
     limits = document["HyperParameterTuningJobConfig"]["ResourceLimits"]
     # Of the wall clock: a restart does not give it more.
@@ -146,15 +146,15 @@ def _work(context: Context, job: Job) -> Outcome:
     while True:
         # Cleared before the look: what happens after it sets the event again.
         job.wake.clear()
-        trials = _trials(context, document)
+        trials = _trials(job.machine, document)
         running = [trial for trial in trials if not _is_final(trial)]
         stopped = job.stop_asked.is_set()
         over = over or _completed(document, definitions, trials, deadline)
         counted = [trial for trial in trials if not _interrupted(trial)]
         if stopped or over:
-            _stop(context, running)
+            _stop(job.runner, running)
         elif len(running) < limits["MaxParallelTrainingJobs"] and (most is None or len(counted) < most):
-            _start_next(context, job, document, definitions, trials)
+            _start_next(job, document, definitions, trials)
             continue
         if not running:
             return replace(_outcome(definitions, trials, stopped), members=_counted(definitions, trials))
@@ -162,11 +162,11 @@ def _work(context: Context, job: Job) -> Outcome:
         job.wake.wait(min(max(0.0, deadline - time.time()), 60.0))
 
 
-def _trials(context: Context, document: Document) -> list[Document]:
+def _trials(machine: Machine, document: Document) -> list[Document]:
     """The training jobs of a tuning job, oldest first."""
     arn = document["HyperParameterTuningJobArn"]
     prefix = f"{document['HyperParameterTuningJobName']}-"
-    return [one for one in context.store.find(training.KIND.kind, prefix) if one.get(_ARN) == arn]
+    return [one for one in machine.store.find(training.KIND.kind, prefix) if one.get(_ARN) == arn]
 
 
 def _is_final(trial: Document) -> bool:
@@ -177,19 +177,17 @@ def _interrupted(trial: Document) -> bool:
     return bool(trial.get("FailureReason") == INTERRUPTED)
 
 
-def _stop(context: Context, running: Sequence[Document]) -> None:
+def _stop(jobs: Runner, running: Sequence[Document]) -> None:
     for trial in running:
         if trial["TrainingJobStatus"] == Status.IN_PROGRESS.value:
             try:
-                context.jobs.stop(training.KIND, trial["TrainingJobName"])
+                jobs.stop(training.KIND, trial["TrainingJobName"])
             except ValidationException:
                 # It has ended by itself meanwhile.
                 continue
 
 
-def _start_next(
-    context: Context, job: Job, document: Document, definitions: Sequence[Definition], trials: Sequence[Document]
-) -> None:
+def _start_next(job: Job, document: Document, definitions: Sequence[Definition], trials: Sequence[Document]) -> None:
     """Raises WorkFailed where a training job cannot be created."""
     definition, values = _next(document, definitions, trials)
     seed = f"{document['HyperParameterTuningJobArn']}{document['CreationTime']}{len(trials)}"
@@ -197,7 +195,7 @@ def _start_next(
     request = _request(document, definition, name, values)
     members = {_ARN: document["HyperParameterTuningJobArn"], _TUNED: values, _SET: definition.name}
     try:
-        context.jobs.create(training.KIND, request, members, on_end=job.wake.set)
+        job.runner.create(training.KIND, request, members, on_end=job.wake.set)
     except ApiError as error:
         raise WorkFailed(error.message) from error
 
@@ -323,8 +321,8 @@ def _outcome(definitions: Sequence[Definition], trials: Sequence[Document], stop
 # What is only known when it is asked for.
 
 
-def _described(context: Context, document: Document) -> Document:
-    trials, definitions = _trials(context, document), _definitions(document)
+def _described(machine: Machine, document: Document) -> Document:
+    trials, definitions = _trials(machine, document), _definitions(document)
     best = max(_scored(definitions, trials), key=lambda pair: pair[1], default=None)
     ended = document.get("HyperParameterTuningEndTime", now())
     found = {
@@ -393,11 +391,11 @@ def _type(definition: Definition) -> str:
     return "Maximize" if definition.maximize else "Minimize"
 
 
-def list_training_jobs(context: Context, request: Document) -> Document:
+def list_training_jobs(machine: Machine, request: Document) -> Document:
     """ListTrainingJobsForHyperParameterTuningJob."""
-    document = context.jobs.describe(KIND, request["HyperParameterTuningJobName"])
+    document = KIND.find(machine, request["HyperParameterTuningJobName"])
     definitions = _definitions(document)
-    found = [_summary(document, definitions, trial) for trial in _trials(context, document)]
+    found = [_summary(document, definitions, trial) for trial in _trials(machine, document)]
     if request.get("SortBy") == "FinalObjectiveMetricValue":
         # Without a value: listed by neither order in AWS.
         key = "FinalHyperParameterTuningJobObjectiveMetric"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from local.sagemaker.jobs.job import Job
 from local.sagemaker.machine import storage
 from local.sagemaker.machine.logs import LogStream
-from local.sagemaker.machine.machine import Context
 from local.sagemaker.wire.errors import StorageError
 
 _State = tuple[int, int]
@@ -28,14 +28,14 @@ class Uploads:
     `finish` then uploads what is left. A file that is removed stays in S3, as on AWS.
     """
 
-    def __init__(self, context: Context, job_name: str, log: LogStream, synced: Sequence[Synced]) -> None:
-        self._context = context
+    def __init__(self, job: Job, log: LogStream, synced: Sequence[Synced]) -> None:
+        self._machine = job.machine
         self._log = log
         self._synced = synced
         self._seen: dict[Path, _State] = {}
         self._uploaded: dict[Path, _State] = {}
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"uploads-{job_name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"uploads-{job.name}", daemon=True)
 
     def __enter__(self) -> "Uploads":
         if self._synced:
@@ -59,7 +59,7 @@ class Uploads:
         self._upload(settled=False)
 
     def _run(self) -> None:
-        while not self._over.wait(self._context.settings.sync_seconds):
+        while not self._over.wait(self._machine.settings.sync_seconds):
             try:
                 self._upload(settled=True)
             except StorageError as error:
@@ -72,10 +72,10 @@ class Uploads:
                 same, self._seen[path] = self._seen.get(path) == state, state
                 if self._uploaded.get(path) == state or (settled and not same):
                     continue
-                if self._context.jobs.closing.is_set():
+                if self._machine.closing.is_set():
                     return
                 name = path.relative_to(one.folder).as_posix()
-                storage.upload_file(self._context.s3, path, storage.joined(one.uri, name))
+                storage.upload_file(self._machine.s3, path, storage.joined(one.uri, name))
                 self._uploaded[path] = state
 
 

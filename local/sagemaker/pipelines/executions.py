@@ -9,22 +9,23 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from local.documents import Document
+from local.sagemaker.jobs.runner import Jobs
 from local.sagemaker.machine import storage
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines import steps
-from local.sagemaker.pipelines.callbacks import Waiting
 from local.sagemaker.pipelines.definition import Definition, Step, parse
 from local.sagemaker.pipelines.expressions import Scope
-from local.sagemaker.pipelines.journal import EXECUTION, ExecutionStatus, Journal
+from local.sagemaker.pipelines.journal import EXECUTION, ExecutionStatus, Journal, StepEnd
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.progress import Progress, StepStatus, ready
-from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
+from local.sagemaker.pipelines.run import Hold, Reach, Result, Run, StepFailed
+from local.sagemaker.pipelines.waiting import Waiting
 from local.sagemaker.wire.errors import SageMakerError, WorkFailed
 from local.store import StoreClosed, now
 
@@ -44,17 +45,19 @@ class _Ended:
 class Executions:
     """Every running execution of this cloud."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, machine: Machine, jobs: Jobs, call: Callable[[str, Document], Document]) -> None:
+        """`call` runs an operation of SageMaker by its name; those on executions need not be among them."""
+        self.machine = machine
+        self.waiting = Waiting()
+        self._reach = Reach(machine, jobs, call, self.waiting)
         self._live: dict[str, Execution] = {}
         self._closing = False
         # Guards both and tells of every walk that ends.
         self._lock = threading.Condition()
-        self.waiting = Waiting()
 
     def start(self, key: str) -> None:
         """Run, or go on with, the execution whose document is stored."""
-        execution = Execution(self._context, key)
+        execution = Execution(self._reach, key)
         with self._lock:
             if self._closing:
                 # It is stored as executing: the next start goes on with it.
@@ -90,7 +93,7 @@ class Executions:
 
     def resume(self) -> None:
         """At the start: executions that the last local cloud was at."""
-        for key, document in self._context.store.items(EXECUTION):
+        for key, document in self.machine.store.items(EXECUTION):
             status = ExecutionStatus(document["PipelineExecutionStatus"])
             if not status.final:
                 self.start(key)
@@ -115,9 +118,9 @@ class Executions:
 class Execution:
     """One execution, walked by the thread that calls `run`."""
 
-    def __init__(self, context: Context, key: str) -> None:
-        self.context = context
-        self.journal = Journal(context, key)
+    def __init__(self, reach: Reach, key: str) -> None:
+        self._reach = reach
+        self.journal = Journal(reach.machine, key)
         self._messages: queue.Queue[_Ended | None] = queue.Queue()
         self._stopping = threading.Event()
         self._leaving = threading.Event()
@@ -226,7 +229,7 @@ class Execution:
         self, step: Step, stored: Document, document: Document, definition: Definition, progress: Progress
     ) -> None:
         if self._stopping.is_set() and step.type != StepType.CALLBACK and not stored.get("_Job"):
-            self.journal.step_ended(step, StepStatus.STOPPED)
+            self.journal.step_ended(step, StepEnd(StepStatus.STOPPED))
             progress.end(step, StepStatus.STOPPED, None)
             return
         self._work(step, document, definition, progress, stored)
@@ -240,7 +243,7 @@ class Execution:
     ) -> None:
         progress.running.add(step.name)
         run = Run(
-            context=self.context,
+            reach=self._reach,
             step=step,
             scope=self._scope(document, definition, dict(progress.properties)),
             execution_id=self.journal.execution_id,
@@ -269,25 +272,24 @@ class Execution:
         step, result = message.step, message.result
         with self._lock:
             self._holds.pop(step.name, None)
-        properties: Document | None = None
+        end = self._end_of(result)
+        self.journal.step_ended(step, end)
+        progress.end(step, end.status, end.properties)
+
+    def _end_of(self, result: Result | StepFailed) -> StepEnd:
         if isinstance(result, Result):
-            status, properties = StepStatus.SUCCEEDED, result.properties
-            self.journal.step_ended(
-                step,
-                status,
+            cache_key = result.cache_key if result.cache_hit is None else None
+            return StepEnd(
+                StepStatus.SUCCEEDED,
                 metadata=result.metadata,
-                properties=properties,
-                cache_key=result.cache_key if result.cache_hit is None else None,
+                properties=result.properties,
+                cache_key=cache_key,
                 cache_hit=result.cache_hit,
             )
-        elif self._stopping.is_set() and not result.overdue:
-            status = StepStatus.STOPPED
-            self.journal.step_ended(step, status, metadata=result.metadata)
-        else:
-            status = StepStatus.FAILED
-            self._overdue = self._overdue or result.overdue
-            self.journal.step_ended(step, status, reason=str(result), metadata=result.metadata)
-        progress.end(step, status, properties)
+        if self._stopping.is_set() and not result.overdue:
+            return StepEnd(StepStatus.STOPPED, metadata=result.metadata)
+        self._overdue = self._overdue or result.overdue
+        return StepEnd(StepStatus.FAILED, reason=str(result), metadata=result.metadata)
 
     def _end(self, progress: Progress) -> None:
         if self._stopping.is_set() and not self._overdue:
@@ -318,7 +320,7 @@ class Execution:
         raise WorkFailed(f"step {step.name} has no output {file['OutputName']!r} for property file {name!r}")
 
     def _read(self, uri: str) -> str:
-        return storage.read_text(self.context.s3, uri)
+        return storage.read_text(self._reach.machine.s3, uri)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ SECONDS = 600.0
 """The most that AWS lets a Lambda step take."""
 
 
-def run(given: Run, seconds: float = SECONDS) -> Result:
+def run(run: Run, seconds: float = SECONDS) -> Result:
     """Raises StepFailed."""
-    function = str(given.beside()["FunctionArn"])
+    function = str(run.beside()["FunctionArn"])
     metadata: Document = {"Lambda": {"Arn": function, "OutputParameters": []}}
-    text = _Invocation(given, function).answer(seconds, metadata)
-    outputs = _outputs(given.step.body.get("OutputParameters") or [], text, function, metadata)
+    text = _Invocation(run, function).answer(seconds, metadata)
+    outputs = _outputs(run.step.body.get("OutputParameters") or [], text, function, metadata)
     metadata["Lambda"]["OutputParameters"] = listed(outputs)
     return Result({"OutputParameters": outputs}, metadata)
 
@@ -35,12 +35,12 @@ def listed(outputs: Mapping[str, Any]) -> list[Document]:
 class _Invocation:
     """In a thread of its own: a function that never answers must not hold its step."""
 
-    def __init__(self, given: Run, function: str) -> None:
-        self._client = given.context.cloud.client("lambda")
+    def __init__(self, run: Run, function: str) -> None:
+        self._client = run.reach.machine.cloud.client("lambda")
         self._function = function
-        self._payload = json.dumps(given.arguments()).encode()
+        self._payload = json.dumps(run.arguments()).encode()
         self._answer: tuple[str, bool] | ClientError | BotoCoreError | None = None
-        self._thread = threading.Thread(target=self._invoke, name=f"lambda-{given.step.name}", daemon=True)
+        self._thread = threading.Thread(target=self._invoke, name=f"lambda-{run.step.name}", daemon=True)
         self._thread.start()
 
     def _invoke(self) -> None:

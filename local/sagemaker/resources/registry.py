@@ -8,14 +8,15 @@ from typing import Any
 
 from local.documents import Document
 from local.sagemaker.machine import events
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import tags
+from local.sagemaker.resources.resource import Resource
 from local.sagemaker.wire import listing, shapes
 from local.sagemaker.wire.arns import resource
 from local.sagemaker.wire.errors import ApiError, ConflictException, ValidationException
 from local.store import AlreadyThere, now
 
-GROUP, PACKAGE = "model-package-group", "model-package"
+PACKAGE = "model-package"
 _POLICY, _TOKEN = "model-package-group-policy", "model-package-token"
 _PENDING, _APPROVED = "PendingManualApproval", "Approved"
 _REFUSED = ("SourceAlgorithmSpecification", "ValidationSpecification", "ManagedStorageType")
@@ -24,82 +25,75 @@ _REFUSED = ("SourceAlgorithmSpecification", "ValidationSpecification", "ManagedS
 # Groups.
 
 
-def create_group(context: Context, request: Document) -> Document:
+GROUP = Resource(
+    "model-package-group",
+    "ModelPackageGroup",
+    "Model Package Group already exists: {arn}",
+    "ModelPackageGroup {arn} does not exist.",
+    ascending=True,
+)
+
+
+def create_group(machine: Machine, request: Document) -> Document:
     if "ManagedConfiguration" in request:
         raise ValidationException("ManagedConfiguration is not run by this local SageMaker.")
-    name = request["ModelPackageGroupName"]
-    arn = context.arns.of(GROUP, name)
     created = now()
     document = {
         **request,
-        "ModelPackageGroupArn": arn,
         "ModelPackageGroupStatus": "Completed",
         "CreationTime": created,
         "LastModifiedTime": created,
         "CreatedBy": {},
         "_LastVersion": 0,
     }
-    try:
-        with context.store.transaction():
-            context.store.insert(GROUP, name, document)
-            tags.add(context, arn, request)
-    except AlreadyThere as error:
-        raise ValidationException(f"Model Package Group already exists: {arn}") from error
-    return {"ModelPackageGroupArn": arn}
+    return GROUP.insert(machine, request, document)
 
 
-def describe_group(context: Context, request: Document) -> Document:
-    name = resource(request["ModelPackageGroupName"])
-    document = context.store.get(GROUP, name)
-    if document is None:
-        raise ValidationException(f"ModelPackageGroup {context.arns.of(GROUP, name)} does not exist.")
-    return document
+def describe_group(machine: Machine, request: Document) -> Document:
+    """By its name or its ARN."""
+    return GROUP.find(machine, resource(request["ModelPackageGroupName"]))
 
 
-def list_groups(context: Context, request: Document) -> Document:
+def list_groups(machine: Machine, request: Document) -> Document:
     """There is one account: none of its groups is shared by another."""
     others = request.get("CrossAccountFilterOption") == "CrossAccount"
-    documents = [] if others else context.store.find(GROUP)
-    return listing.page("ListModelPackageGroups", documents, request, name="ModelPackageGroupName", ascending=True)
+    return GROUP.page([] if others else machine.store.find(GROUP.kind), request)
 
 
-def delete_group(context: Context, request: Document) -> Document:
-    with context.store.transaction():
-        document = describe_group(context, request)
-        name = document["ModelPackageGroupName"]
-        if context.store.items(PACKAGE, f"{name}/", limit=1):
+def delete_group(machine: Machine, request: Document) -> Document:
+    with machine.store.transaction():
+        name = describe_group(machine, request)["ModelPackageGroupName"]
+        if machine.store.items(PACKAGE, f"{name}/", limit=1):
             raise ValidationException(f"Model Package Group {name} still has model packages; delete them first.")
-        context.store.delete(GROUP, name)
-        context.store.delete(_POLICY, name)
-        tags.forget(context, document["ModelPackageGroupArn"])
-    return {}
+        machine.store.delete(_POLICY, name)
+        return GROUP.delete(machine, {"ModelPackageGroupName": name})
 
 
-def put_policy(context: Context, request: Document) -> Document:
+def put_policy(machine: Machine, request: Document) -> Document:
     """Kept and answered: whoever reaches the local endpoint may do everything."""
-    group = describe_group(context, request)
-    context.store.put(_POLICY, group["ModelPackageGroupName"], {"ResourcePolicy": request["ResourcePolicy"]})
+    group = describe_group(machine, request)
+    machine.store.put(_POLICY, group["ModelPackageGroupName"], {"ResourcePolicy": request["ResourcePolicy"]})
     return {"ModelPackageGroupArn": group["ModelPackageGroupArn"]}
 
 
-def get_policy(context: Context, request: Document) -> Document:
-    group = describe_group(context, request)
-    policy = context.store.get(_POLICY, group["ModelPackageGroupName"])
+def get_policy(machine: Machine, request: Document) -> Document:
+    group = describe_group(machine, request)
+    policy = machine.store.get(_POLICY, group["ModelPackageGroupName"])
     if policy is None:
         raise ValidationException(f"Cannot find resource policy for: {group['ModelPackageGroupArn']}")
     return policy
 
 
-def delete_policy(context: Context, request: Document) -> Document:
-    get_policy(context, request)
-    context.store.delete(_POLICY, resource(request["ModelPackageGroupName"]))
+def delete_policy(machine: Machine, request: Document) -> Document:
+    get_policy(machine, request)
+    machine.store.delete(_POLICY, resource(request["ModelPackageGroupName"]))
     return {}
 
 
 # Packages.
 
 
-def create_package(context: Context, request: Document) -> Document:
+def create_package(machine: Machine, request: Document) -> Document:
     """Of a group (versioned), or by a name of its own. With a ClientToken it has seen, answers that package."""
     _check(request)
     token = request.get("ClientToken")
@@ -109,21 +103,21 @@ def create_package(context: Context, request: Document) -> Document:
     document["ModelPackageStatusDetails"] = {"ValidationStatuses": [], "ImageScanStatuses": []}
     document.setdefault("CertifyForMarketplace", False)
     document.setdefault("SkipModelValidation", "None")
-    with context.store.transaction():
-        known = context.store.get(_TOKEN, token) if token is not None else None
+    with machine.store.transaction():
+        known = machine.store.get(_TOKEN, token) if token is not None else None
         if known is not None:
             return _again(known, request)
         versioned = "ModelPackageGroupName" in request
-        key = _take_version(context, document) if versioned else request["ModelPackageName"]
-        arn = document["ModelPackageArn"] = context.arns.of(PACKAGE, key)
+        key = _take_version(machine, document) if versioned else request["ModelPackageName"]
+        arn = document["ModelPackageArn"] = machine.arns.of(PACKAGE, key)
         try:
-            context.store.insert(PACKAGE, key, document)
+            machine.store.insert(PACKAGE, key, document)
         except AlreadyThere as error:
             raise ValidationException(f"Model Package already exists: {arn}") from error
         if token is not None:
-            context.store.put(_TOKEN, token, {"ModelPackageArn": arn, "Request": request})
-        tags.add(context, arn, request)
-        _tell(context, document)
+            machine.store.put(_TOKEN, token, {"ModelPackageArn": arn, "Request": request})
+        tags.add(machine, arn, request)
+        _tell(machine, document)
     return {"ModelPackageArn": arn}
 
 
@@ -152,11 +146,11 @@ def _again(known: Document, request: Document) -> Document:
     return known
 
 
-def _take_version(context: Context, document: Document) -> str:
-    group = describe_group(context, {"ModelPackageGroupName": document["ModelPackageGroupName"]})
+def _take_version(machine: Machine, document: Document) -> str:
+    group = describe_group(machine, {"ModelPackageGroupName": document["ModelPackageGroupName"]})
     version = group["_LastVersion"] + 1
     name = group["ModelPackageGroupName"]
-    context.store.put(GROUP, name, {**group, "_LastVersion": version})
+    machine.store.put(GROUP.kind, name, {**group, "_LastVersion": version})
     document["ModelPackageGroupName"] = name
     document["ModelPackageVersion"] = version
     document.setdefault("ModelApprovalStatus", _PENDING)
@@ -164,11 +158,11 @@ def _take_version(context: Context, document: Document) -> str:
     return f"{name}/{version}"
 
 
-def describe_package(context: Context, request: Document) -> Document:
+def describe_package(machine: Machine, request: Document) -> Document:
     key = resource(request["ModelPackageName"])
-    document = context.store.get(PACKAGE, key)
+    document = machine.store.get(PACKAGE, key)
     if document is None:
-        raise ValidationException(f"ModelPackage {context.arns.of(PACKAGE, key)} does not exist.")
+        raise ValidationException(f"ModelPackage {machine.arns.of(PACKAGE, key)} does not exist.")
     found = {"ModelPackageName": key, **document}
     if request.get("IncludedData") == "MetadataOnly":
         found.pop("InferenceSpecification", None)
@@ -176,25 +170,25 @@ def describe_package(context: Context, request: Document) -> Document:
     return found
 
 
-def describe_packages(context: Context, request: Document) -> Document:
+def describe_packages(machine: Machine, request: Document) -> Document:
     """BatchDescribeModelPackage: an error of one is that one's."""
     summaries: Document = {}
     errors: Document = {}
     for arn in request["ModelPackageArnList"]:
         try:
-            summaries[arn] = describe_package(context, {"ModelPackageName": arn})
+            summaries[arn] = describe_package(machine, {"ModelPackageName": arn})
         except ApiError as error:
             errors[arn] = {"ErrorCode": error.code, "ErrorResponse": error.message}
     return {"ModelPackageSummaries": summaries, "BatchDescribeModelPackageErrorMap": errors}
 
 
-def update_package(context: Context, request: Document) -> Document:
+def update_package(machine: Machine, request: Document) -> Document:
     """What is given is changed. CustomerMetadataProperties are merged; ...ToRemove, ...ToAdd do as they say."""
-    document = describe_package(context, {"ModelPackageName": request["ModelPackageArn"]})
+    document = describe_package(machine, {"ModelPackageName": request["ModelPackageArn"]})
     if "ModelApprovalStatus" in request and "ModelPackageVersion" not in document:
         raise ValidationException("ModelApprovalStatus is for the versions of a model package group.")
-    context.store.change(
-        PACKAGE, resource(document["ModelPackageArn"]), lambda stored: _update(context, stored, request)
+    machine.store.change(
+        PACKAGE, resource(document["ModelPackageArn"]), lambda stored: _update(machine, stored, request)
     )
     return {"ModelPackageArn": document["ModelPackageArn"]}
 
@@ -205,7 +199,7 @@ _MERGED = (
 )  # fmt: skip
 
 
-def _update(context: Context, stored: Document, request: Document) -> None:
+def _update(machine: Machine, stored: Document, request: Document) -> None:
     stored.update({name: value for name, value in request.items() if name not in _MERGED})
     gone = request.get("CustomerMetadataPropertiesToRemove", [])
     properties = {**stored.get("CustomerMetadataProperties", {}), **request.get("CustomerMetadataProperties", {})}
@@ -217,26 +211,26 @@ def _update(context: Context, stored: Document, request: Document) -> None:
         stored["AdditionalInferenceSpecifications"] = together
     stored["LastModifiedTime"] = now()
     stored["LastModifiedBy"] = {}
-    _tell(context, stored)
+    _tell(machine, stored)
 
 
-def delete_package(context: Context, request: Document) -> Document:
-    document = describe_package(context, request)
-    with context.store.transaction():
-        context.store.delete(PACKAGE, resource(document["ModelPackageArn"]))
+def delete_package(machine: Machine, request: Document) -> Document:
+    document = describe_package(machine, request)
+    with machine.store.transaction():
+        machine.store.delete(PACKAGE, resource(document["ModelPackageArn"]))
         if "ClientToken" in document:
-            context.store.delete(_TOKEN, document["ClientToken"])
-        tags.forget(context, document["ModelPackageArn"])
+            machine.store.delete(_TOKEN, document["ClientToken"])
+        tags.forget(machine, document["ModelPackageArn"])
     return {}
 
 
-def list_packages(context: Context, request: Document) -> Document:
+def list_packages(machine: Machine, request: Document) -> Document:
     group = request.get("ModelPackageGroupName")
     if group is not None:
-        describe_group(context, {"ModelPackageGroupName": group})
+        describe_group(machine, {"ModelPackageGroupName": group})
     found = [
         {**document, "ModelPackageName": resource(document["ModelPackageArn"])}
-        for document in context.store.find(PACKAGE, f"{resource(group)}/" if group else "")
+        for document in machine.store.find(PACKAGE, f"{resource(group)}/" if group else "")
         if _listed(document, request)
     ]
     return listing.page("ListModelPackages", found, request, name="ModelPackageName")
@@ -250,20 +244,20 @@ def _listed(document: Document, request: Document) -> bool:
     return wanted is None or document.get("ModelApprovalStatus") == wanted
 
 
-def deployable(context: Context, name_or_arn: str) -> Document:
+def deployable(machine: Machine, name_or_arn: str) -> Document:
     """The package's one inference container. Raises ValidationException for a version that is not approved."""
-    containers = containers_of(context, name_or_arn)
+    containers = containers_of(machine, name_or_arn)
     if len(containers) != 1:
         raise ValidationException(f"Model package {name_or_arn} has {len(containers)} containers; one is run here.")
     return containers[0]
 
 
-def containers_of(context: Context, name_or_arn: str, specification: str | None = None) -> list[Document]:
+def containers_of(machine: Machine, name_or_arn: str, specification: str | None = None) -> list[Document]:
     """The containers that a model of this package is made of; `specification` names an additional one of its.
 
     Raises ValidationException for a version that is not approved.
     """
-    document = describe_package(context, {"ModelPackageName": name_or_arn})
+    document = describe_package(machine, {"ModelPackageName": name_or_arn})
     arn = document["ModelPackageArn"]
     approval = document.get("ModelApprovalStatus", _APPROVED)
     if approval != _APPROVED:
@@ -278,11 +272,11 @@ def containers_of(context: Context, name_or_arn: str, specification: str | None 
     return containers
 
 
-def group_exists(context: Context, name: str) -> bool:
-    return context.store.get(GROUP, resource(name)) is not None
+def group_exists(machine: Machine, name: str) -> bool:
+    return machine.store.get(GROUP.kind, resource(name)) is not None
 
 
-def _tell(context: Context, document: Document) -> None:
+def _tell(machine: Machine, document: Document) -> None:
     kept = (
         "ModelPackageName", "ModelPackageGroupName", "ModelPackageVersion", "ModelPackageArn",
         "ModelPackageDescription", "InferenceSpecification", "ModelPackageStatus", "ModelPackageStatusDetails",
@@ -293,4 +287,4 @@ def _tell(context: Context, document: Document) -> None:
     detail = shapes.member("ModelPackage", {name: document[name] for name in kept if name in document})
     detail["CreationTime"] = events.iso(document["CreationTime"])
     detail["LastModifiedTime"] = events.iso(document["LastModifiedTime"])
-    context.outbox.add(events.MODEL_PACKAGE, detail, [document["ModelPackageArn"]])
+    machine.outbox.add(events.MODEL_PACKAGE, detail, [document["ModelPackageArn"]])

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import tags
 from local.sagemaker.wire import listing, shapes
 from local.sagemaker.wire.arns import resource
@@ -44,13 +44,13 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
-def search(context: Context, request: Document) -> Document:
+def search(machine: Machine, request: Document) -> Document:
     if "VisibilityConditions" in request:
         raise ValidationException("VisibilityConditions is not run by this local SageMaker.")
     name = request["Resource"]
     kind = _KINDS.get(name)
     own = request.get("CrossAccountFilterOption", "SameAccount") == "SameAccount"
-    documents = _documents(context, kind) if kind is not None and own else []
+    documents = _documents(machine, kind) if kind is not None and own else []
     expression = request.get("SearchExpression", {})
     found = [document for document in documents if fits(document, expression)]
     found.sort(key=lambda document: _rank(document, request.get("SortBy", "LastModifiedTime")))
@@ -62,17 +62,17 @@ def search(context: Context, request: Document) -> Document:
     return answer
 
 
-def suggestions(_context: Context, _request: Document) -> Document:
+def suggestions(_machine: Machine, _request: Document) -> Document:
     """Words to complete what someone types into the console; there are none."""
     return {"PropertyNameSuggestions": []}
 
 
-def _documents(context: Context, kind: _Kind) -> list[Document]:
+def _documents(machine: Machine, kind: _Kind) -> list[Document]:
     found = []
-    for document in context.store.find(kind.stored):
+    for document in machine.store.find(kind.stored):
         arn = document[kind.arn]
         own = {"ModelPackageName": resource(arn)} if kind.shape == "ModelPackage" else {}
-        found.append({**own, **document, **tags.list_tags(context, {"ResourceArn": arn})})
+        found.append({**own, **document, **tags.list_tags(machine, {"ResourceArn": arn})})
     return found
 
 
