@@ -10,8 +10,11 @@ from functools import partial
 from local.documents import Document, Json
 from local.sagemaker.endpoints import api as endpoints
 from local.sagemaker.endpoints.hosting import Endpoints
-from local.sagemaker.jobs import processing, training, transform, tuning
+from local.sagemaker.jobs import processing
 from local.sagemaker.jobs.runner import Jobs
+from local.sagemaker.jobs.training import kind as training
+from local.sagemaker.jobs.transform import kind as transform
+from local.sagemaker.jobs.tuning import kind as tuning
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines import answers, requests
 from local.sagemaker.pipelines import api as pipelines

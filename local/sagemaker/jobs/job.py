@@ -1,6 +1,6 @@
 """A job and its kind: what its document says, and how that changes. `runner.py` runs it.
 
-A kind of job (`training.py`, `processing.py`, `transform.py`, `tuning.py`) says what is refused and what is done; its
+A kind of job (`training/`, `processing.py`, `transform/`, `tuning/`) says what is refused and what is done; its
 operations, its statuses and its events are the same for all, and are here.
 """
 

@@ -1,7 +1,4 @@
-"""Batch transform jobs: every object of the input goes through a model's serving process, and comes back as `.out`.
-
-Source: "Use Batch Transform to Get Inferences from Large Datasets" in the developer guide.
-"""
+"""The work of a transform job: serving processes, and the requests that its objects become."""
 
 import io
 import json
@@ -15,10 +12,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from local.documents import Document
-from local.sagemaker.jobs import filters, inputs
-from local.sagemaker.jobs.filters import DataProcessing
+from local.sagemaker.jobs import inputs
 from local.sagemaker.jobs.job import Job, JobKind, Outcome, Status
-from local.sagemaker.jobs.records import Batching, Payload
+from local.sagemaker.jobs.transform import filters
+from local.sagemaker.jobs.transform.filters import DataProcessing
+from local.sagemaker.jobs.transform.records import Batching, Payload
 from local.sagemaker.machine import events, fetching, storage
 from local.sagemaker.machine.fetching import Fetched
 from local.sagemaker.machine.logs import LogStream

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local.sagemaker.jobs.ranges import Space, Values
+from local.sagemaker.jobs.tuning.ranges import Space, Values
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.sagemaker.jobs import jsonpath
-from local.sagemaker.jobs.jsonpath import Selector
+from local.sagemaker.jobs.transform import jsonpath
+from local.sagemaker.jobs.transform.jsonpath import Selector
 from local.sagemaker.wire.errors import ValidationException, WorkFailed
 
 _FAMILIES = {"text/csv": "csv", "application/json": "json", "application/jsonlines": "json"}
