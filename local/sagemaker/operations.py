@@ -19,7 +19,7 @@ from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines import answers, requests
 from local.sagemaker.pipelines import api as pipelines
 from local.sagemaker.pipelines.executions import Executions
-from local.sagemaker.resources import endpoint_configs, models, registry, search, tags
+from local.sagemaker.resources import endpoint_configs, model_package_groups, model_packages, models, search, tags
 from local.sagemaker.wire import shapes
 from local.sagemaker.wire.errors import UnknownOperation
 
@@ -66,19 +66,19 @@ OF_MACHINE: Mapping[str, Callable[[Machine, Document], Document]] = {
     "DescribeHyperParameterTuningJob": tuning.describe,
     "ListHyperParameterTuningJobs": tuning.listed,
     "ListTrainingJobsForHyperParameterTuningJob": tuning.list_training_jobs,
-    "CreateModelPackageGroup": registry.create_group,
-    "DescribeModelPackageGroup": registry.describe_group,
-    "ListModelPackageGroups": registry.list_groups,
-    "DeleteModelPackageGroup": registry.delete_group,
-    "PutModelPackageGroupPolicy": registry.put_policy,
-    "GetModelPackageGroupPolicy": registry.get_policy,
-    "DeleteModelPackageGroupPolicy": registry.delete_policy,
-    "CreateModelPackage": registry.create_package,
-    "DescribeModelPackage": registry.describe_package,
-    "BatchDescribeModelPackage": registry.describe_packages,
-    "UpdateModelPackage": registry.update_package,
-    "DeleteModelPackage": registry.delete_package,
-    "ListModelPackages": registry.list_packages,
+    "CreateModelPackageGroup": model_package_groups.create,
+    "DescribeModelPackageGroup": model_package_groups.describe,
+    "ListModelPackageGroups": model_package_groups.listed,
+    "DeleteModelPackageGroup": model_package_groups.delete,
+    "PutModelPackageGroupPolicy": model_package_groups.put_policy,
+    "GetModelPackageGroupPolicy": model_package_groups.get_policy,
+    "DeleteModelPackageGroupPolicy": model_package_groups.delete_policy,
+    "CreateModelPackage": model_packages.create,
+    "DescribeModelPackage": model_packages.describe,
+    "BatchDescribeModelPackage": model_packages.describe_batch,
+    "UpdateModelPackage": model_packages.update,
+    "DeleteModelPackage": model_packages.delete,
+    "ListModelPackages": model_packages.listed,
     "CreateModel": models.create,
     "DescribeModel": models.describe,
     "ListModels": models.listed,
@@ -120,7 +120,7 @@ class Operations:
         }
 
     def add(self, executions: Executions) -> None:
-        """Those on executions, which call the others."""
+        """Adds those on executions, which call the others."""
         self._operations |= {name: partial(function, executions) for name, function in OF_EXECUTIONS.items()}
 
     def find(self, name: str) -> Operation:

@@ -87,7 +87,7 @@ class Jobs:
         shutil.rmtree(job.folder, ignore_errors=True)
 
     def recover(self) -> None:
-        """At the start: goes on with what can go on; what else ran when the last local cloud ended never finishes."""
+        """Goes on at the start with what can go on; what else ran when the last local cloud ended never finishes."""
         resumed: list[tuple[JobKind, str]] = []
         for kind in self._kinds:
             for document in self.machine.store.find(kind.kind):
@@ -158,7 +158,7 @@ class Jobs:
 
 
 def _may_try_again(job: Job, document: Document) -> bool:
-    """Whether its RetryStrategy allows it, which is for an InternalServerError: this interruption is one."""
+    """Says whether its RetryStrategy allows it, which is for an InternalServerError: this interruption is one."""
     attempts, most = document.get(_ATTEMPTS, 0), document.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0)
     if attempts >= most or document[job.kind.status] != Status.IN_PROGRESS.value:
         return False

@@ -14,7 +14,7 @@ from local.sagemaker.pipelines import caching, callbacks, conditions, functions,
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.retries import Failure
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
-from local.sagemaker.resources import registry
+from local.sagemaker.resources import model_package_groups
 from local.sagemaker.wire import shapes
 from local.sagemaker.wire.errors import ApiError, WorkFailed
 
@@ -180,7 +180,7 @@ def _model(run: Run) -> Result:
 def _register_model(run: Run) -> Result:
     request = run.arguments()
     group = request.get("ModelPackageGroupName")
-    if group is not None and not registry.group_exists(run.reach.machine, group):
+    if group is not None and not model_package_groups.exists(run.reach.machine, group):
         # A pipeline makes the group it registers into.
         _call(run, "CreateModelPackageGroup", {"ModelPackageGroupName": group})
     request["MetadataProperties"] = {"GeneratedBy": run.execution_arn, **request.get("MetadataProperties", {})}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.documents import Document
 from local.sagemaker.machine.machine import Machine
-from local.sagemaker.resources import registry
+from local.sagemaker.resources import model_packages
 from local.sagemaker.resources.resource import Resource
 from local.sagemaker.wire.errors import ImageError, ValidationException
 from local.store import now
@@ -110,7 +110,7 @@ def _container(machine: Machine, model: str, container: Document, hostname: str)
     given = dict(container.get("Environment", {}))
     if "ModelPackageName" in container:
         # A package may be approved or rejected later; what counts is now, as on AWS.
-        packaged = registry.deployable(machine, container["ModelPackageName"])
+        packaged = model_packages.deployable(machine, container["ModelPackageName"])
         given = {**packaged.get("Environment", {}), **given}
         container = {**packaged, **{k: v for k, v in container.items() if k in ("Image", "Mode")}}
     if "Image" not in container:

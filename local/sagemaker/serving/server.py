@@ -48,11 +48,11 @@ class Purpose:
 class Exchange:
     """One request in flight: an answer whose head has come. To be closed."""
 
-    def __init__(self, response: Response, done: Callable[[], None], stopping: threading.Event) -> None:
+    def __init__(self, response: Response, stopping: threading.Event) -> None:
         self.status = response.status
         self.headers = response.headers
         self._response = response
-        self._done: Callable[[], None] | None = done
+        self._closed = False
         self._stopping = stopping
 
     def read(self) -> bytes:
@@ -66,10 +66,10 @@ class Exchange:
         self._response.deadline = time.monotonic() + seconds
 
     def close(self) -> None:
-        done, self._done = self._done, None
-        if done is not None:
+        """May be repeated: the connection may be another exchange's by then."""
+        closed, self._closed = self._closed, True
+        if not closed:
             self._response.close()
-            done()
 
 
 class Server:
@@ -97,7 +97,6 @@ class Server:
         self._state = threading.Condition()
         self._serving: _Serving | None = None
         self._given_up = False
-        self._in_flight = 0
         self._generation = 0
         self._deaths: list[float] = []
         self._watcher = threading.Thread(target=self._watch, name=f"server-{stream}", daemon=True)
@@ -107,13 +106,9 @@ class Server:
         self._start_process()
         self._watcher.start()
 
-    def stop(self, drain_seconds: float = 0.0) -> None:
-        """Let the requests in flight end (bounded), end the process tree. Give it no more requests before.
-
-        A second call, from another thread, ends the waiting of the first.
-        """
+    def stop(self) -> None:
+        """Ends the process tree. Give it no more requests before, and let those that it has end (`Instance.stop`)."""
         with self._state:
-            self._state.wait_for(lambda: self._in_flight == 0 or self._stopping.is_set(), timeout=drain_seconds)
             self._stopping.set()
             self._state.notify_all()
         if self._process is not None:
@@ -139,18 +134,7 @@ class Server:
 
         Raises NoAnswer, TooLate.
         """
-        with self._state:
-            self._in_flight += 1
-        try:
-            return Exchange(self._ask(method, path, headers, body, seconds), self._ended, self._stopping)
-        except BaseException:
-            self._ended()
-            raise
-
-    def _ended(self) -> None:
-        with self._state:
-            self._in_flight -= 1
-            self._state.notify_all()
+        return Exchange(self._ask(method, path, headers, body, seconds), self._stopping)
 
     def _ask(self, method: str, path: str, headers: dict[str, str], body: IO[bytes] | None, seconds: float) -> Response:
         deadline = time.monotonic() + seconds

@@ -1,99 +1,25 @@
-"""Model package groups, and the versions registered in them; packages with a name of their own.
+"""Model packages: the versions that are registered in a group, and packages with a name of their own.
 
 Nothing here looks into a package: ValidationSpecification is refused, for it would run jobs that test the model, and
 SkipModelValidation is kept and changes nothing, as there is no validation to skip.
 """
 
-from typing import Any
-
 from local.documents import Document
 from local.sagemaker.machine import events
 from local.sagemaker.machine.machine import Machine
-from local.sagemaker.resources import tags
-from local.sagemaker.resources.resource import Resource
+from local.sagemaker.resources import model_package_groups, tags
+from local.sagemaker.resources.model_package_groups import PACKAGE
 from local.sagemaker.wire import listing, shapes
 from local.sagemaker.wire.arns import resource
 from local.sagemaker.wire.errors import ApiError, ConflictException, ValidationException
 from local.store import AlreadyThere, now
 
-PACKAGE = "model-package"
-_POLICY, _TOKEN = "model-package-group-policy", "model-package-token"
+_TOKEN = "model-package-token"
 _PENDING, _APPROVED = "PendingManualApproval", "Approved"
 _REFUSED = ("SourceAlgorithmSpecification", "ValidationSpecification", "ManagedStorageType")
 
 
-# Groups.
-
-
-GROUP = Resource(
-    "model-package-group",
-    "ModelPackageGroup",
-    "Model Package Group already exists: {arn}",
-    "ModelPackageGroup {arn} does not exist.",
-    ascending=True,
-)
-
-
-def create_group(machine: Machine, request: Document) -> Document:
-    if "ManagedConfiguration" in request:
-        raise ValidationException("ManagedConfiguration is not run by this local SageMaker.")
-    created = now()
-    document = {
-        **request,
-        "ModelPackageGroupStatus": "Completed",
-        "CreationTime": created,
-        "LastModifiedTime": created,
-        "CreatedBy": {},
-        "_LastVersion": 0,
-    }
-    return GROUP.insert(machine, request, document)
-
-
-def describe_group(machine: Machine, request: Document) -> Document:
-    """By its name or its ARN."""
-    return GROUP.find(machine, resource(request["ModelPackageGroupName"]))
-
-
-def list_groups(machine: Machine, request: Document) -> Document:
-    """There is one account: none of its groups is shared by another."""
-    others = request.get("CrossAccountFilterOption") == "CrossAccount"
-    return GROUP.page([] if others else machine.store.find(GROUP.kind), request)
-
-
-def delete_group(machine: Machine, request: Document) -> Document:
-    with machine.store.transaction():
-        name = describe_group(machine, request)["ModelPackageGroupName"]
-        if machine.store.items(PACKAGE, f"{name}/", limit=1):
-            raise ValidationException(f"Model Package Group {name} still has model packages; delete them first.")
-        machine.store.delete(_POLICY, name)
-        return GROUP.delete(machine, {"ModelPackageGroupName": name})
-
-
-def put_policy(machine: Machine, request: Document) -> Document:
-    """Kept and answered: whoever reaches the local endpoint may do everything."""
-    group = describe_group(machine, request)
-    machine.store.put(_POLICY, group["ModelPackageGroupName"], {"ResourcePolicy": request["ResourcePolicy"]})
-    return {"ModelPackageGroupArn": group["ModelPackageGroupArn"]}
-
-
-def get_policy(machine: Machine, request: Document) -> Document:
-    group = describe_group(machine, request)
-    policy = machine.store.get(_POLICY, group["ModelPackageGroupName"])
-    if policy is None:
-        raise ValidationException(f"Cannot find resource policy for: {group['ModelPackageGroupArn']}")
-    return policy
-
-
-def delete_policy(machine: Machine, request: Document) -> Document:
-    get_policy(machine, request)
-    machine.store.delete(_POLICY, resource(request["ModelPackageGroupName"]))
-    return {}
-
-
-# Packages.
-
-
-def create_package(machine: Machine, request: Document) -> Document:
+def create(machine: Machine, request: Document) -> Document:
     """Of a group (versioned), or by a name of its own. With a ClientToken it has seen, answers that package."""
     _check(request)
     token = request.get("ClientToken")
@@ -108,7 +34,7 @@ def create_package(machine: Machine, request: Document) -> Document:
         if known is not None:
             return _again(known, request)
         versioned = "ModelPackageGroupName" in request
-        key = _take_version(machine, document) if versioned else request["ModelPackageName"]
+        key = _versioned(machine, document) if versioned else request["ModelPackageName"]
         arn = document["ModelPackageArn"] = machine.arns.of(PACKAGE, key)
         try:
             machine.store.insert(PACKAGE, key, document)
@@ -146,11 +72,9 @@ def _again(known: Document, request: Document) -> Document:
     return known
 
 
-def _take_version(machine: Machine, document: Document) -> str:
-    group = describe_group(machine, {"ModelPackageGroupName": document["ModelPackageGroupName"]})
-    version = group["_LastVersion"] + 1
-    name = group["ModelPackageGroupName"]
-    machine.store.put(GROUP.kind, name, {**group, "_LastVersion": version})
+def _versioned(machine: Machine, document: Document) -> str:
+    """Gives a new package its place in its group."""
+    name, version = model_package_groups.take_version(machine, document["ModelPackageGroupName"])
     document["ModelPackageGroupName"] = name
     document["ModelPackageVersion"] = version
     document.setdefault("ModelApprovalStatus", _PENDING)
@@ -158,7 +82,7 @@ def _take_version(machine: Machine, document: Document) -> str:
     return f"{name}/{version}"
 
 
-def describe_package(machine: Machine, request: Document) -> Document:
+def describe(machine: Machine, request: Document) -> Document:
     key = resource(request["ModelPackageName"])
     document = machine.store.get(PACKAGE, key)
     if document is None:
@@ -170,21 +94,21 @@ def describe_package(machine: Machine, request: Document) -> Document:
     return found
 
 
-def describe_packages(machine: Machine, request: Document) -> Document:
+def describe_batch(machine: Machine, request: Document) -> Document:
     """BatchDescribeModelPackage: an error of one is that one's."""
     summaries: Document = {}
     errors: Document = {}
     for arn in request["ModelPackageArnList"]:
         try:
-            summaries[arn] = describe_package(machine, {"ModelPackageName": arn})
+            summaries[arn] = describe(machine, {"ModelPackageName": arn})
         except ApiError as error:
             errors[arn] = {"ErrorCode": error.code, "ErrorResponse": error.message}
     return {"ModelPackageSummaries": summaries, "BatchDescribeModelPackageErrorMap": errors}
 
 
-def update_package(machine: Machine, request: Document) -> Document:
+def update(machine: Machine, request: Document) -> Document:
     """What is given is changed. CustomerMetadataProperties are merged; ...ToRemove, ...ToAdd do as they say."""
-    document = describe_package(machine, {"ModelPackageName": request["ModelPackageArn"]})
+    document = describe(machine, {"ModelPackageName": request["ModelPackageArn"]})
     if "ModelApprovalStatus" in request and "ModelPackageVersion" not in document:
         raise ValidationException("ModelApprovalStatus is for the versions of a model package group.")
     machine.store.change(
@@ -214,8 +138,8 @@ def _update(machine: Machine, stored: Document, request: Document) -> None:
     _tell(machine, stored)
 
 
-def delete_package(machine: Machine, request: Document) -> Document:
-    document = describe_package(machine, request)
+def delete(machine: Machine, request: Document) -> Document:
+    document = describe(machine, request)
     with machine.store.transaction():
         machine.store.delete(PACKAGE, resource(document["ModelPackageArn"]))
         if "ClientToken" in document:
@@ -224,10 +148,10 @@ def delete_package(machine: Machine, request: Document) -> Document:
     return {}
 
 
-def list_packages(machine: Machine, request: Document) -> Document:
+def listed(machine: Machine, request: Document) -> Document:
     group = request.get("ModelPackageGroupName")
     if group is not None:
-        describe_group(machine, {"ModelPackageGroupName": group})
+        model_package_groups.describe(machine, {"ModelPackageGroupName": group})
     found = [
         {**document, "ModelPackageName": resource(document["ModelPackageArn"])}
         for document in machine.store.find(PACKAGE, f"{resource(group)}/" if group else "")
@@ -245,35 +169,18 @@ def _listed(document: Document, request: Document) -> bool:
 
 
 def deployable(machine: Machine, name_or_arn: str) -> Document:
-    """The package's one inference container. Raises ValidationException for a version that is not approved."""
-    containers = containers_of(machine, name_or_arn)
-    if len(containers) != 1:
-        raise ValidationException(f"Model package {name_or_arn} has {len(containers)} containers; one is run here.")
-    return containers[0]
-
-
-def containers_of(machine: Machine, name_or_arn: str, specification: str | None = None) -> list[Document]:
-    """The containers that a model of this package is made of; `specification` names an additional one of its.
-
-    Raises ValidationException for a version that is not approved.
-    """
-    document = describe_package(machine, {"ModelPackageName": name_or_arn})
+    """Answers the package's one inference container. Raises ValidationException for a version that is not approved."""
+    document = describe(machine, {"ModelPackageName": name_or_arn})
     arn = document["ModelPackageArn"]
     approval = document.get("ModelApprovalStatus", _APPROVED)
     if approval != _APPROVED:
         raise ValidationException(f"Model package {arn} cannot be deployed: its ModelApprovalStatus is {approval}.")
-    found: Any = document.get("InferenceSpecification")
-    if specification is not None:
-        additional = document.get("AdditionalInferenceSpecifications", [])
-        found = next((one for one in additional if one["Name"] == specification), None)
-    if found is None:
-        raise ValidationException(f"Model package {arn} has no such inference specification: {specification or ''}")
-    containers: list[Document] = found["Containers"]
-    return containers
-
-
-def group_exists(machine: Machine, name: str) -> bool:
-    return machine.store.get(GROUP.kind, resource(name)) is not None
+    if "InferenceSpecification" not in document:
+        raise ValidationException(f"Model package {arn} has no inference specification.")
+    containers: list[Document] = document["InferenceSpecification"]["Containers"]
+    if len(containers) != 1:
+        raise ValidationException(f"Model package {name_or_arn} has {len(containers)} containers; one is run here.")
+    return containers[0]
 
 
 def _tell(machine: Machine, document: Document) -> None:
