@@ -19,13 +19,13 @@ def tripped(machine: Machine, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     try:
-        found = machine.cloud.client("cloudwatch").describe_alarms(
+        alarms = machine.cloud.client("cloudwatch").describe_alarms(
             AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
     except (ClientError, BotoCoreError) as error:
         logger.warning("the alarms %s cannot be read: %s", ", ".join(names), error)
         return []
-    every = [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
+    every = [*alarms.get("MetricAlarms", ()), *alarms.get("CompositeAlarms", ())]
     return sorted(alarm["AlarmName"] for alarm in every if alarm.get("StateValue") == "ALARM")
 
 
@@ -33,9 +33,9 @@ def bake(machine: Machine, names: Sequence[str], seconds: float, clock: Clock, e
     """Watch for `seconds`; the alarms that tripped, at once when one does. Looks at least once."""
     deadline = clock.now() + seconds
     while True:
-        found = tripped(machine, names)
+        in_alarm = tripped(machine, names)
         left = deadline - clock.now()
-        if found or left <= 0 or ended.is_set():
-            return found
+        if in_alarm or left <= 0 or ended.is_set():
+            return in_alarm
         # Without an alarm there is nothing to look at on the way.
         clock.wait(min(left, _POLL_SECONDS) if names else left, ended)

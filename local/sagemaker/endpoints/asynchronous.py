@@ -25,7 +25,7 @@ def invoke_async(
     _check_input(request, body)
     output = config["OutputConfig"]
     unique = str(uuid.uuid4())
-    extension, answer = request.get("S3OutputPathExtension", ""), {"Content-Type": "application/json"}
+    extension, fields = request.get("S3OutputPathExtension", ""), {"Content-Type": "application/json"}
     stored: Document = {
         **request,
         "InferenceId": request.get("InferenceId", unique),
@@ -38,7 +38,7 @@ def invoke_async(
     ):
         if path in output:
             stored[member] = _located(output[path], extension, request.get("Filename", file))
-            answer[f"{_PREFIX}{member}"] = stored[member]
+            fields[f"{_PREFIX}{member}"] = stored[member]
     if "InputLocation" not in request:
         stored["_Body"] = base64.b64encode(body).decode()
     # Stored before the queue is looked for: one that is being made now reads it from the store.
@@ -46,7 +46,7 @@ def invoke_async(
     pending = endpoints.queue(name)
     if pending is not None:
         pending.add(f"{name}/{unique}")
-    return 202, answer, json.dumps({"InferenceId": stored["InferenceId"]}).encode()
+    return 202, fields, json.dumps({"InferenceId": stored["InferenceId"]}).encode()
 
 
 def _config(endpoints: Endpoints, name: str) -> Document:

@@ -124,9 +124,9 @@ class Deployment:
         # The deployment's own end comes first, if it comes within the wait.
         left = self._begun + self._plan.timeout_seconds - self._clock.now()
         seconds = min(float(step.seconds), max(left, 0.0))
-        found = alarms.bake(self._machine, self._plan.alarms, seconds, self._clock, self._ended)
-        if found:
-            raise _Stop(f"The deployment was rolled back because of alarm(s) in ALARM state: {', '.join(found)}.")
+        in_alarm = alarms.bake(self._machine, self._plan.alarms, seconds, self._clock, self._ended)
+        if in_alarm:
+            raise _Stop(f"The deployment was rolled back because of alarm(s) in ALARM state: {', '.join(in_alarm)}.")
 
     def _roll_back(self, blue: Fleet, reason: str) -> None:
         """Raises RollbackFailed."""

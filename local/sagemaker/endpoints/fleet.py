@@ -100,8 +100,8 @@ class Fleet:
 
     @property
     def asynchronous(self) -> Document | None:
-        found: Document | None = self.config.get("AsyncInferenceConfig")
-        return found
+        config: Document | None = self.config.get("AsyncInferenceConfig")
+        return config
 
     def variant(self, name: str) -> Variant | None:
         return next((variant for variant in self.variants if variant.name == name), None)

@@ -95,19 +95,19 @@ class Inference:
 
     def _fetch(self, body: IO[bytes]) -> str:
         request = self._request
-        found: dict[str, Any] = {}
+        stored: dict[str, Any] = {}
         if "InputLocation" not in request:
             body.write(base64.b64decode(request["_Body"]))
         else:
             try:
                 bucket, key = storage.split(request["InputLocation"])
-                found = self._machine.s3.get_object(Bucket=bucket, Key=key)
-                while chunk := found["Body"].read(_CHUNK):
+                stored = self._machine.s3.get_object(Bucket=bucket, Key=key)
+                while chunk := stored["Body"].read(_CHUNK):
                     body.write(chunk)
             except (StorageError, ClientError, BotoCoreError) as error:
                 raise Failed(f"ClientError: Unable to read the input {request['InputLocation']}: {error}") from error
         body.seek(0)
-        return str(request.get("ContentType") or found.get("ContentType") or "application/octet-stream")
+        return str(request.get("ContentType") or stored.get("ContentType") or "application/octet-stream")
 
     def _ask(self, route: Route, content_type: str, body: IO[bytes], sink: IO[bytes]) -> Any:
         request = self._request

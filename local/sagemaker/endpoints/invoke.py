@@ -71,7 +71,7 @@ def unloaded(error: WorkFailed) -> EndpointValidationError | ModelNotReady:
 
 def fields(answered: Headers, variant: str) -> dict[str, str]:
     """The headers of an answer to the caller."""
-    found = {
+    headers = {
         "Content-Type": answered.get("content-type", "application/octet-stream"),
         "x-Amzn-Invoked-Production-Variant": variant,
     }
@@ -81,8 +81,8 @@ def fields(answered: Headers, variant: str) -> dict[str, str]:
         (CLOSED_SESSION, "X-Amzn-SageMaker-Closed-Session-Id"),
     ):
         if header in answered:
-            found[name] = answered[header]
-    return found
+            headers[name] = answered[header]
+    return headers
 
 
 def sessions(hosted: Hosted, headers: Headers, answered: Headers, instance: Instance) -> None:

@@ -50,9 +50,9 @@ class OnDemand:
             raise
 
     def _reserve(self) -> Instance | None:
-        found = self._variant.reserve()
-        if found is not None:
-            return found
+        instance = self._variant.reserve()
+        if instance is not None:
+            return instance
         with self._instance:
             if self._ended.is_set() or self._closing.is_set():
                 raise WorkFailed("the endpoint is being stopped")

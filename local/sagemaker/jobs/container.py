@@ -55,9 +55,9 @@ def run(job: Job, runs: Sequence[Run], max_seconds: float) -> Ending:
         return Ending(Cause.STOPPED, 0, 0)
     processes: list[ContainerProcess] = []
     try:
-        for one in runs:
+        for run in runs:
             processes.append(
-                ContainerProcess(job.machine.boundary, one.command, one.log, one.on_line, on_exit=job.wake.set)
+                ContainerProcess(job.machine.boundary, run.command, run.log, run.on_line, on_exit=job.wake.set)
             )
         cause, index = _watch(job, processes, runs, time.monotonic() + max_seconds)
     finally:
@@ -82,10 +82,10 @@ def _watch(job: Job, processes: Sequence[ContainerProcess], runs: Sequence[Run],
         if time.monotonic() >= deadline:
             return Cause.OVERRAN, 0
         if time.monotonic() >= look_again:
-            full = [n for n, one in enumerate(runs) if one.volume.is_overfull()]
+            full = [n for n, run in enumerate(runs) if run.volume.is_overfull()]
             if full:
                 return Cause.OVERFULL, full[0]
-            look_again = time.monotonic() + max(one.volume.pause for one in runs)
+            look_again = time.monotonic() + max(run.volume.pause for run in runs)
         job.wake.wait(max(0.0, min(deadline, look_again) - time.monotonic()))
 
 
@@ -97,9 +97,9 @@ def _stop(processes: Sequence[ContainerProcess], runs: Sequence[Run], grace_seco
     for process in processes:
         process.exited.wait(max(0.0, until - time.monotonic()))
     # Fewer processes than runs: starting one of them failed.
-    for process, one in zip(processes, runs, strict=False):
+    for process, run in zip(processes, runs, strict=False):
         if not process.exited.is_set():
-            one.log.write(f"[local] killed: it did not end within {grace_seconds:g} s of SIGTERM (AWS waits 120 s)")
+            run.log.write(f"[local] killed: it did not end within {grace_seconds:g} s of SIGTERM (AWS waits 120 s)")
             process.kill()
 
 

@@ -51,7 +51,7 @@ class Cluster:
 
     def of_group(self, group: Group) -> list[str]:
         before = self.groups.index(group)
-        start = sum(one.count for one in self.groups[:before])
+        start = sum(earlier.count for earlier in self.groups[:before])
         return list(self.hosts)[start : start + group.count]
 
 

@@ -145,8 +145,8 @@ def _lay_out(machine: Machine, document: Document, instance: Instance) -> None:
             source = entry["S3Input"]
             folder = inputs.place(instance.ml, source["LocalPath"], entry["InputName"])
             inputs.bring(machine, source, folder, Share(instance.index, count))
-    for one in _outputs(document, [instance], "EndOfJob") + _outputs(document, [instance], "Continuous"):
-        one.folder.mkdir(parents=True, exist_ok=True)
+    for output in _outputs(document, [instance], "EndOfJob") + _outputs(document, [instance], "Continuous"):
+        output.folder.mkdir(parents=True, exist_ok=True)
     configuration = {name: document[name] for name in _CONFIGURATION if name in document}
     resources = {
         "current_host": instance.host,

@@ -51,8 +51,8 @@ class Uploads:
 
     def skip_present(self) -> None:
         """What is in the folders now came from S3."""
-        for one in self._synced:
-            self._uploaded |= _states(one.folder)
+        for synced in self._synced:
+            self._uploaded |= _states(synced.folder)
 
     def finish(self) -> None:
         """Raises StorageError."""
@@ -67,28 +67,28 @@ class Uploads:
                 self._log.write(f"[local] {error}")
 
     def _upload(self, *, settled: bool) -> None:
-        for one in self._synced:
-            for path, state in _states(one.folder).items():
+        for synced in self._synced:
+            for path, state in _states(synced.folder).items():
                 same, self._seen[path] = self._seen.get(path) == state, state
                 if self._uploaded.get(path) == state or (settled and not same):
                     continue
                 if self._machine.closing.is_set():
                     return
-                name = path.relative_to(one.folder).as_posix()
-                storage.upload_file(self._machine.s3, path, storage.joined(one.uri, name))
+                name = path.relative_to(synced.folder).as_posix()
+                storage.upload_file(self._machine.s3, path, storage.joined(synced.uri, name))
                 self._uploaded[path] = state
 
 
 def _states(folder: Path) -> dict[Path, _State]:
     """Every regular file of `folder`; links count only where they stay inside (`storage.upload_folder` says why)."""
     root = folder.resolve()
-    found: dict[Path, _State] = {}
+    states: dict[Path, _State] = {}
     for path in sorted(folder.rglob("*")):
         try:
             if path.is_file() and path.resolve().is_relative_to(root):
                 state = path.stat()
-                found[path] = (state.st_mtime_ns, state.st_size)
+                states[path] = (state.st_mtime_ns, state.st_size)
         except OSError:
             # It was removed a moment ago.
             continue
-    return found
+    return states

@@ -27,9 +27,9 @@ class Volume:
 
     def is_overfull(self) -> bool:
         began = time.monotonic()
-        found = _used(self.folder, self.limit) > self.limit
+        overfull = _used(self.folder, self.limit) > self.limit
         self.pause = max(_LEAST_PAUSE, _PAUSES_PER_LOOK * (time.monotonic() - began))
-        return found
+        return overfull
 
     @property
     def reason(self) -> str:

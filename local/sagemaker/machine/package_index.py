@@ -52,13 +52,13 @@ class Places:
 def settings(places: Places | None = None) -> dict[str, str]:
     """pip's own settings of KEYS: the files of the machine, the user and this Python, then the PIP_* variables."""
     places = places or Places()
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for file in _files(places):
-        found |= _read(file)
+        values |= _read(file)
     for key in KEYS:
         if value := places.environment.get(f"PIP_{key.upper().replace('-', '_')}", "").strip():
-            found[key] = value
-    return found
+            values[key] = value
+    return values
 
 
 def for_uv(places: Places | None = None) -> dict[str, str]:
@@ -70,7 +70,7 @@ def for_uv(places: Places | None = None) -> dict[str, str]:
     told: dict[str, str] = {}
     for key, value in _without_no_index(settings(places)).items():
         name, *older = _OF_UV[key]
-        if not any(environment.get(one) for one in (name, *older)) and (said := _said(key, value)):
+        if not any(environment.get(variable) for variable in (name, *older)) and (said := _said(key, value)):
             told[name] = said
     if "UV_INDEX" in told and not environment.get("UV_INDEX_STRATEGY"):
         # pip takes the best version of all its indexes; uv would stop at the first that has the name.
@@ -101,11 +101,11 @@ def redacted(text: str) -> str:
     return _CREDENTIALS.sub("****@", text)
 
 
-def _without_no_index(found: dict[str, str]) -> dict[str, str]:
+def _without_no_index(values: dict[str, str]) -> dict[str, str]:
     """uv has no variable for `no-index`: where it holds, the one index there is has nothing."""
-    if found.pop("no-index", "").lower() not in {"1", "true", "yes", "on", "t", "y"}:
-        return found
-    return {**{key: value for key, value in found.items() if key != "extra-index-url"}, "index-url": _NOTHING}
+    if values.pop("no-index", "").lower() not in {"1", "true", "yes", "on", "t", "y"}:
+        return values
+    return {**{key: value for key, value in values.items() if key != "extra-index-url"}, "index-url": _NOTHING}
 
 
 def _said(key: str, value: str) -> str:
@@ -156,10 +156,10 @@ def _read(file: Path) -> dict[str, str]:
         parser.read(file, encoding="utf-8")
     except (OSError, UnicodeDecodeError, configparser.Error):
         return {}
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for section in filter(parser.has_section, _SECTIONS):
         for name, value in parser.items(section):
             key = name.lower().replace("_", "-").removeprefix("--")
             if key in KEYS and value.strip():
-                found[key] = value.strip()
-    return found
+                values[key] = value.strip()
+    return values

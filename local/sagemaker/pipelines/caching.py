@@ -34,7 +34,7 @@ def _kept(name: str, value: Any) -> Any:
     if name == "TrainingJobDefinition":
         return _definition(value)
     if name == "TrainingJobDefinitions":
-        return [_definition(one) for one in value]
+        return [_definition(definition) for definition in value]
     return value
 
 
@@ -49,8 +49,8 @@ def beside(body: Mapping[str, Any]) -> Document:
 def find(machine: Machine, pipeline: str, step: Step, cache_key: str) -> Document | None:
     """The last run of this step with that key that is not too old."""
     seconds = step.cache_seconds
-    found = machine.store.get(KIND, _name(pipeline, step, cache_key)) if seconds is not None else None
-    return found if found is not None and seconds is not None and now() - found["EndTime"] < seconds else None
+    run = machine.store.get(KIND, _name(pipeline, step, cache_key)) if seconds is not None else None
+    return run if run is not None and seconds is not None and now() - run["EndTime"] < seconds else None
 
 
 def keep(machine: Machine, pipeline: str, step: Step, cache_key: str, run: Document) -> None:

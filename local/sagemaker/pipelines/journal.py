@@ -67,8 +67,8 @@ class Journal:
 
     def steps(self) -> dict[str, Document]:
         """By name, in the order in which they started."""
-        found = self._machine.store.find(STEP, f"{self.execution_id}/")
-        return {document["StepName"]: document for document in found}
+        documents = self._machine.store.find(STEP, f"{self.execution_id}/")
+        return {document["StepName"]: document for document in documents}
 
     def set_status(self, status: ExecutionStatus, reason: str | None = None) -> bool:
         """False where the execution is over, or is so already."""
@@ -105,9 +105,9 @@ class Journal:
             "Metadata": {},
             "_Type": step.type,
         }
-        for member, given in (("StepDisplayName", "DisplayName"), ("StepDescription", "Description")):
-            if step.body.get(given):
-                document[member] = step.body[given]
+        for member, in_body in (("StepDisplayName", "DisplayName"), ("StepDescription", "Description")):
+            if step.body.get(in_body):
+                document[member] = step.body[in_body]
         with self._machine.store.transaction():
             self._machine.store.insert(STEP, self._step_key(step.name), document)
             self._tell_step(document, None if makes else StepStatus.STARTING)

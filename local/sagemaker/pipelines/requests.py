@@ -38,8 +38,8 @@ def start(executions: Executions, request: Document) -> Document:
         return known
     used = _used(machine, pipeline, request)
     definition = parse(used["PipelineDefinition"])
-    given = {one["Name"]: one["Value"] for one in request.get("PipelineParameters", [])}
-    values = definition.values(given)
+    texts = {parameter["Name"]: parameter["Value"] for parameter in request.get("PipelineParameters", [])}
+    values = definition.values(texts)
     reused, source = _selected(machine, definition, pipeline, request)
     name = pipeline["PipelineName"]
     execution_id = names.execution_id()
@@ -104,7 +104,7 @@ def _document(pipeline: Document, used: Document, request: Document, arn: str, v
         "LastModifiedBy": {},
         "_PipelineName": pipeline["PipelineName"],
         "_Values": values,
-        "_Selected": [one["StepName"] for one in request["SelectiveExecutionConfig"]["SelectedSteps"]]
+        "_Selected": [step["StepName"] for step in request["SelectiveExecutionConfig"]["SelectedSteps"]]
         if "SelectiveExecutionConfig" in request
         else None,
     }
@@ -129,7 +129,7 @@ def _selected(
     config = request.get("SelectiveExecutionConfig")
     if config is None:
         return [], ""
-    chosen = [one["StepName"] for one in config["SelectedSteps"]]
+    chosen = [step["StepName"] for step in config["SelectedSteps"]]
     wanted = selection.needed(definition, chosen)
     arn = config.get("SourcePipelineExecutionArn")
     steps = None
@@ -166,11 +166,11 @@ def definition(machine: Machine, request: Document) -> Document:
 
 def listed(machine: Machine, request: Document) -> Document:
     name = api.find(machine, request["PipelineName"])["PipelineName"]
-    found = [_summary(one) for one in machine.store.find(EXECUTION, f"{name}/")]
+    summaries = [_summary(document) for document in machine.store.find(EXECUTION, f"{name}/")]
     asked = dict(request)
     if asked.pop("SortBy", None) == "PipelineExecutionArn":
         asked["SortBy"] = "Name"
-    return listing.page("ListPipelineExecutions", found, asked, name="PipelineExecutionArn")
+    return listing.page("ListPipelineExecutions", summaries, asked, name="PipelineExecutionArn")
 
 
 def _summary(document: Document) -> Document:
@@ -182,18 +182,18 @@ def list_steps(machine: Machine, request: Document) -> Document:
     if "PipelineExecutionArn" not in request:
         raise ValidationException("PipelineExecutionArn is required.")
     key, _ = _execution(machine, request)
-    found = list(Journal(machine, key).steps().values())
-    return listing.page("ListPipelineExecutionSteps", found, request, name="StepName")
+    steps = list(Journal(machine, key).steps().values())
+    return listing.page("ListPipelineExecutionSteps", steps, request, name="StepName")
 
 
 def list_parameters(machine: Machine, request: Document) -> Document:
     """What was given, and the defaults of what was not."""
     document = _execution(machine, request)[1]
-    found = [
+    parameters = [
         {"Name": name, "Value": value if isinstance(value, str) else json.dumps(value)}
         for name, value in document["_Values"].items()
     ]
-    return listing.page("ListPipelineParametersForExecution", found, request, name="Name", ascending=True)
+    return listing.page("ListPipelineParametersForExecution", parameters, request, name="Name", ascending=True)
 
 
 def stop(executions: Executions, request: Document) -> Document:

@@ -108,7 +108,7 @@ def _run(run: Run, command: Sequence[str], folder: Path, document: Document, met
 def _object(output: bytes) -> Document:
     """The properties; a command that prints anything else has none."""
     try:
-        found: Any = json.loads(output)
+        properties: Any = json.loads(output)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return properties if isinstance(properties, dict) else {}

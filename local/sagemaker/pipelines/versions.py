@@ -37,8 +37,8 @@ def executed(machine: Machine, pipeline: str, version: int, execution_arn: str) 
 
 
 def listed(machine: Machine, pipeline: Document, request: Document) -> Document:
-    found = machine.store.find(KIND, f"{pipeline['PipelineName']}/")
-    return listing.page("ListPipelineVersions", found, request, name="PipelineVersionId")
+    versions = machine.store.find(KIND, f"{pipeline['PipelineName']}/")
+    return listing.page("ListPipelineVersions", versions, request, name="PipelineVersionId")
 
 
 def update(machine: Machine, request: Document) -> Document:

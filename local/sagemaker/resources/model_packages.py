@@ -61,7 +61,7 @@ def _check(request: Document) -> None:
 
 
 def _check_additional(specifications: list[Document]) -> None:
-    names = [one["Name"] for one in specifications]
+    names = [specification["Name"] for specification in specifications]
     if len(set(names)) != len(names):
         raise ValidationException("Every additional inference specification needs a Name of its own.")
 
@@ -87,11 +87,11 @@ def describe(machine: Machine, request: Document) -> Document:
     document = machine.store.get(PACKAGE, key)
     if document is None:
         raise ValidationException(f"ModelPackage {machine.arns.of(PACKAGE, key)} does not exist.")
-    found = {"ModelPackageName": key, **document}
+    package = {"ModelPackageName": key, **document}
     if request.get("IncludedData") == "MetadataOnly":
-        found.pop("InferenceSpecification", None)
-        found.pop("AdditionalInferenceSpecifications", None)
-    return found
+        package.pop("InferenceSpecification", None)
+        package.pop("AdditionalInferenceSpecifications", None)
+    return package
 
 
 def describe_batch(machine: Machine, request: Document) -> Document:
@@ -152,12 +152,12 @@ def listed(machine: Machine, request: Document) -> Document:
     group = request.get("ModelPackageGroupName")
     if group is not None:
         model_package_groups.describe(machine, {"ModelPackageGroupName": group})
-    found = [
+    packages = [
         {**document, "ModelPackageName": resource(document["ModelPackageArn"])}
         for document in machine.store.find(PACKAGE, f"{resource(group)}/" if group else "")
         if _listed(document, request)
     ]
-    return listing.page("ListModelPackages", found, request, name="ModelPackageName")
+    return listing.page("ListModelPackages", packages, request, name="ModelPackageName")
 
 
 def _listed(document: Document, request: Document) -> bool:

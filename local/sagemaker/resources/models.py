@@ -107,11 +107,11 @@ def _container(machine: Machine, model: str, container: Document, hostname: str)
     for refused in ("InferenceSpecificationName",):
         if refused in container:
             raise ValidationException(f"{refused} is not run by this local SageMaker.")
-    given = dict(container.get("Environment", {}))
+    variables = dict(container.get("Environment", {}))
     if "ModelPackageName" in container:
         # A package may be approved or rejected later; what counts is now, as on AWS.
         packaged = model_packages.deployable(machine, container["ModelPackageName"])
-        given = {**packaged.get("Environment", {}), **given}
+        variables = {**packaged.get("Environment", {}), **variables}
         container = {**packaged, **{k: v for k, v in container.items() if k in ("Image", "Mode")}}
     if "Image" not in container:
         raise ValidationException("A container needs an Image or a ModelPackageName.")
@@ -123,7 +123,7 @@ def _container(machine: Machine, model: str, container: Document, hostname: str)
         model,
         container["Image"],
         data,
-        {**given, "SAGEMAKER_MULTI_MODEL": "true"} if many else given,
+        {**variables, "SAGEMAKER_MULTI_MODEL": "true"} if many else variables,
         hostname,
         many,
         container.get("MultiModelConfig", {}).get("ModelCacheSetting", "Enabled") == "Enabled",

@@ -80,9 +80,9 @@ class _Plan:
     """AWS's data-log: what became of each object."""
 
     def headers(self) -> dict[str, str]:
-        given, wanted = self.document["TransformInput"], self.document["TransformOutput"]
-        found = {"Content-Type": given.get("ContentType", ""), "Accept": wanted.get("Accept", "")}
-        return {name: value for name, value in found.items() if value}
+        source, target = self.document["TransformInput"], self.document["TransformOutput"]
+        fields = {"Content-Type": source.get("ContentType", ""), "Accept": target.get("Accept", "")}
+        return {name: value for name, value in fields.items() if value}
 
     @property
     def ending(self) -> bytes:
@@ -171,10 +171,10 @@ def _execution_parameters(server: Server) -> Mapping[str, Any]:
             content = b"".join(iter(exchange.read, b""))
         finally:
             exchange.close()
-        found = json.loads(content) if exchange.status == 200 else {}
+        parameters = json.loads(content) if exchange.status == 200 else {}
     except (NoAnswer, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return parameters if isinstance(parameters, dict) else {}
 
 
 def _transform_all(plan: _Plan, servers: Sequence[Server], objects: Sequence[Fetched]) -> Outcome:
@@ -226,18 +226,20 @@ class _Worker:
     def close(self) -> None:
         self._requests.shutdown(cancel_futures=True)
 
-    def transform(self, one: Fetched) -> None:
+    def transform(self, fetched: Fetched) -> None:
         """Raises WorkFailed."""
         if self._over.is_set():
             return
         plan, machine = self._plan, self._plan.job.machine
         data = plan.job.folder / "data"
-        name = one.file.relative_to(data).as_posix()
+        name = fetched.file.relative_to(data).as_posix()
         output = plan.job.folder / "out" / f"{name}.out"
-        for folder in (one.file.parent, output.parent):
+        for folder in (fetched.file.parent, output.parent):
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            file = fetching.fetch_object(machine, one, plan.document["TransformInput"].get("CompressionType") == "Gzip")
+            file = fetching.fetch_object(
+                machine, fetched, plan.document["TransformInput"].get("CompressionType") == "Gzip"
+            )
             with output.open("wb") as sink:
                 self._send(file, sink)
             if not self._over.is_set():
@@ -248,8 +250,8 @@ class _Worker:
             output.unlink()
         except WorkFailed as error:
             if not self._over.is_set():
-                plan.log.write(f"sagemaker logs: {one.bucket}/{one.key}: {error}")
-            raise type(error)(f"s3://{one.bucket}/{one.key}: {error}") from error
+                plan.log.write(f"sagemaker logs: {fetched.bucket}/{fetched.key}: {error}")
+            raise type(error)(f"s3://{fetched.bucket}/{fetched.key}: {error}") from error
 
     def _send(self, file: Path, sink: IO[bytes]) -> None:
         """The answers are in the order of the records, however many requests are under way."""
@@ -263,30 +265,30 @@ class _Worker:
         while pending:
             self._write(*pending.popleft(), sink)
 
-    def _write(self, payload: Payload, answer: "Future[bytes]", sink: IO[bytes]) -> None:
-        content = self._plan.processing.kept(payload.records, answer.result())
+    def _write(self, payload: Payload, body: "Future[bytes]", sink: IO[bytes]) -> None:
+        content = self._plan.processing.kept(payload.records, body.result())
         sink.write(content)
         if not content.endswith(self._plan.ending):
             sink.write(self._plan.ending)
 
     def _ask(self, payload: Payload) -> bytes:
         """Raises WorkFailed. What the container did not answer, or answered with 5xx, may be asked again."""
-        given = self._plan.document.get("ModelClientConfig", {})
-        seconds = float(given.get("InvocationsTimeoutInSeconds", _DEFAULT_SECONDS))
+        config = self._plan.document.get("ModelClientConfig", {})
+        seconds = float(config.get("InvocationsTimeoutInSeconds", _DEFAULT_SECONDS))
         failure = ""
-        for _ in range(1 + given.get("InvocationsMaxRetries", 0)):
+        for _ in range(1 + config.get("InvocationsMaxRetries", 0)):
             sink = io.BytesIO()
             try:
-                answer = self._server.invoke(self._plan.headers(), io.BytesIO(payload.body), sink, seconds)
+                response = self._server.invoke(self._plan.headers(), io.BytesIO(payload.body), sink, seconds)
             except NoAnswer as error:
                 failure = f"the container gave no answer: {error}"
                 continue
-            if answer.status < 300:
+            if response.status < 300:
                 return sink.getvalue()
             said = sink.getvalue()[:_MAX_SAID].decode("utf-8", "replace").strip()
-            if answer.status < 500:
-                raise WorkFailed(f"Received client error ({answer.status}) from the container with message {said!r}")
-            failure = f"Received server error ({answer.status}) from the container with message {said!r}"
+            if response.status < 500:
+                raise WorkFailed(f"Received client error ({response.status}) from the container with message {said!r}")
+            failure = f"Received server error ({response.status}) from the container with message {said!r}"
         raise AlgorithmFailed(failure)
 
 

@@ -103,8 +103,8 @@ def _alone(channels: Mapping[str, Any], resources: Mapping[str, Any]) -> bool:
 
 def _configuration(base: Path, name: str) -> dict[str, Any]:
     file = base / "input" / "config" / f"{name}.json"
-    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    return found
+    configuration: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return configuration
 
 
 def _channel(base: Path, name: str, channels: Mapping[str, Any], weighted: bool) -> Any:
