@@ -1,70 +1,94 @@
 """Which function answers which operation. An operation is one function in its resource's module and one line here.
 
-Each takes the context and the checked request, and answers a document that is then cut to the operation's output.
+The tables are by what the functions are given beside the checked request: the machine, or the runner that the operation
+is for. Each answers a document, which is then cut to the operation's output.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.endpoints import api as endpoints
-from local.sagemaker.jobs import processing, training, transform, tuning
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.endpoints.hosting import Endpoints
+from local.sagemaker.jobs import processing
+from local.sagemaker.jobs.runner import Jobs
+from local.sagemaker.jobs.training import kind as training
+from local.sagemaker.jobs.transform import kind as transform
+from local.sagemaker.jobs.tuning import kind as tuning
+from local.sagemaker.machine.machine import Machine
+from local.sagemaker.pipelines import answers, requests
 from local.sagemaker.pipelines import api as pipelines
-from local.sagemaker.pipelines import callbacks, requests
-from local.sagemaker.resources import endpoint_configs as configs
-from local.sagemaker.resources import models, registry, search, tags
+from local.sagemaker.pipelines.executions import Executions
+from local.sagemaker.resources import endpoint_configs, model_package_groups, model_packages, models, search, tags
+from local.sagemaker.wire import shapes
+from local.sagemaker.wire.errors import UnknownOperation
 
-Operation = Callable[[Context, Document], Document]
+Operation = Callable[[Document], Document]
 
-OPERATIONS: Mapping[str, Operation] = {
+OF_JOBS: Mapping[str, Callable[[Jobs, Document], Document]] = {
     "CreateTrainingJob": training.create,
-    "DescribeTrainingJob": training.describe,
-    "ListTrainingJobs": training.listed,
     "StopTrainingJob": training.stop,
     "UpdateTrainingJob": training.update,
     "DeleteTrainingJob": training.delete,
     "CreateProcessingJob": processing.create,
-    "DescribeProcessingJob": processing.describe,
-    "ListProcessingJobs": processing.listed,
     "StopProcessingJob": processing.stop,
     "DeleteProcessingJob": processing.delete,
     "CreateTransformJob": transform.create,
-    "DescribeTransformJob": transform.describe,
-    "ListTransformJobs": transform.listed,
     "StopTransformJob": transform.stop,
     "CreateHyperParameterTuningJob": tuning.create,
-    "DescribeHyperParameterTuningJob": tuning.describe,
-    "ListHyperParameterTuningJobs": tuning.listed,
     "StopHyperParameterTuningJob": tuning.stop,
     "DeleteHyperParameterTuningJob": tuning.delete,
+}
+
+OF_ENDPOINTS: Mapping[str, Callable[[Endpoints, Document], Document]] = {
+    "CreateEndpoint": endpoints.create,
+    "UpdateEndpoint": endpoints.update,
+    "UpdateEndpointWeightsAndCapacities": endpoints.update_weights_and_capacities,
+    "DeleteEndpoint": endpoints.delete,
+}
+
+OF_EXECUTIONS: Mapping[str, Callable[[Executions, Document], Document]] = {
+    "StartPipelineExecution": requests.start,
+    "UpdatePipelineExecution": requests.update,
+    "StopPipelineExecution": requests.stop,
+    "RetryPipelineExecution": requests.retry,
+    "SendPipelineExecutionStepSuccess": answers.succeed,
+    "SendPipelineExecutionStepFailure": answers.fail,
+}
+
+OF_MACHINE: Mapping[str, Callable[[Machine, Document], Document]] = {
+    "DescribeTrainingJob": training.describe,
+    "ListTrainingJobs": training.listed,
+    "DescribeProcessingJob": processing.describe,
+    "ListProcessingJobs": processing.listed,
+    "DescribeTransformJob": transform.describe,
+    "ListTransformJobs": transform.listed,
+    "DescribeHyperParameterTuningJob": tuning.describe,
+    "ListHyperParameterTuningJobs": tuning.listed,
     "ListTrainingJobsForHyperParameterTuningJob": tuning.list_training_jobs,
-    "CreateModelPackageGroup": registry.create_group,
-    "DescribeModelPackageGroup": registry.describe_group,
-    "ListModelPackageGroups": registry.list_groups,
-    "DeleteModelPackageGroup": registry.delete_group,
-    "PutModelPackageGroupPolicy": registry.put_policy,
-    "GetModelPackageGroupPolicy": registry.get_policy,
-    "DeleteModelPackageGroupPolicy": registry.delete_policy,
-    "CreateModelPackage": registry.create_package,
-    "DescribeModelPackage": registry.describe_package,
-    "BatchDescribeModelPackage": registry.describe_packages,
-    "UpdateModelPackage": registry.update_package,
-    "DeleteModelPackage": registry.delete_package,
-    "ListModelPackages": registry.list_packages,
+    "CreateModelPackageGroup": model_package_groups.create,
+    "DescribeModelPackageGroup": model_package_groups.describe,
+    "ListModelPackageGroups": model_package_groups.listed,
+    "DeleteModelPackageGroup": model_package_groups.delete,
+    "PutModelPackageGroupPolicy": model_package_groups.put_policy,
+    "GetModelPackageGroupPolicy": model_package_groups.get_policy,
+    "DeleteModelPackageGroupPolicy": model_package_groups.delete_policy,
+    "CreateModelPackage": model_packages.create,
+    "DescribeModelPackage": model_packages.describe,
+    "BatchDescribeModelPackage": model_packages.describe_batch,
+    "UpdateModelPackage": model_packages.update,
+    "DeleteModelPackage": model_packages.delete,
+    "ListModelPackages": model_packages.listed,
     "CreateModel": models.create,
     "DescribeModel": models.describe,
     "ListModels": models.listed,
     "DeleteModel": models.delete,
-    "CreateEndpointConfig": configs.create,
-    "DescribeEndpointConfig": configs.describe,
-    "ListEndpointConfigs": configs.listed,
-    "DeleteEndpointConfig": configs.delete,
-    "CreateEndpoint": endpoints.create,
-    "UpdateEndpoint": endpoints.update,
-    "UpdateEndpointWeightsAndCapacities": endpoints.update_weights_and_capacities,
+    "CreateEndpointConfig": endpoint_configs.create,
+    "DescribeEndpointConfig": endpoint_configs.describe,
+    "ListEndpointConfigs": endpoint_configs.listed,
+    "DeleteEndpointConfig": endpoint_configs.delete,
     "DescribeEndpoint": endpoints.describe,
     "ListEndpoints": endpoints.listed,
-    "DeleteEndpoint": endpoints.delete,
     "CreatePipeline": pipelines.create,
     "UpdatePipeline": pipelines.update,
     "DescribePipeline": pipelines.describe,
@@ -72,20 +96,46 @@ OPERATIONS: Mapping[str, Operation] = {
     "DeletePipeline": pipelines.delete,
     "ListPipelineVersions": pipelines.list_versions,
     "UpdatePipelineVersion": pipelines.update_version,
-    "StartPipelineExecution": requests.start,
     "DescribePipelineExecution": requests.describe,
-    "UpdatePipelineExecution": requests.update,
     "DescribePipelineDefinitionForExecution": requests.definition,
     "ListPipelineExecutions": requests.listed,
     "ListPipelineExecutionSteps": requests.list_steps,
     "ListPipelineParametersForExecution": requests.list_parameters,
-    "StopPipelineExecution": requests.stop,
-    "RetryPipelineExecution": requests.retry,
-    "SendPipelineExecutionStepSuccess": callbacks.succeed,
-    "SendPipelineExecutionStepFailure": callbacks.fail,
     "Search": search.search,
     "GetSearchSuggestions": search.suggestions,
     "AddTags": tags.add_tags,
     "ListTags": tags.listed,
     "DeleteTags": tags.delete_tags,
 }
+
+
+class Operations:
+    """The operations of one running SageMaker, each with what it is given."""
+
+    def __init__(self, machine: Machine, jobs: Jobs, endpoints: Endpoints) -> None:
+        self._operations: dict[str, Operation] = {
+            **{name: partial(function, machine) for name, function in OF_MACHINE.items()},
+            **{name: partial(function, jobs) for name, function in OF_JOBS.items()},
+            **{name: partial(function, endpoints) for name, function in OF_ENDPOINTS.items()},
+        }
+
+    def add(self, executions: Executions) -> None:
+        """Adds those on executions, which call the others."""
+        self._operations |= {name: partial(function, executions) for name, function in OF_EXECUTIONS.items()}
+
+    def find(self, name: str) -> Operation:
+        """Raises UnknownOperation for one that is not run here, or is none of SageMaker's."""
+        shapes.input_shape(name)
+        operation = self._operations.get(name)
+        if operation is None:
+            raise UnknownOperation(f"The operation {name} is not run by this local SageMaker.")
+        return operation
+
+    def call(self, name: str, request: Json) -> Document:
+        """Checks a request, runs the operation and shapes its answer; members that are null stand for none.
+
+        Raises ApiError.
+        """
+        operation = self.find(name)
+        shapes.check(shapes.input_shape(name), request)
+        return shapes.answer(name, operation({member: value for member, value in request.items() if value is not None}))

@@ -11,26 +11,26 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from local.sagemaker.endpoints import asynchronous, invoke, streaming
-from local.sagemaker.endpoints.capture import Capture
 from local.sagemaker.endpoints.hosting import Endpoints
 from local.sagemaker.endpoints.streaming import Parts
-from local.sagemaker.jobs import processing, training, transform, tuning
+from local.sagemaker.jobs.kinds import KINDS
 from local.sagemaker.jobs.runner import Jobs
 from local.sagemaker.machine.environments import Environments, Progress
 from local.sagemaker.machine.events import Outbox
 from local.sagemaker.machine.logs import Shipper
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.metrics import Meter
 from local.sagemaker.machine.processes.docker import DockerImages
 from local.sagemaker.machine.processes.isolation import Boundary, probe
 from local.sagemaker.machine.settings import Isolation, Settings
-from local.sagemaker.operations import OPERATIONS
+from local.sagemaker.operations import Operations
 from local.sagemaker.pipelines.executions import Executions
-from local.sagemaker.wire import patience, shapes
+from local.sagemaker.wire import patience
 from local.sagemaker.wire.arns import Arns
 from local.sagemaker.wire.errors import (
     ApiError,
@@ -57,6 +57,17 @@ _STOP_SECONDS = 3.0
 _NOT_RUNNING = ServiceUnavailable("The local SageMaker is not running.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What there is between a start and the next stop."""
+
+    machine: Machine
+    jobs: Jobs
+    endpoints: Endpoints
+    executions: Executions
+    operations: Operations
+
+
 class SageMaker:
     """SageMaker of one account and region. Answers 503 before `start` and after `stop`."""
 
@@ -65,14 +76,14 @@ class SageMaker:
         self._settings = settings
         kind = DockerImages if settings.isolation == Isolation.DOCKER else Environments
         self._environments = kind(settings.cache_dir, settings.images, settings.image_map)
-        self._context: Context | None = None
+        self._running: _Running | None = None
         self._control: ThreadPoolExecutor | None = None
         self._invocations: ThreadPoolExecutor | None = None
 
     @property
     def isolation(self) -> Boundary | None:
         """What stands between a container and this machine; None until started."""
-        return self._context.boundary if self._context is not None else None
+        return self._running.machine.boundary if self._running is not None else None
 
     def warm(self, image: str, progress: Progress = lambda _: None) -> None:
         """Build the environment of an image ahead of need; may be called from any thread, before `start` too.
@@ -90,7 +101,7 @@ class SageMaker:
         boundary = probe(settings.isolation)
         self._environments.start()
         store = Store(settings.state_dir / "sagemaker.db")
-        context = Context(
+        machine = Machine(
             settings=settings,
             cloud=self._cloud,
             store=store,
@@ -101,20 +112,21 @@ class SageMaker:
             boundary=boundary,
             meter=Meter(self._cloud),
         )
-        context.capture = Capture(context)
-        context.jobs = Jobs(context, (training.KIND, processing.KIND, transform.KIND, tuning.KIND))
-        context.endpoints = Endpoints(context)
-        context.executions = Executions(context)
-        context.outbox.start()
-        context.shipper.start()
-        context.meter.start()
+        jobs = Jobs(machine, KINDS)
+        endpoints = Endpoints(machine)
+        operations = Operations(machine, jobs, endpoints)
+        executions = Executions(machine, jobs, operations.call)
+        operations.add(executions)
+        machine.outbox.start()
+        machine.shipper.start()
+        machine.meter.start()
         # Jobs first: an execution that is resumed runs its interrupted step as a new one.
-        context.jobs.recover()
-        context.endpoints.restore()
-        context.executions.resume()
+        jobs.recover()
+        endpoints.restore()
+        executions.resume()
         self._control = ThreadPoolExecutor(_CONTROL_THREADS, "sagemaker")
         self._invocations = ThreadPoolExecutor(_INVOCATION_THREADS, "sagemaker-runtime")
-        self._context = context
+        self._running = _Running(machine, jobs, endpoints, executions, operations)
 
     def stop(self) -> None:
         """End every process tree and close the store, in bounded time: the settings' grace and a few seconds.
@@ -123,8 +135,8 @@ class SageMaker:
         interrupted is failed there at the latest. A thread that is still at work then meets StoreClosed, and leaves.
         May be repeated.
         """
-        context, self._context = self._context, None
-        if context is None:
+        running, self._running = self._running, None
+        if running is None:
             return
         for pool in (self._control, self._invocations):
             if pool is not None:
@@ -132,18 +144,18 @@ class SageMaker:
         # All are told before any is waited for: their graces pass at the same time. Executions come first, so that
         # none takes the end of its job for a failure of its step.
         deadline = time.monotonic() + self._settings.grace_seconds + _STOP_SECONDS
-        context.executions.stop_all()
-        context.jobs.stop_all()
-        context.endpoints.stop_all()
+        running.executions.stop_all()
+        running.jobs.stop_all()
+        running.endpoints.stop_all()
         self._environments.stop()
-        context.jobs.join(deadline)
-        context.endpoints.join(deadline)
-        context.executions.join(deadline)
-        context.capture.stop()
-        context.meter.stop()
-        context.outbox.stop()
-        context.shipper.stop()
-        context.store.close()
+        running.jobs.join(deadline)
+        running.endpoints.join(deadline)
+        running.executions.join(deadline)
+        running.endpoints.capture.stop()
+        running.machine.meter.stop()
+        running.machine.outbox.stop()
+        running.machine.shipper.stop()
+        running.machine.store.close()
 
     async def handle(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
@@ -163,28 +175,28 @@ class SageMaker:
         runtime = _RUNTIME.search(path)
         slow = runtime is not None or patience.looks_seldom(fields)
         pool = self._invocations if slow else self._control
-        context = self._context
-        if context is None or pool is None:
+        running = self._running
+        if running is None or pool is None:
             return _error(_NOT_RUNNING)
         work: Callable[[], _Answered] = (
-            (lambda: _invoke(context, method, unquote(runtime[1]), runtime[2], fields, body))
+            (lambda: _invoke(running.endpoints, method, unquote(runtime[1]), runtime[2], fields, body))
             if runtime is not None
-            else (lambda: _operate(context, fields, body))
+            else (lambda: _operate(running, fields, body))
         )
         try:
-            answer = asyncio.wrap_future(pool.submit(_answered, work))
+            answered = asyncio.wrap_future(pool.submit(_answered, work))
         except RuntimeError:
             # The pool was shut down a moment ago.
             return _error(_NOT_RUNNING)
         try:
             # `stop` cancels what waits for its turn in the pool. That is no cancelling of the caller's task.
-            await asyncio.wait([answer])
+            await asyncio.wait([answered])
         finally:
-            answer.cancel()
-        if answer.cancelled():
+            answered.cancel()
+        if answered.cancelled():
             return _error(_NOT_RUNNING)
-        status, found, content = answer.result()
-        return status, found, content if isinstance(content, bytes) else _parts(content, pool)
+        status, outgoing, content = answered.result()
+        return status, outgoing, content if isinstance(content, bytes) else _parts(content, pool)
 
 
 async def _parts(parts: Parts, pool: ThreadPoolExecutor) -> AsyncIterator[bytes]:
@@ -214,31 +226,28 @@ def _answered(work: Callable[[], _Answered]) -> _Answered:
         return _error(failure)
 
 
-def _operate(context: Context, headers: Mapping[str, str], body: bytes) -> Response:
+def _operate(running: _Running, headers: Mapping[str, str], body: bytes) -> Response:
     target = headers.get("x-amz-target", "")
     name = target.removeprefix(_TARGET)
     if not target.startswith(_TARGET) or not name:
         raise UnknownOperation("The request names no SageMaker operation (X-Amz-Target: SageMaker.<Operation>).")
-    shape = shapes.input_shape(name)
-    operation = OPERATIONS.get(name)
-    if operation is None:
-        raise UnknownOperation(f"The operation {name} is not run by this local SageMaker.")
+    operations = running.operations
+    # An operation that is not run is unknown whatever its request is.
+    operations.find(name)
     try:
         request = json.loads(body or b"{}")
     except ValueError as error:
         raise ValidationException(f"The request is not JSON: {error}") from error
-    shapes.check(shape, request)
-    given = {k: v for k, v in request.items() if v is not None}
     document = (
-        patience.answered(context, name, lambda: operation(context, given))
+        patience.answered(running.machine.store, name, lambda: operations.call(name, request))
         if patience.looks_seldom(headers)
-        else operation(context, given)
+        else operations.call(name, request)
     )
-    return 200, _headers("application/x-amz-json-1.1"), json.dumps(shapes.answer(name, document)).encode()
+    return 200, _headers("application/x-amz-json-1.1"), json.dumps(document).encode()
 
 
 def _invoke(
-    context: Context, method: str, endpoint: str, kind: str, headers: Mapping[str, str], body: bytes
+    endpoints: Endpoints, method: str, endpoint: str, kind: str, headers: Mapping[str, str], body: bytes
 ) -> _Answered:
     if method != "POST":
         raise EndpointValidationError("Endpoints are invoked by POST.")
@@ -247,11 +256,11 @@ def _invoke(
     content: bytes | Parts
     match kind:
         case "invocations":
-            status, fields, content = invoke.invoke(context, endpoint, headers, body)
+            status, fields, content = invoke.invoke(endpoints, endpoint, headers, body)
         case "async-invocations":
-            status, fields, content = asynchronous.invoke_async(context, endpoint, headers, body)
+            status, fields, content = asynchronous.invoke_async(endpoints, endpoint, headers, body)
         case _:
-            status, fields, content = streaming.invoke_stream(context, endpoint, headers, body)
+            status, fields, content = streaming.invoke_stream(endpoints, endpoint, headers, body)
     return status, {**fields, "x-amzn-RequestId": str(uuid.uuid4())}, content
 
 

@@ -6,12 +6,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from local.sagemaker.operations import OPERATIONS
+from local.sagemaker.operations import OF_ENDPOINTS, OF_EXECUTIONS, OF_JOBS, OF_MACHINE
 from local.sagemaker.pipelines import steps, supplied
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.wire import shapes
 from local.wire import model
 
+OPERATIONS = (*OF_JOBS, *OF_MACHINE, *OF_ENDPOINTS, *OF_EXECUTIONS)
 DOC = Path(__file__).resolve().parents[2] / "docs" / "sagemaker.md"
 _RESOURCES = (
     "HyperParameterTuningJob", "TrainingJob", "ProcessingJob", "TransformJob", "ModelPackage", "Model",

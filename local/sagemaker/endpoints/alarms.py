@@ -7,35 +7,35 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sagemaker.endpoints.clock import Clock
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
 
 
-def tripped(context: Context, names: Sequence[str]) -> list[str]:
+def tripped(machine: Machine, names: Sequence[str]) -> list[str]:
     """Those that are in ALARM now. What cannot be asked is taken for quiet, and logged."""
     if not names:
         return []
     try:
-        found = context.cloud.client("cloudwatch").describe_alarms(
+        alarms = machine.cloud.client("cloudwatch").describe_alarms(
             AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
     except (ClientError, BotoCoreError) as error:
         logger.warning("the alarms %s cannot be read: %s", ", ".join(names), error)
         return []
-    every = [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
+    every = [*alarms.get("MetricAlarms", ()), *alarms.get("CompositeAlarms", ())]
     return sorted(alarm["AlarmName"] for alarm in every if alarm.get("StateValue") == "ALARM")
 
 
-def bake(context: Context, names: Sequence[str], seconds: float, clock: Clock, ended: threading.Event) -> list[str]:
+def bake(machine: Machine, names: Sequence[str], seconds: float, clock: Clock, ended: threading.Event) -> list[str]:
     """Watch for `seconds`; the alarms that tripped, at once when one does. Looks at least once."""
     deadline = clock.now() + seconds
     while True:
-        found = tripped(context, names)
+        in_alarm = tripped(machine, names)
         left = deadline - clock.now()
-        if found or left <= 0 or ended.is_set():
-            return found
+        if in_alarm or left <= 0 or ended.is_set():
+            return in_alarm
         # Without an alarm there is nothing to look at on the way.
         clock.wait(min(left, _POLL_SECONDS) if names else left, ended)

@@ -5,45 +5,35 @@ from typing import Any
 
 from local.documents import Document
 from local.sagemaker.endpoints import description, rollout
-from local.sagemaker.endpoints.state import BUSY, KIND, EndpointStatus, tell, tell_stage
-from local.sagemaker.machine.machine import Context
-from local.sagemaker.resources import endpoint_configs as configs
+from local.sagemaker.endpoints.hosting import Endpoints
+from local.sagemaker.endpoints.state import BUSY, ENDPOINT, KIND, EndpointStatus, tell, tell_stage
 from local.sagemaker.resources import tags
-from local.sagemaker.wire import listing
+from local.sagemaker.resources.endpoint_configs import ENDPOINT_CONFIG
 from local.sagemaker.wire.errors import ValidationException
-from local.store import AlreadyThere, now
+from local.store import now
 
 
-def create(context: Context, request: Document) -> Document:
-    name = request["EndpointName"]
-    arn = context.arns.of(KIND, name)
-    config = configs.describe(context, {"EndpointConfigName": request["EndpointConfigName"]})
+def create(endpoints: Endpoints, request: Document) -> Document:
+    machine, name = endpoints.machine, request["EndpointName"]
+    config = ENDPOINT_CONFIG.find(machine, request["EndpointConfigName"])
     _check_policy(request.get("DeploymentConfig"), config)
     created = now()
-    document = {
-        "EndpointName": name,
-        "EndpointArn": arn,
+    document: Document = {
         "EndpointConfigName": request["EndpointConfigName"],
         "EndpointStatus": EndpointStatus.CREATING.value,
         "CreationTime": created,
         "LastModifiedTime": created,
         "_Pending": _pending(request),
     }
-    try:
-        with context.store.transaction():
-            context.store.insert(KIND, name, document)
-            tags.add(context, arn, request)
-            tell(context, document)
-    except AlreadyThere as error:
-        raise ValidationException(f'Cannot create already existing endpoint "{arn}".') from error
-    context.endpoints.deploy(name)
-    return {"EndpointArn": arn}
+    arn = ENDPOINT.insert(machine, request, document)
+    endpoints.deploy(name)
+    return arn
 
 
-def update(context: Context, request: Document) -> Document:
-    name = request["EndpointName"]
-    document = describe(context, request)
-    config = configs.describe(context, {"EndpointConfigName": request["EndpointConfigName"]})
+def update(endpoints: Endpoints, request: Document) -> Document:
+    machine, name = endpoints.machine, request["EndpointName"]
+    document = ENDPOINT.find(machine, name)
+    config = ENDPOINT_CONFIG.find(machine, request["EndpointConfigName"])
     if request.get("ExcludeRetainedVariantProperties") and not request.get("RetainAllVariantProperties"):
         raise ValidationException("ExcludeRetainedVariantProperties is for RetainAllVariantProperties.")
     if request.get("RetainDeploymentConfig"):
@@ -59,16 +49,16 @@ def update(context: Context, request: Document) -> Document:
         stored["LastModifiedTime"] = now()
         stored["_Pending"] = _pending(request)
         stored.pop("FailureReason", None)
-        tell(context, stored)
+        tell(machine, stored)
 
-    context.store.change(KIND, name, change)
-    context.endpoints.deploy(name)
+    machine.store.change(KIND, name, change)
+    endpoints.deploy(name)
     return {"EndpointArn": document["EndpointArn"]}
 
 
-def update_weights_and_capacities(context: Context, request: Document) -> Document:
-    name, wanted = request["EndpointName"], request["DesiredWeightsAndCapacities"]
-    document = describe(context, request)
+def update_weights_and_capacities(endpoints: Endpoints, request: Document) -> Document:
+    machine, name, wanted = endpoints.machine, request["EndpointName"], request["DesiredWeightsAndCapacities"]
+    document = ENDPOINT.find(machine, name)
 
     def change(stored: Document) -> None:
         _check_free(stored)
@@ -78,42 +68,32 @@ def update_weights_and_capacities(context: Context, request: Document) -> Docume
         stored["_Scaling"] = wanted
         _show_wanted(stored, wanted)
         stored.pop("FailureReason", None)
-        tell(context, stored)
-        tell_stage(context, stored)
+        tell(machine, stored)
+        tell_stage(machine, stored)
 
-    context.store.change(KIND, name, change)
-    context.endpoints.rescale(name)
+    machine.store.change(KIND, name, change)
+    endpoints.rescale(name)
     return {"EndpointArn": document["EndpointArn"]}
 
 
-def describe(context: Context, request: Document) -> Document:
-    name = request["EndpointName"]
-    document = context.store.get(KIND, name)
-    if document is None:
-        raise ValidationException(f'Could not find endpoint "{context.arns.of(KIND, name)}".')
-    return document
+describe, listed = ENDPOINT.describe, ENDPOINT.listed
 
 
-def listed(context: Context, request: Document) -> Document:
-    documents = context.store.find(KIND)
-    return listing.page("ListEndpoints", documents, request, name="EndpointName", status="EndpointStatus")
-
-
-def delete(context: Context, request: Document) -> Document:
-    document = describe(context, request)
-    name = document["EndpointName"]
+def delete(endpoints: Endpoints, request: Document) -> Document:
+    machine, name = endpoints.machine, request["EndpointName"]
+    document = ENDPOINT.find(machine, name)
 
     def change(stored: Document) -> None:
         if EndpointStatus(stored["EndpointStatus"]) in BUSY:
             raise ValidationException(f'Cannot update in-progress endpoint "{stored["EndpointArn"]}".')
         stored["EndpointStatus"] = EndpointStatus.DELETING.value
         stored["LastModifiedTime"] = now()
-        tell(context, stored)
+        tell(machine, stored)
 
-    context.store.change(KIND, name, change)
+    machine.store.change(KIND, name, change)
     # Before the name is free: an endpoint that takes it at once has the same ARN, and tags of its own.
-    tags.forget(context, document["EndpointArn"])
-    context.endpoints.remove(name)
+    tags.forget(machine, document["EndpointArn"])
+    endpoints.remove(name)
     return {}
 
 

@@ -7,8 +7,8 @@ import uuid
 from local.documents import Document
 from local.sagemaker.endpoints import backlog, runtime
 from local.sagemaker.endpoints.headers import Headers
+from local.sagemaker.endpoints.hosting import Endpoints
 from local.sagemaker.machine import storage
-from local.sagemaker.machine.machine import Context
 from local.sagemaker.wire.errors import EndpointValidationError
 from local.store import now
 
@@ -16,14 +16,16 @@ _MAX_INLINE = 128_000
 _PREFIX = "X-Amzn-SageMaker-"
 
 
-def invoke_async(context: Context, name: str, headers: Headers, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+def invoke_async(
+    endpoints: Endpoints, name: str, headers: Headers, body: bytes = b""
+) -> tuple[int, dict[str, str], bytes]:
     """Answers 202 once the request is stored. Raises EndpointValidationError."""
     request = runtime.check("InvokeEndpointAsync", name, headers)
-    config = _config(context, name)
+    config = _config(endpoints, name)
     _check_input(request, body)
     output = config["OutputConfig"]
     unique = str(uuid.uuid4())
-    extension, answer = request.get("S3OutputPathExtension", ""), {"Content-Type": "application/json"}
+    extension, fields = request.get("S3OutputPathExtension", ""), {"Content-Type": "application/json"}
     stored: Document = {
         **request,
         "InferenceId": request.get("InferenceId", unique),
@@ -36,32 +38,33 @@ def invoke_async(context: Context, name: str, headers: Headers, body: bytes = b"
     ):
         if path in output:
             stored[member] = _located(output[path], extension, request.get("Filename", file))
-            answer[f"{_PREFIX}{member}"] = stored[member]
+            fields[f"{_PREFIX}{member}"] = stored[member]
     if "InputLocation" not in request:
         stored["_Body"] = base64.b64encode(body).decode()
     # Stored before the queue is looked for: one that is being made now reads it from the store.
-    context.store.insert(backlog.KIND, f"{name}/{unique}", stored)
-    pending = context.endpoints.queue(name)
+    endpoints.machine.store.insert(backlog.KIND, f"{name}/{unique}", stored)
+    pending = endpoints.queue(name)
     if pending is not None:
         pending.add(f"{name}/{unique}")
-    return 202, answer, json.dumps({"InferenceId": stored["InferenceId"]}).encode()
+    return 202, fields, json.dumps({"InferenceId": stored["InferenceId"]}).encode()
 
 
-def _config(context: Context, name: str) -> Document:
+def _config(endpoints: Endpoints, name: str) -> Document:
     """The endpoint's AsyncInferenceConfig. Raises EndpointValidationError."""
-    hosted = context.endpoints.live(name, 0)
+    hosted = endpoints.live(name, 0)
     fleets = hosted.traffic.fleets if hosted is not None else []
     config: Document | None = fleets[-1].asynchronous if fleets else None
     if config is not None:
         return config
     # Nothing serves it now, which an asynchronous endpoint need not wait for.
-    document = runtime.described(context, name)
+    machine = endpoints.machine
+    document = runtime.described(machine, name)
     stored: Document | None = document.get("AsyncInferenceConfig")
     if stored is not None:
         return stored
     if document["EndpointStatus"] == "InService":
-        raise EndpointValidationError(f"Endpoint {name} of account {context.settings.account} is not asynchronous.")
-    raise runtime.not_in_service(context, document)
+        raise EndpointValidationError(f"Endpoint {name} of account {machine.settings.account} is not asynchronous.")
+    raise runtime.not_in_service(machine, document)
 
 
 def _check_input(request: Document, body: bytes) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from local.documents import Document
 from local.sagemaker.endpoints.inference import Inference
 from local.sagemaker.endpoints.traffic import Route, Traffic
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.metrics import Metrics
 from local.sagemaker.wire.errors import WorkFailed
 from local.store import StoreClosed
@@ -30,11 +30,11 @@ class AsyncQueue:
     There are more workers than requests at the containers: some fetch the next inputs or store results meanwhile.
     """
 
-    def __init__(self, context: Context, name: str, traffic: Traffic) -> None:
-        self._context = context
+    def __init__(self, machine: Machine, name: str, traffic: Traffic) -> None:
+        self._machine = machine
         self._name = name
         self._traffic = traffic
-        self._metrics = Metrics(context.meter, name)
+        self._metrics = Metrics(machine.meter, name)
         self._config: Document = {}
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -49,7 +49,7 @@ class AsyncQueue:
         self._most = 0
         """Requests at the containers at a time; 0 while the endpoint has no instance."""
         self._asking = 0
-        for key, _ in context.store.items(KIND, f"{name}/"):
+        for key, _ in machine.store.items(KIND, f"{name}/"):
             self.add(key)
 
     @property
@@ -93,10 +93,10 @@ class AsyncQueue:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     @staticmethod
-    def forget(context: Context, name: str) -> None:
+    def forget(machine: Machine, name: str) -> None:
         """The endpoint is deleted, and its backlog with it."""
-        for key, _ in context.store.items(KIND, f"{name}/"):
-            context.store.delete(KIND, key)
+        for key, _ in machine.store.items(KIND, f"{name}/"):
+            machine.store.delete(KIND, key)
 
     def _hire(self) -> None:
         """One more worker where one is missing; inside the lock."""
@@ -124,12 +124,12 @@ class AsyncQueue:
                 self._take(key)
 
     def _take(self, key: str) -> None:
-        request = self._context.store.get(KIND, key)
+        request = self._machine.store.get(KIND, key)
         if request is not None:
-            inference = Inference(self._context, self._name, request, self._config)
+            inference = Inference(self._machine, self._name, request, self._config)
             if not inference.run(self._turn, self._stopping):
                 return
-            self._context.store.delete(KIND, key)
+            self._machine.store.delete(KIND, key)
         with self._state:
             self._known.discard(key)
         self._count()

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
 from local.sagemaker.machine import storage
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.wire.errors import StorageError
 from local.shipping import BatchShipper
 from local.store import now
@@ -33,11 +33,11 @@ _JSON_LINES = "application/jsonlines"
 class Capture:
     """What is captured of all endpoints and not yet in S3."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         self._lock = threading.Lock()
         self._lines: dict[tuple[str, str, str], list[str]] = {}
-        pause = _BATCH_SECONDS * context.settings.hosting.pace
+        pause = _BATCH_SECONDS * machine.settings.hosting.pace
         self._shipper = BatchShipper("endpoint-capture", self._store_all, pause)
         self.stop = self._shipper.stop
 
@@ -47,12 +47,12 @@ class Capture:
         endpoint: str,
         variant: str,
         request: tuple[Mapping[str, str], bytes],
-        answer: tuple[Mapping[str, str], bytes],
+        response: tuple[Mapping[str, str], bytes],
     ) -> None:
         """One invocation: names of headers in small letters, and bodies. Kept as often as `config` says."""
         if not config.get("EnableCapture", True) or random.random() * 100 >= config["InitialSamplingPercentage"]:
             return
-        text = json.dumps(line(config, request, answer, str(uuid.uuid4())), separators=(",", ":"))
+        text = json.dumps(line(config, request, response, str(uuid.uuid4())), separators=(",", ":"))
         with self._lock:
             self._lines.setdefault((config["DestinationS3Uri"], endpoint, variant), []).append(text)
         # Few endpoints capture: the thread is there once one does.
@@ -72,7 +72,7 @@ class Capture:
         content = io.BytesIO("".join(f"{text}\n" for text in lines).encode())
         try:
             bucket, key = storage.split(uri)
-            self._context.s3.upload_fileobj(content, bucket, key, ExtraArgs={"ContentType": _JSON_LINES})
+            self._machine.s3.upload_fileobj(content, bucket, key, ExtraArgs={"ContentType": _JSON_LINES})
         except (StorageError, ClientError, BotoCoreError, Boto3Error, RuntimeError) as error:
             logger.warning("captured data cannot be written to %s: %s", uri, error)
 
@@ -80,13 +80,13 @@ class Capture:
 def line(
     config: Document,
     request: tuple[Mapping[str, str], bytes],
-    answer: tuple[Mapping[str, str], bytes],
+    response: tuple[Mapping[str, str], bytes],
     identity: str,
 ) -> Document:
     """One captured invocation."""
     modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
     data: Document = {}
-    for member, mode, (headers, body) in (("endpointInput", "INPUT", request), ("endpointOutput", "OUTPUT", answer)):
+    for member, mode, (headers, body) in (("endpointInput", "INPUT", request), ("endpointOutput", "OUTPUT", response)):
         if modes & {mode.title(), "InputAndOutput"}:
             content_type = headers.get("content-type", "application/octet-stream")
             data[member] = {"observedContentType": content_type, "mode": mode, **_encoded(config, content_type, body)}
@@ -105,6 +105,6 @@ def _encoded(config: Document, content_type: str, body: bytes) -> Document:
     types = config.get("CaptureContentTypeHeader", {})
     base = content_type.partition(";")[0].strip().lower()
     for encoding, member in (("CSV", "CsvContentTypes"), ("JSON", "JsonContentTypes")):
-        if base in (one.lower() for one in types.get(member, ())):
+        if base in (named.lower() for named in types.get(member, ())):
             return {"data": body.decode("utf-8", "replace"), "encoding": encoding}
     return {"data": base64.b64encode(body).decode(), "encoding": "BASE64"}

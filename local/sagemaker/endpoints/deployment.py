@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 from local.sagemaker.endpoints import alarms, description
@@ -10,7 +11,7 @@ from local.sagemaker.endpoints.fleet import Fleet
 from local.sagemaker.endpoints.record import Record
 from local.sagemaker.endpoints.rollout import Bake, Launch, Plan, Retire, Shift, Step
 from local.sagemaker.endpoints.traffic import Traffic
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.wire.errors import WorkFailed
 from local.store import now
 
@@ -27,29 +28,31 @@ class RollbackFailed(Exception):
     """Not all of what served before could be brought back; the text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a deployment changes: from `blue` (None: nothing serves yet) to `green`."""
+
+    green: Fleet
+    blue: Fleet | None
+    traffic: Traffic
+    record: Record
+
+
 class Deployment:
-    """From `blue` (None: nothing serves yet) to `green`. To be run once."""
+    """A plan for one change. To be run once."""
 
     def __init__(
-        self,
-        context: Context,
-        traffic: Traffic,
-        record: Record,
-        plan: Plan,
-        green: Fleet,
-        blue: Fleet | None,
-        closing: threading.Event,
-        rerouted: Callable[[], None],
+        self, machine: Machine, change: Change, plan: Plan, closing: threading.Event, rerouted: Callable[[], None]
     ) -> None:
-        self.green = green
-        self.blue = blue
-        self._context = context
-        self._traffic = traffic
-        self._record = record
+        self.green = change.green
+        self.blue = change.blue
+        self._machine = machine
+        self._traffic = change.traffic
+        self._record = change.record
         self._plan = plan
         self._closing = closing
         self._rerouted = rerouted
-        self._clock = Clock(context.settings.hosting.pace)
+        self._clock = Clock(machine.settings.hosting.pace)
         self._begun = self._clock.now()
         self._started = now()
         self._share = Fraction(0)
@@ -121,9 +124,9 @@ class Deployment:
         # The deployment's own end comes first, if it comes within the wait.
         left = self._begun + self._plan.timeout_seconds - self._clock.now()
         seconds = min(float(step.seconds), max(left, 0.0))
-        found = alarms.bake(self._context, self._plan.alarms, seconds, self._clock, self._ended)
-        if found:
-            raise _Stop(f"The deployment was rolled back because of alarm(s) in ALARM state: {', '.join(found)}.")
+        in_alarm = alarms.bake(self._machine, self._plan.alarms, seconds, self._clock, self._ended)
+        if in_alarm:
+            raise _Stop(f"The deployment was rolled back because of alarm(s) in ALARM state: {', '.join(in_alarm)}.")
 
     def _roll_back(self, blue: Fleet, reason: str) -> None:
         """Raises RollbackFailed."""

@@ -35,16 +35,16 @@ def pending(fleet: Fleet, started: float, status: Document | None) -> Document:
 
 def capture(config: Document) -> Document | None:
     """DataCaptureConfig as DescribeEndpoint shows it."""
-    given = config.get("DataCaptureConfig")
-    if given is None:
+    captured = config.get("DataCaptureConfig")
+    if captured is None:
         return None
-    enabled = given.get("EnableCapture", True)
+    enabled = captured.get("EnableCapture", True)
     return {
         "EnableCapture": enabled,
         "CaptureStatus": "Started" if enabled else "Stopped",
-        "CurrentSamplingPercentage": given["InitialSamplingPercentage"],
-        "DestinationS3Uri": given["DestinationS3Uri"],
-        "KmsKeyId": given.get("KmsKeyId", ""),
+        "CurrentSamplingPercentage": captured["InitialSamplingPercentage"],
+        "DestinationS3Uri": captured["DestinationS3Uri"],
+        "KmsKeyId": captured.get("KmsKeyId", ""),
     }
 
 

@@ -1,7 +1,7 @@
 """A container's failure in the words of the runtime."""
 
 from local.sagemaker.endpoints.instance import Reply, Unanswered
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.wire.errors import ModelError
 
 _MOST_SAID = 1 << 16
@@ -41,8 +41,8 @@ def reason(error: Unanswered) -> tuple[int, str | None]:
     return (error.status, None) if error.status else (0, EXITED)
 
 
-def model_error(context: Context, name: str, status: int, hostname: str, message: str | None) -> ModelError:
-    settings = context.settings
+def model_error(machine: Machine, name: str, status: int, hostname: str, message: str | None) -> ModelError:
+    settings = machine.settings
     group = f"/aws/sagemaker/Endpoints/{name}"
     arn = f"arn:{settings.partition}:logs:{settings.region}:{settings.account}:log-group:{group}"
     console = f"https://{settings.region}.console.aws.amazon.com/cloudwatch/home?region={settings.region}"

@@ -15,11 +15,11 @@ from local.sagemaker.endpoints.instance import Instance
 from local.sagemaker.endpoints.multimodel import ManyModels
 from local.sagemaker.endpoints.serverless import OnDemand
 from local.sagemaker.endpoints.variant import DRAIN_SECONDS, Variant
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import models
 from local.sagemaker.resources.models import Model, Served
 from local.sagemaker.serving.image import prepare
-from local.sagemaker.serving.server import Server
+from local.sagemaker.serving.server import Purpose, Server
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +36,10 @@ class Blueprint:
     models: Mapping[str, Model]
 
     @classmethod
-    def of(cls, context: Context, identity: str, config: Document) -> "Blueprint":
+    def of(cls, machine: Machine, identity: str, config: Document) -> "Blueprint":
         """With the models as they are now. Raises ValidationException for one that is not there."""
         names = {variant["ModelName"] for variant in every_variant(config)}
-        return cls(identity, config, {name: models.resolved(context, name) for name in names})
+        return cls(identity, config, {name: models.resolved(machine, name) for name in names})
 
     def stored(self) -> Document:
         return {
@@ -76,7 +76,7 @@ class Fleet:
 
     def __init__(
         self,
-        context: Context,
+        machine: Machine,
         name: str,
         blueprint: Blueprint,
         closing: threading.Event,
@@ -84,24 +84,24 @@ class Fleet:
     ) -> None:
         self.blueprint = blueprint
         self.config = blueprint.config
-        self._context = context
+        self._machine = machine
         self._name = name
         self._closing = closing
         self._on_given_up = on_given_up
         self.variants = tuple(self._variant(config) for config in self.config["ProductionVariants"])
         self.shadows = tuple(self._variant(config) for config in self.config.get("ShadowProductionVariants", ()))
         self._on_demand = {
-            variant.name: OnDemand(context, variant, closing) for variant in self.variants if variant.serverless
+            variant.name: OnDemand(machine, variant, closing) for variant in self.variants if variant.serverless
         }
 
     @property
     def folder(self) -> Path:
-        return self._context.settings.endpoints_dir / self._name / self.blueprint.identity
+        return self._machine.settings.endpoints_dir / self._name / self.blueprint.identity
 
     @property
     def asynchronous(self) -> Document | None:
-        found: Document | None = self.config.get("AsyncInferenceConfig")
-        return found
+        config: Document | None = self.config.get("AsyncInferenceConfig")
+        return config
 
     def variant(self, name: str) -> Variant | None:
         return next((variant for variant in self.variants if variant.name == name), None)
@@ -174,20 +174,17 @@ class Fleet:
             suffix = f"/{served.hostname}" if several else ""
             servers[served.hostname] = self._server(config, served, place, f"{index}{suffix}")
             if served.multi_model:
-                many = ManyModels(self._context, served, place)
+                many = ManyModels(self._machine, served, place)
         return Instance(servers, model.direct, many)
 
     def _server(self, config: Document, served: Served, place: Path, suffix: str) -> Server:
-        prepared = prepare(self._context, served, place, lambda line: logger.info("%s: %s", self._name, line))
+        prepared = prepare(self._machine, served, place, lambda line: logger.info("%s: %s", self._name, line))
         variant = config["VariantName"]
-        seconds = config.get("ContainerStartupHealthCheckTimeoutInSeconds", self._context.settings.startup_seconds)
-        return Server(
-            self._context,
-            prepared,
+        seconds = config.get("ContainerStartupHealthCheckTimeoutInSeconds", self._machine.settings.startup_seconds)
+        purpose = Purpose(
+            f"{served.hostname} container for production variant {variant}",
             f"{LOG_GROUP}/{self._name}",
             f"{variant}/{self.blueprint.identity}-{suffix}",
             float(seconds),
-            self._closing,
-            self._on_given_up,
-            f"{served.hostname} container for production variant {variant}",
         )
+        return Server(self._machine, prepared, purpose, self._closing, self._on_given_up)

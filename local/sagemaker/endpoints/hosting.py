@@ -14,43 +14,29 @@ from functools import partial
 from local.documents import Document
 from local.sagemaker.endpoints import rollout
 from local.sagemaker.endpoints.backlog import AsyncQueue
-from local.sagemaker.endpoints.deployment import Deployment, Interrupted, RollbackFailed, RolledBack
+from local.sagemaker.endpoints.capture import Capture
+from local.sagemaker.endpoints.deployment import Change, Deployment, Interrupted, RollbackFailed, RolledBack
 from local.sagemaker.endpoints.desired import rescaled, retaining
 from local.sagemaker.endpoints.fleet import Blueprint, Fleet
+from local.sagemaker.endpoints.hosted import Hosted
 from local.sagemaker.endpoints.record import Record
-from local.sagemaker.endpoints.shadow import Shadows
 from local.sagemaker.endpoints.state import KIND, EndpointStatus
-from local.sagemaker.endpoints.traffic import Traffic
 from local.sagemaker.endpoints.variant import DRAIN_SECONDS, STOP_SECONDS, join, stopped
-from local.sagemaker.machine.machine import Context
-from local.sagemaker.resources import endpoint_configs as configs
+from local.sagemaker.machine.machine import Machine
+from local.sagemaker.resources.endpoint_configs import ENDPOINT_CONFIG
 from local.sagemaker.wire.errors import ApiError, WorkFailed
 from local.store import StoreClosed
 
 logger = logging.getLogger(__name__)
 
 
-class Hosted:
-    """One endpoint as it runs."""
-
-    def __init__(self, context: Context, name: str) -> None:
-        self.name = name
-        self.traffic = Traffic()
-        self.record = Record(context, name)
-        self.fleet: Fleet | None = None
-        """The one in service."""
-        self.deployment: Deployment | None = None
-        self.queue: AsyncQueue | None = None
-        self.shadows = Shadows()
-        self.changing = threading.Lock()
-        """One change at a time: a deployment, a change of capacity, the end."""
-
-
 class Endpoints:
     """Every endpoint of this cloud."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.capture = Capture(machine)
+        """What invocations leave of themselves."""
         self._hosted: dict[str, Hosted] = {}
         self._draining: list[Fleet] = []
         self._working: Counter[str] = Counter()
@@ -95,7 +81,7 @@ class Endpoints:
 
     def restore(self) -> None:
         """After a restart of the local cloud: everything that was in service comes back."""
-        for document in self._context.store.find(KIND):
+        for document in self.machine.store.find(KIND):
             name = document["EndpointName"]
             match EndpointStatus(document["EndpointStatus"]):
                 case EndpointStatus.DELETING:
@@ -152,7 +138,7 @@ class Endpoints:
                 if self._closing.is_set():
                     return
                 logger.exception("endpoint %s", name)
-                Record(self._context, name).failed(f"InternalServerError: {type(error).__name__}: {error}")
+                Record(self.machine, name).failed(f"InternalServerError: {type(error).__name__}: {error}")
             finally:
                 self._worked(name)
 
@@ -169,12 +155,12 @@ class Endpoints:
         with self._changed:
             if self._closing.is_set():
                 raise Interrupted
-            return self._hosted.setdefault(name, Hosted(self._context, name))
+            return self._hosted.setdefault(name, Hosted(self.machine, name))
 
     def _deploy(self, name: str) -> None:
         hosted = self._of(name)
         with hosted.changing:
-            document = self._context.store.get(KIND, name)
+            document = self.machine.store.get(KIND, name)
             if document is None or "_Pending" not in document:
                 return
             pending = document["_Pending"]
@@ -196,10 +182,10 @@ class Endpoints:
 
     def _planned(self, hosted: Hosted, pending: Document) -> tuple[Fleet, rollout.Plan]:
         """Raises ApiError where the configuration, or a model of it, is not there."""
-        config = configs.describe(self._context, {"EndpointConfigName": pending["EndpointConfigName"]})
+        config = ENDPOINT_CONFIG.find(self.machine, pending["EndpointConfigName"])
         if hosted.fleet is not None and pending.get("Retain") is not None:
             config = retaining(config, hosted.fleet.config, pending["Retain"])
-        blueprint = Blueprint.of(self._context, uuid.uuid4().hex[:12], config)
+        blueprint = Blueprint.of(self.machine, uuid.uuid4().hex[:12], config)
         green = self._fleet(hosted, blueprint)
         policy = pending.get("DeploymentConfig") if hosted.fleet is not None else None
         return green, rollout.plan(policy, [variant.desired for variant in green.variants])
@@ -208,20 +194,12 @@ class Endpoints:
         def given_up(reason: str) -> None:
             self._given_up(hosted, blueprint.identity, reason)
 
-        return Fleet(self._context, hosted.name, blueprint, self._closing, given_up)
+        return Fleet(self.machine, hosted.name, blueprint, self._closing, given_up)
 
     def _run(self, hosted: Hosted, plan: rollout.Plan, green: Fleet) -> None:
         """Raises what a Deployment raises, with nothing left of a green fleet that does not serve."""
-        deployment = Deployment(
-            self._context,
-            hosted.traffic,
-            hosted.record,
-            plan,
-            green,
-            hosted.fleet,
-            self._closing,
-            lambda: self._rerouted(hosted),
-        )
+        change = Change(green, hosted.fleet, hosted.traffic, hosted.record)
+        deployment = Deployment(self.machine, change, plan, self._closing, lambda: self._rerouted(hosted))
         with self._changed:
             hosted.deployment = deployment
             if self._closing.is_set():
@@ -273,7 +251,7 @@ class Endpoints:
                 hosted.queue.stop()
                 hosted.queue = None
             elif config is not None:
-                hosted.queue = hosted.queue or AsyncQueue(self._context, hosted.name, hosted.traffic)
+                hosted.queue = hosted.queue or AsyncQueue(self.machine, hosted.name, hosted.traffic)
                 hosted.queue.serve(config, sum(v.count for each in hosted.traffic.fleets for v in each.variants))
             self._changed.notify_all()
 
@@ -299,7 +277,7 @@ class Endpoints:
     def _rescale(self, name: str) -> None:
         hosted = self._of(name)
         with hosted.changing:
-            document, fleet = self._context.store.get(KIND, name), hosted.fleet
+            document, fleet = self.machine.store.get(KIND, name), hosted.fleet
             if document is None or fleet is None or "_Scaling" not in document:
                 return
             before = {variant.name: variant.desired for variant in fleet.variants}
@@ -344,13 +322,13 @@ class Endpoints:
             hosted.traffic.share()
             if queue is not None:
                 queue.stop()
-            AsyncQueue.forget(self._context, name)
+            AsyncQueue.forget(self.machine, name)
             if hosted.fleet is not None:
                 self._drains(hosted.fleet)
                 self._end(hosted.fleet)
         if self._closing.is_set():
             raise Interrupted
-        shutil.rmtree(self._context.settings.endpoints_dir / name, ignore_errors=True)
+        shutil.rmtree(self.machine.settings.endpoints_dir / name, ignore_errors=True)
         hosted.record.deleted()
 
     def _drains(self, fleet: Fleet) -> None:

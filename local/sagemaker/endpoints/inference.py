@@ -19,7 +19,7 @@ from local.sagemaker.endpoints.headers import ATTRIBUTES, PREFIX
 from local.sagemaker.endpoints.instance import Ask, Unanswered
 from local.sagemaker.endpoints.traffic import Route
 from local.sagemaker.machine import storage
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.metrics import Metrics
 from local.sagemaker.wire.errors import ApiError, StorageError, WorkFailed
 from local.store import now
@@ -48,12 +48,12 @@ class Failed(Exception):
 class Inference:
     """To be run once; again after a crash, which writes the same objects again."""
 
-    def __init__(self, context: Context, endpoint: str, request: Document, config: Document) -> None:
-        self._context = context
+    def __init__(self, machine: Machine, endpoint: str, request: Document, config: Document) -> None:
+        self._machine = machine
         self._endpoint = endpoint
         self._request = request
         self._output: Document = config["OutputConfig"]
-        self._metrics = Metrics(context.meter, endpoint)
+        self._metrics = Metrics(machine.meter, endpoint)
 
     def run(self, place: Place, stopping: threading.Event) -> bool:
         """Answers whether it is done: what a stop of the cloud interrupts is not."""
@@ -84,7 +84,7 @@ class Inference:
             if "OutputLocation" in self._request:
                 self._store(self._request["OutputLocation"], sink, kind)
             told = self._carried(_SUCCESS, sink)
-        region = self._context.settings.region
+        region = self._machine.settings.region
         self._notify("SuccessTopic", messages.succeeded(region, self._endpoint, self._request, kind, told))
 
     def _check_age(self) -> None:
@@ -95,19 +95,19 @@ class Inference:
 
     def _fetch(self, body: IO[bytes]) -> str:
         request = self._request
-        found: dict[str, Any] = {}
+        stored: dict[str, Any] = {}
         if "InputLocation" not in request:
             body.write(base64.b64decode(request["_Body"]))
         else:
             try:
                 bucket, key = storage.split(request["InputLocation"])
-                found = self._context.s3.get_object(Bucket=bucket, Key=key)
-                while chunk := found["Body"].read(_CHUNK):
+                stored = self._machine.s3.get_object(Bucket=bucket, Key=key)
+                while chunk := stored["Body"].read(_CHUNK):
                     body.write(chunk)
             except (StorageError, ClientError, BotoCoreError) as error:
                 raise Failed(f"ClientError: Unable to read the input {request['InputLocation']}: {error}") from error
         body.seek(0)
-        return str(request.get("ContentType") or found.get("ContentType") or "application/octet-stream")
+        return str(request.get("ContentType") or stored.get("ContentType") or "application/octet-stream")
 
     def _ask(self, route: Route, content_type: str, body: IO[bytes], sink: IO[bytes]) -> Any:
         request = self._request
@@ -149,9 +149,9 @@ class Inference:
         content.seek(0)
         if small:
             # One request; upload_fileobj starts threads for it.
-            self._context.s3.put_object(Bucket=bucket, Key=key, Body=content.read(), ContentType=content_type)
+            self._machine.s3.put_object(Bucket=bucket, Key=key, Body=content.read(), ContentType=content_type)
         else:
-            self._context.s3.upload_fileobj(content, bucket, key, ExtraArgs={"ContentType": content_type})
+            self._machine.s3.upload_fileobj(content, bucket, key, ExtraArgs={"ContentType": content_type})
 
     def _fail(self, error: Exception) -> None:
         reason, body = _said(error)
@@ -166,7 +166,7 @@ class Inference:
                 except Failed as failure:
                     logger.warning("%s", failure.reason)
         told = body if _ERROR in self._included else None
-        region = self._context.settings.region
+        region = self._machine.settings.region
         self._notify("ErrorTopic", messages.failed(region, self._endpoint, request, reason, told))
 
     @property
@@ -186,7 +186,7 @@ class Inference:
         if arn is None:
             return
         try:
-            self._context.cloud.client("sns").publish(TopicArn=arn, Message=json.dumps(message))
+            self._machine.cloud.client("sns").publish(TopicArn=arn, Message=json.dumps(message))
         except (ClientError, BotoCoreError) as error:
             # As on AWS the result stands in S3 whether or not its message can be delivered.
             logger.warning("the message of inference %s was not taken by %s: %s", message["inferenceId"], arn, error)

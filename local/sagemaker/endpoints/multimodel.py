@@ -13,7 +13,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from local.sagemaker.machine import storage
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.processes import environment
 from local.sagemaker.resources.models import Served
 from local.sagemaker.serving.image import fetch_archive
@@ -31,8 +31,8 @@ class ModelNotThere(WorkFailed):
 class ManyModels:
     """The models of one container process. Thread-safe; loads one at a time."""
 
-    def __init__(self, context: Context, served: Served, folder: Path) -> None:
-        self._context = context
+    def __init__(self, machine: Machine, served: Served, folder: Path) -> None:
+        self._machine = machine
         self._served = served
         self._folder = folder
         self._lock = threading.Lock()
@@ -57,7 +57,7 @@ class ManyModels:
         if not self._served.cached:
             self._unload(server, name, deadline)
         self._fetch(name, target)
-        url = f"{environment.seen(self._context, self._folder)}/models/{name}/model"
+        url = f"{environment.seen(self._machine, self._folder)}/models/{name}/model"
         content = json.dumps({"model_name": name, "url": url}).encode()
         headers = {**_JSON, "X-Amzn-SageMaker-Target-Model": target}
         while True:
@@ -83,7 +83,7 @@ class ManyModels:
         shutil.rmtree(aside, ignore_errors=True)
         location = storage.joined(self._served.data or "", target)
         try:
-            fetch_archive(self._context, location, aside / "model", aside.with_suffix(".tar.gz"))
+            fetch_archive(self._machine, location, aside / "model", aside.with_suffix(".tar.gz"))
         except WorkFailed as error:
             shutil.rmtree(aside, ignore_errors=True)
             raise _not_there(location) if isinstance(error.__cause__, StorageError) else error from error

@@ -7,8 +7,8 @@ from local.documents import Document
 from local.sagemaker.endpoints import description
 from local.sagemaker.endpoints.fleet import Fleet
 from local.sagemaker.endpoints.state import KIND, EndpointStatus, tell, tell_deleted, tell_stage
-from local.sagemaker.jobs.runner import shortened
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
+from local.sagemaker.wire.reasons import shortened
 from local.store import now
 
 _IN_PROGRESS = ("PendingDeploymentSummary", "_Pending", "_Scaling")
@@ -17,8 +17,8 @@ _IN_PROGRESS = ("PendingDeploymentSummary", "_Pending", "_Scaling")
 class Record:
     """Of one endpoint."""
 
-    def __init__(self, context: Context, name: str) -> None:
-        self._context = context
+    def __init__(self, machine: Machine, name: str) -> None:
+        self._machine = machine
         self._name = name
 
     def pending(self, green: Fleet, started: float, status: Document) -> None:
@@ -26,7 +26,7 @@ class Record:
 
         def change(document: Document) -> None:
             document["PendingDeploymentSummary"] = description.pending(green, started, status)
-            tell_stage(self._context, document)
+            tell_stage(self._machine, document)
 
         self._change(change)
 
@@ -62,7 +62,7 @@ class Record:
         def change(document: Document) -> None:
             document["FailureReason"] = shortened(reason)
             document["EndpointStatus"] = EndpointStatus.ROLLING_BACK.value
-            tell(self._context, document)
+            tell(self._machine, document)
 
         self._change(change)
 
@@ -74,12 +74,12 @@ class Record:
         self._change(change)
 
     def deleted(self) -> None:
-        store = self._context.store
+        store = self._machine.store
         with store.transaction():
             document = store.get(KIND, self._name)
             if document is not None and store.delete(KIND, self._name):
                 document["LastModifiedTime"] = now()
-                tell_deleted(self._context, document)
+                tell_deleted(self._machine, document)
 
     def _rest(self, document: Document, status: EndpointStatus) -> None:
         """No more is going on."""
@@ -87,14 +87,14 @@ class Record:
             document.pop(member, None)
         document["EndpointStatus"] = status.value
         document["LastModifiedTime"] = now()
-        tell(self._context, document)
+        tell(self._machine, document)
 
     def _change(self, change: Callable[[Document], Any]) -> None:
         def recorded(document: Document) -> None:
             document["LastModifiedTime"] = now()
             change(document)
 
-        self._context.store.change(KIND, self._name, recorded)
+        self._machine.store.change(KIND, self._name, recorded)
 
 
 def _show(document: Document, fleet: Fleet) -> None:

@@ -69,14 +69,14 @@ def plan(config: Mapping[str, Any] | None, counts: Sequence[int]) -> Plan:
 
     Raises ValidationException for a policy that AWS would not take.
     """
-    given = config or {}
-    rolling = given.get("RollingUpdatePolicy")
-    if rolling is not None and "BlueGreenUpdatePolicy" in given:
+    policies = config or {}
+    rolling = policies.get("RollingUpdatePolicy")
+    if rolling is not None and "BlueGreenUpdatePolicy" in policies:
         raise ValidationException("A DeploymentConfig has either a BlueGreenUpdatePolicy or a RollingUpdatePolicy.")
-    alarms = tuple(alarm["AlarmName"] for alarm in given.get("AutoRollbackConfiguration", {}).get("Alarms", ()))
+    alarms = tuple(alarm["AlarmName"] for alarm in policies.get("AutoRollbackConfiguration", {}).get("Alarms", ()))
     if rolling is not None:
         return _rolling(rolling, counts, alarms)
-    return _blue_green(given.get("BlueGreenUpdatePolicy") or _ALL_AT_ONCE["BlueGreenUpdatePolicy"], counts, alarms)
+    return _blue_green(policies.get("BlueGreenUpdatePolicy") or _ALL_AT_ONCE["BlueGreenUpdatePolicy"], counts, alarms)
 
 
 def instances(capacity: Fraction, count: int) -> int:

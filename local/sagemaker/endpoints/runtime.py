@@ -9,11 +9,12 @@ from typing import Any
 
 from local.documents import Document
 from local.sagemaker.endpoints.headers import ATTRIBUTES, NEW_SESSION, PREFIX, SESSION, TARGET_MODEL, Headers
-from local.sagemaker.endpoints.hosting import Hosted
+from local.sagemaker.endpoints.hosted import Hosted
+from local.sagemaker.endpoints.hosting import Endpoints
 from local.sagemaker.endpoints.instance import Ask
 from local.sagemaker.endpoints.state import KIND
 from local.sagemaker.endpoints.traffic import Route, UnknownVariant
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.wire import shapes
 from local.sagemaker.wire.errors import (
     EndpointValidationError,
@@ -73,34 +74,34 @@ def check_body(body: bytes) -> None:
         )
 
 
-def live(context: Context, name: str, seconds: float) -> Hosted:
+def live(endpoints: Endpoints, name: str, seconds: float) -> Hosted:
     """Raises EndpointValidationError where nothing serves the endpoint."""
-    hosted = context.endpoints.live(name, seconds)
+    hosted = endpoints.live(name, seconds)
     if hosted is None:
-        raise not_in_service(context, described(context, name))
+        raise not_in_service(endpoints.machine, described(endpoints.machine, name))
     return hosted
 
 
-def described(context: Context, name: str) -> Document:
-    document = context.store.get(KIND, name)
+def described(machine: Machine, name: str) -> Document:
+    document = machine.store.get(KIND, name)
     if document is None:
-        raise EndpointValidationError(f"Endpoint {name} of account {context.settings.account} not found.")
+        raise EndpointValidationError(f"Endpoint {name} of account {machine.settings.account} not found.")
     return document
 
 
-def not_in_service(context: Context, document: Document) -> EndpointValidationError:
+def not_in_service(machine: Machine, document: Document) -> EndpointValidationError:
     return EndpointValidationError(
-        f"Endpoint {document['EndpointName']} of account {context.settings.account} is not in service: its status is "
+        f"Endpoint {document['EndpointName']} of account {machine.settings.account} is not in service: its status is "
         f"{document['EndpointStatus']}."
     )
 
 
-def synchronous(context: Context, hosted: Hosted) -> None:
+def synchronous(machine: Machine, hosted: Hosted) -> None:
     """Raises EndpointValidationError for an asynchronous endpoint."""
     fleets = hosted.traffic.fleets
     if fleets and fleets[-1].asynchronous is not None:
         raise EndpointValidationError(
-            f"Endpoint {hosted.name} of account {context.settings.account} is asynchronous: use InvokeEndpointAsync."
+            f"Endpoint {hosted.name} of account {machine.settings.account} is asynchronous: use InvokeEndpointAsync."
         )
 
 

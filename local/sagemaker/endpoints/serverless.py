@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from local.sagemaker.endpoints.clock import Clock
 from local.sagemaker.endpoints.instance import Instance
 from local.sagemaker.endpoints.variant import DRAIN_SECONDS, Variant
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.wire.errors import Throttled, WorkFailed
 
 
 class OnDemand:
     """At most MaxConcurrency requests at a time; no instance while idle, unless concurrency is provisioned."""
 
-    def __init__(self, context: Context, variant: Variant, closing: threading.Event) -> None:
+    def __init__(self, machine: Machine, variant: Variant, closing: threading.Event) -> None:
         config = variant.serverless or {}
         self._variant = variant
         self._most: int = config.get("MaxConcurrency", 1)
         self._kept = "ProvisionedConcurrency" in config
-        self._idle_seconds = context.settings.hosting.serverless_idle_seconds
-        self._clock = Clock(context.settings.hosting.pace)
+        self._idle_seconds = machine.settings.hosting.serverless_idle_seconds
+        self._clock = Clock(machine.settings.hosting.pace)
         self._closing = closing
         # Held while the instance is started or stopped.
         self._instance = threading.Lock()
@@ -50,9 +50,9 @@ class OnDemand:
             raise
 
     def _reserve(self) -> Instance | None:
-        found = self._variant.reserve()
-        if found is not None:
-            return found
+        instance = self._variant.reserve()
+        if instance is not None:
+            return instance
         with self._instance:
             if self._ended.is_set() or self._closing.is_set():
                 raise WorkFailed("the endpoint is being stopped")

@@ -8,8 +8,9 @@ from typing import Any
 
 from local.documents import Document
 from local.sagemaker.machine import events
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import tags
+from local.sagemaker.resources.resource import Resource
 
 KIND = "endpoint"
 DEPLOYMENT = "SageMaker Endpoint Deployment State Change"
@@ -35,23 +36,23 @@ BUSY = frozenset(
 )
 
 
-def tell(context: Context, document: Document) -> None:
+def tell(machine: Machine, document: Document) -> None:
     """The status has changed; call inside the transaction of the change."""
-    _tell(context, document, EndpointStatus(document["EndpointStatus"]).in_events)
+    _tell(machine, document, EndpointStatus(document["EndpointStatus"]).in_events)
 
 
-def tell_deleted(context: Context, document: Document) -> None:
+def tell_deleted(machine: Machine, document: Document) -> None:
     """The endpoint is gone and its name is free; call inside the transaction of that.
 
     Only events know this status: DescribeEndpoint has no endpoint to tell it of, and its enum no such member. Not seen
     in a recorded event: a handler of these events that Amazon has published expects DELETING and DELETED.
     """
-    _tell(context, document, "DELETED")
+    _tell(machine, document, "DELETED")
 
 
-def tell_stage(context: Context, document: Document) -> None:
+def tell_stage(machine: Machine, document: Document) -> None:
     """A deployment or a change of capacity has come to its next stage; call inside the transaction of that."""
-    detail = _detail(context, document, EndpointStatus(document["EndpointStatus"]).in_events, _STAGE)
+    detail = _detail(machine, document, EndpointStatus(document["EndpointStatus"]).in_events, _STAGE)
     pending = document.get("PendingDeploymentSummary")
     if pending is not None:
         detail["PendingDeploymentSummary"] = {
@@ -59,7 +60,7 @@ def tell_stage(context: Context, document: Document) -> None:
             "StartTime": events.milliseconds(pending["StartTime"]),
             "ProductionVariants": _variants(pending["ProductionVariants"], _STAGE),
         }
-    context.outbox.add(DEPLOYMENT, detail, [document["EndpointArn"]])
+    machine.outbox.add(DEPLOYMENT, detail, [document["EndpointArn"]])
 
 
 _STATE = ("VariantName", "DesiredWeight", "DesiredInstanceCount")
@@ -68,11 +69,11 @@ _STAGE = (
 )  # fmt: skip
 
 
-def _tell(context: Context, document: Document, status: str) -> None:
-    context.outbox.add(events.ENDPOINT, _detail(context, document, status, _STATE), [document["EndpointArn"]])
+def _tell(machine: Machine, document: Document, status: str) -> None:
+    machine.outbox.add(events.ENDPOINT, _detail(machine, document, status, _STATE), [document["EndpointArn"]])
 
 
-def _detail(context: Context, document: Document, status: str, members: tuple[str, ...]) -> Document:
+def _detail(machine: Machine, document: Document, status: str, members: tuple[str, ...]) -> Document:
     detail: Document = {
         "EndpointName": document["EndpointName"],
         "EndpointArn": document["EndpointArn"],
@@ -81,16 +82,11 @@ def _detail(context: Context, document: Document, status: str, members: tuple[st
         "EndpointStatus": status,
         "CreationTime": events.milliseconds(document["CreationTime"]),
         "LastModifiedTime": events.milliseconds(document["LastModifiedTime"]),
-        "Tags": tagged(context, document["EndpointArn"]),
+        "Tags": tags.in_event(machine, document["EndpointArn"]),
     }
     if "FailureReason" in document:
         detail["FailureReason"] = document["FailureReason"]
     return detail
-
-
-def tagged(context: Context, arn: str) -> dict[str, str]:
-    """As events carry tags."""
-    return {tag["Key"]: tag["Value"] for tag in tags.list_tags(context, {"ResourceArn": arn})["Tags"]}
 
 
 def _variants(summaries: list[Document], members: tuple[str, ...]) -> list[Document]:
@@ -101,3 +97,13 @@ def _in_event(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     return [{**status, "StartTime": events.milliseconds(status["StartTime"])} for status in value]
+
+
+ENDPOINT = Resource(
+    KIND,
+    "Endpoint",
+    'Cannot create already existing endpoint "{arn}".',
+    'Could not find endpoint "{arn}".',
+    status="EndpointStatus",
+    tell=tell,
+)

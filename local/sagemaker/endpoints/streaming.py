@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from local.sagemaker.endpoints import failures, runtime
 from local.sagemaker.endpoints.headers import Headers
+from local.sagemaker.endpoints.hosting import Endpoints
 from local.sagemaker.endpoints.instance import Reply, Unanswered
 from local.sagemaker.endpoints.invoke import fields, sessions, unloaded
-from local.sagemaker.machine.machine import Context
 from local.sagemaker.machine.metrics import Metrics
 from local.sagemaker.wire.errors import WorkFailed
 
@@ -53,14 +53,14 @@ class Parts:
             self._done(self._status)
 
 
-def invoke_stream(context: Context, name: str, headers: Headers, body: bytes) -> tuple[int, dict[str, str], Parts]:
+def invoke_stream(endpoints: Endpoints, name: str, headers: Headers, body: bytes) -> tuple[int, dict[str, str], Parts]:
     """Answers once the container has begun to. Raises what `invoke.invoke` raises."""
     members = runtime.check("InvokeEndpointWithResponseStream", name, headers)
     runtime.check_body(body)
-    hosting = context.settings.hosting
-    hosted = runtime.live(context, name, hosting.invocation_seconds)
-    runtime.synchronous(context, hosted)
-    metrics = Metrics(context.meter, name)
+    machine, hosting = endpoints.machine, endpoints.machine.settings.hosting
+    hosted = runtime.live(endpoints, name, hosting.invocation_seconds)
+    runtime.synchronous(machine, hosted)
+    metrics = Metrics(machine.meter, name)
     route = runtime.route_for(hosted, members)
     begun = time.perf_counter()
 
@@ -73,13 +73,13 @@ def invoke_stream(context: Context, name: str, headers: Headers, body: bytes) ->
         reply = route.instance.ask(runtime.ask(headers, members, body, hosting.invocation_seconds))
         if not reply.ok:
             try:
-                raise failures.model_error(context, name, reply.status, reply.hostname, failures.said(reply))
+                raise failures.model_error(machine, name, reply.status, reply.hostname, failures.said(reply))
             finally:
                 reply.close()
     except Unanswered as error:
         done(0)
         status, message = failures.reason(error)
-        raise failures.model_error(context, name, status, error.hostname, message) from error
+        raise failures.model_error(machine, name, status, error.hostname, message) from error
     except WorkFailed as error:
         done(400)
         raise unloaded(error) from error

@@ -55,9 +55,9 @@ class Traffic:
             raise UnknownVariant(target)
         while shares:
             fleet = choose(random.random(), [(each, float(share)) for each, share in shares])
-            found = self._in(fleet, target, instance)
-            if found is not None:
-                return found
+            route = self._in(fleet, target, instance)
+            if route is not None:
+                return route
             shares = [(each, share) for each, share in shares if each is not fleet]
         return None
 

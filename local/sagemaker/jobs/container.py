@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from local.sagemaker.jobs.runner import Job
+from local.sagemaker.jobs.job import Job
 from local.sagemaker.jobs.volume import Volume
 from local.sagemaker.machine.logs import LogStream
-from local.sagemaker.machine.machine import Context
-from local.sagemaker.machine.processes.process import Command, ContainerProcess
+from local.sagemaker.machine.processes.command import Command
+from local.sagemaker.machine.processes.process import ContainerProcess
 
 _MAX_MESSAGE = 4096
 
@@ -49,19 +49,19 @@ class Ending:
         return self.cause is Cause.ITSELF and self.code == 0
 
 
-def run(context: Context, job: Job, runs: Sequence[Run], max_seconds: float) -> Ending:
+def run(job: Job, runs: Sequence[Run], max_seconds: float) -> Ending:
     """All of them at once. The first that fails, like a stop, ends the others."""
     if job.stop_asked.is_set():
         return Ending(Cause.STOPPED, 0, 0)
     processes: list[ContainerProcess] = []
     try:
-        for one in runs:
+        for run in runs:
             processes.append(
-                ContainerProcess(context.boundary, one.command, one.log, one.on_line, on_exit=job.wake.set)
+                ContainerProcess(job.machine.boundary, run.command, run.log, run.on_line, on_exit=job.wake.set)
             )
         cause, index = _watch(job, processes, runs, time.monotonic() + max_seconds)
     finally:
-        _stop(processes, runs, context.settings.grace_seconds)
+        _stop(processes, runs, job.machine.settings.grace_seconds)
     code = processes[index].code if cause is Cause.ITSELF else 0
     return Ending(cause, 137 if code is None else code, index)
 
@@ -82,10 +82,10 @@ def _watch(job: Job, processes: Sequence[ContainerProcess], runs: Sequence[Run],
         if time.monotonic() >= deadline:
             return Cause.OVERRAN, 0
         if time.monotonic() >= look_again:
-            full = [n for n, one in enumerate(runs) if one.volume.is_overfull()]
+            full = [n for n, run in enumerate(runs) if run.volume.is_overfull()]
             if full:
                 return Cause.OVERFULL, full[0]
-            look_again = time.monotonic() + max(one.volume.pause for one in runs)
+            look_again = time.monotonic() + max(run.volume.pause for run in runs)
         job.wake.wait(max(0.0, min(deadline, look_again) - time.monotonic()))
 
 
@@ -97,9 +97,9 @@ def _stop(processes: Sequence[ContainerProcess], runs: Sequence[Run], grace_seco
     for process in processes:
         process.exited.wait(max(0.0, until - time.monotonic()))
     # Fewer processes than runs: starting one of them failed.
-    for process, one in zip(processes, runs, strict=False):
+    for process, run in zip(processes, runs, strict=False):
         if not process.exited.is_set():
-            one.log.write(f"[local] killed: it did not end within {grace_seconds:g} s of SIGTERM (AWS waits 120 s)")
+            run.log.write(f"[local] killed: it did not end within {grace_seconds:g} s of SIGTERM (AWS waits 120 s)")
             process.kill()
 
 

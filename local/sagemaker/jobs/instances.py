@@ -5,9 +5,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.sagemaker.jobs.runner import Job
+from local.sagemaker.jobs.job import Job
 from local.sagemaker.machine.logs import LogStream
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.store import now
 
 
@@ -51,23 +51,21 @@ class Cluster:
 
     def of_group(self, group: Group) -> list[str]:
         before = self.groups.index(group)
-        start = sum(one.count for one in self.groups[:before])
+        start = sum(earlier.count for earlier in self.groups[:before])
         return list(self.hosts)[start : start + group.count]
 
 
 @contextmanager
-def prepared(
-    context: Context, job: Job, log_group: str, groups: Sequence[Group], folders: Iterable[str]
-) -> Iterator[list[Instance]]:
+def prepared(job: Job, log_group: str, groups: Sequence[Group], folders: Iterable[str]) -> Iterator[list[Instance]]:
     """The job's instances with these folders under /opt/ml; their logs are at CloudWatch when this is left."""
-    cluster = Cluster(_hosts(context, sum(group.count for group in groups)), groups)
+    cluster = Cluster(_hosts(job.machine, sum(group.count for group in groups)), groups)
     made: list[Instance] = []
     started = int(now())
     with ExitStack() as stack:
         for group in groups:
             for _ in range(group.count):
                 name = f"algo-{len(made) + 1}"
-                log = context.shipper.open(log_group, f"{job.name}/{name}-{started}", job.folder / f"{name}.log")
+                log = job.machine.shipper.open(log_group, f"{job.name}/{name}-{started}", job.folder / f"{name}.log")
                 stack.callback(log.close)
                 instance = Instance(len(made), group, cluster, job.folder / name, log)
                 for folder in folders:
@@ -76,10 +74,10 @@ def prepared(
         yield made
 
 
-def _hosts(context: Context, count: int) -> dict[str, str]:
+def _hosts(machine: Machine, count: int) -> dict[str, str]:
     """Names that resolve: `algo-n` where a container has an /etc/hosts of its own."""
     addresses = [f"127.0.{number // 256}.{number % 256}" for number in range(1, count + 1)]
-    if context.boundary.names_hosts:
+    if machine.boundary.names_hosts:
         return {f"algo-{number}": address for number, address in enumerate(addresses, start=1)}
     if count == 1:
         return {"localhost": addresses[0]}

@@ -12,13 +12,15 @@ from local.sagemaker.jobs import container, inputs, instances
 from local.sagemaker.jobs.container import Cause, Ending
 from local.sagemaker.jobs.inputs import Share
 from local.sagemaker.jobs.instances import Group, Instance
-from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status, shortened
+from local.sagemaker.jobs.job import Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.uploads import Synced, Uploads
 from local.sagemaker.jobs.volume import Volume
 from local.sagemaker.machine import events, storage
 from local.sagemaker.machine.environments import Environment
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.processes import environment
+from local.sagemaker.machine.processes.command import Program
+from local.sagemaker.wire.reasons import shortened
 from local.store import now
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
@@ -33,8 +35,8 @@ _CONFIGURATION = (
 # What is refused. An input or output that is AppManaged is left to the program, as AWS leaves it.
 
 
-def _check(context: Context, request: Document) -> None:
-    del context
+def _check(machine: Machine, request: Document) -> None:
+    del machine
     if "InstancePreferences" in request["ProcessingResources"]["ClusterConfig"]:
         raise inputs.refuse("ClusterConfig.InstancePreferences")
     for entry in request.get("ProcessingInputs", []):
@@ -62,39 +64,40 @@ def _check_input(entry: Document, where: str) -> None:
 # The work, in the job's thread.
 
 
-def _work(context: Context, job: Job) -> Outcome:
-    document = context.jobs.describe(KIND, job.name)
+def _work(job: Job) -> Outcome:
+    machine, document = job.machine, job.document()
     resources = document["ProcessingResources"]["ClusterConfig"]
     group = Group("", resources.get("InstanceType", "local"), resources.get("InstanceCount", 1))
-    with instances.prepared(context, job, LOG_GROUP, [group], _FOLDERS) as cluster:
-        if _isolated(document) and (len(cluster) > 1 or not (context.boundary.network or context.boundary.docker)):
+    with instances.prepared(job, LOG_GROUP, [group], _FOLDERS) as cluster:
+        if _isolated(document) and (len(cluster) > 1 or not (machine.boundary.network or machine.boundary.docker)):
             cluster[0].log.write("[local] EnableNetworkIsolation is not enforced (one instance and namespaces needed)")
-        return _steps(context, job, document, cluster)
+        return _steps(job, document, cluster)
 
 
 def _isolated(document: Document) -> bool:
     return bool(document.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
 
 
-def _steps(context: Context, job: Job, document: Document, cluster: Sequence[Instance]) -> Outcome:
+def _steps(job: Job, document: Document, cluster: Sequence[Instance]) -> Outcome:
+    machine = job.machine
     for instance in cluster:
-        _lay_out(context, document, instance)
+        _lay_out(machine, document, instance)
     log = cluster[0].log
-    built = context.environments.ensure(document["AppSpecification"]["ImageUri"], progress=log.write)
-    runs = [_run_of(context, document, built, instance, len(cluster)) for instance in cluster]
+    built = machine.environments.ensure(document["AppSpecification"]["ImageUri"], progress=log.write)
+    runs = [_run_of(machine, document, built, instance, len(cluster)) for instance in cluster]
     started, seconds = now(), _max_seconds(document)
-    context.jobs.change(KIND, job.name, lambda d: d.update({"ProcessingStartTime": started}))
-    with Uploads(context, job.name, log, _outputs(document, cluster, "Continuous")) as uploads:
-        ending = container.run(context, job, runs, seconds)
+    job.update({"ProcessingStartTime": started})
+    with Uploads(job, log, _outputs(document, cluster, "Continuous")) as uploads:
+        ending = container.run(job, runs, seconds)
     said = container.message(cluster[ending.index].ml / "output" / "message")
     members: Document = {"ExitMessage": shortened(said)} if said else {}
     members["ProcessingEndTime"] = now()
     outcome = _outcome(ending, said, members, cluster, runs)
     if outcome.status is Status.COMPLETED:
         uploads.finish()
-        for one in _outputs(document, cluster, "EndOfJob"):
-            storage.upload_folder(context.s3, one.folder, one.uri, context.jobs.closing)
-    elif not context.jobs.closing.is_set():
+        for output in _outputs(document, cluster, "EndOfJob"):
+            storage.upload_folder(machine.s3, output.folder, output.uri, machine.closing)
+    elif not machine.closing.is_set():
         # What a Continuous output holds was to be there whatever becomes of the job.
         uploads.finish()
     return outcome
@@ -118,7 +121,7 @@ def _outcome(
             return Outcome(Status.FAILED, container.failure_reason(ending.code, said, failed.log), members)
 
 
-def _run_of(context: Context, document: Document, built: Environment, instance: Instance, count: int) -> container.Run:
+def _run_of(machine: Machine, document: Document, built: Environment, instance: Instance, count: int) -> container.Run:
     specification = document["AppSpecification"]
     argv = [
         *specification.get("ContainerEntrypoint", ["processing"]),
@@ -129,28 +132,21 @@ def _run_of(context: Context, document: Document, built: Environment, instance: 
         "PROCESSING_JOB_NAME": document["ProcessingJobName"],
         "PROCESSING_JOB_ARN": document["ProcessingJobArn"],
     }
-    command = environment.command(
-        context,
-        built,
-        instance.folder,
-        argv,
-        variables,
-        hosts=instance.cluster.hosts,
-        network=not _isolated(document) or count > 1,
-    )
+    program = Program(argv, variables, instance.cluster.hosts, not _isolated(document) or count > 1)
+    command = environment.command(machine, built, instance.folder, program)
     size = document["ProcessingResources"]["ClusterConfig"].get("VolumeSizeInGB")
-    return container.Run(command, instance.log, Volume(context, instance.folder, size))
+    return container.Run(command, instance.log, Volume(machine, instance.folder, size))
 
 
-def _lay_out(context: Context, document: Document, instance: Instance) -> None:
+def _lay_out(machine: Machine, document: Document, instance: Instance) -> None:
     count = len(instance.cluster.hosts)
     for entry in document.get("ProcessingInputs", []):
         if not entry.get("AppManaged"):
             source = entry["S3Input"]
             folder = inputs.place(instance.ml, source["LocalPath"], entry["InputName"])
-            inputs.bring(context, source, folder, Share(instance.index, count))
-    for one in _outputs(document, [instance], "EndOfJob") + _outputs(document, [instance], "Continuous"):
-        one.folder.mkdir(parents=True, exist_ok=True)
+            inputs.bring(machine, source, folder, Share(instance.index, count))
+    for output in _outputs(document, [instance], "EndOfJob") + _outputs(document, [instance], "Continuous"):
+        output.folder.mkdir(parents=True, exist_ok=True)
     configuration = {name: document[name] for name in _CONFIGURATION if name in document}
     resources = {
         "current_host": instance.host,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from local.sagemaker.jobs.job import Job
 from local.sagemaker.machine import storage
 from local.sagemaker.machine.logs import LogStream
-from local.sagemaker.machine.machine import Context
 from local.sagemaker.wire.errors import StorageError
 
 _State = tuple[int, int]
@@ -28,14 +28,14 @@ class Uploads:
     `finish` then uploads what is left. A file that is removed stays in S3, as on AWS.
     """
 
-    def __init__(self, context: Context, job_name: str, log: LogStream, synced: Sequence[Synced]) -> None:
-        self._context = context
+    def __init__(self, job: Job, log: LogStream, synced: Sequence[Synced]) -> None:
+        self._machine = job.machine
         self._log = log
         self._synced = synced
         self._seen: dict[Path, _State] = {}
         self._uploaded: dict[Path, _State] = {}
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"uploads-{job_name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"uploads-{job.name}", daemon=True)
 
     def __enter__(self) -> "Uploads":
         if self._synced:
@@ -51,15 +51,15 @@ class Uploads:
 
     def skip_present(self) -> None:
         """What is in the folders now came from S3."""
-        for one in self._synced:
-            self._uploaded |= _states(one.folder)
+        for synced in self._synced:
+            self._uploaded |= _states(synced.folder)
 
     def finish(self) -> None:
         """Raises StorageError."""
         self._upload(settled=False)
 
     def _run(self) -> None:
-        while not self._over.wait(self._context.settings.sync_seconds):
+        while not self._over.wait(self._machine.settings.sync_seconds):
             try:
                 self._upload(settled=True)
             except StorageError as error:
@@ -67,28 +67,28 @@ class Uploads:
                 self._log.write(f"[local] {error}")
 
     def _upload(self, *, settled: bool) -> None:
-        for one in self._synced:
-            for path, state in _states(one.folder).items():
+        for synced in self._synced:
+            for path, state in _states(synced.folder).items():
                 same, self._seen[path] = self._seen.get(path) == state, state
                 if self._uploaded.get(path) == state or (settled and not same):
                     continue
-                if self._context.jobs.closing.is_set():
+                if self._machine.closing.is_set():
                     return
-                name = path.relative_to(one.folder).as_posix()
-                storage.upload_file(self._context.s3, path, storage.joined(one.uri, name))
+                name = path.relative_to(synced.folder).as_posix()
+                storage.upload_file(self._machine.s3, path, storage.joined(synced.uri, name))
                 self._uploaded[path] = state
 
 
 def _states(folder: Path) -> dict[Path, _State]:
     """Every regular file of `folder`; links count only where they stay inside (`storage.upload_folder` says why)."""
     root = folder.resolve()
-    found: dict[Path, _State] = {}
+    states: dict[Path, _State] = {}
     for path in sorted(folder.rglob("*")):
         try:
             if path.is_file() and path.resolve().is_relative_to(root):
                 state = path.stat()
-                found[path] = (state.st_mtime_ns, state.st_size)
+                states[path] = (state.st_mtime_ns, state.st_size)
         except OSError:
             # It was removed a moment ago.
             continue
-    return found
+    return states

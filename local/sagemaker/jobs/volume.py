@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 
 _LEAST_PAUSE = 0.5
 _PAUSES_PER_LOOK = 20
@@ -17,9 +17,9 @@ _GIB = 1 << 30
 
 
 class Volume:
-    def __init__(self, context: Context, folder: Path, gigabytes: int | None) -> None:
+    def __init__(self, machine: Machine, folder: Path, gigabytes: int | None) -> None:
         """`gigabytes` is the request's VolumeSizeInGB (GiB, as EBS counts); 0 or None: only the settings' cap."""
-        most = context.settings.volume_bytes
+        most = machine.settings.volume_bytes
         self.limit = min(most, gigabytes * _GIB) if gigabytes else most
         self.folder = folder
         self.pause = _LEAST_PAUSE
@@ -27,9 +27,9 @@ class Volume:
 
     def is_overfull(self) -> bool:
         began = time.monotonic()
-        found = _used(self.folder, self.limit) > self.limit
+        overfull = _used(self.folder, self.limit) > self.limit
         self.pause = max(_LEAST_PAUSE, _PAUSES_PER_LOOK * (time.monotonic() - began))
-        return found
+        return overfull
 
     @property
     def reason(self) -> str:

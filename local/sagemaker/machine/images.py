@@ -132,10 +132,10 @@ class Images:
 
     def resolve(self, uri: str) -> Image:
         """Raises ImageError, naming what to add, for an image nothing here stands for, and for a map that is wrong."""
-        found = self._of_map(uri) or self._of_catalogue(uri) or self._of_frameworks(uri, uri)
-        if found is None:
+        image = self._of_map(uri) or self._of_catalogue(uri) or self._of_frameworks(uri, uri)
+        if image is None:
             raise ImageError(self._unknown(uri))
-        return found
+        return image
 
     def _of_catalogue(self, uri: str) -> Image | None:
         folder = self._own.get(parse(uri)[0])
@@ -176,10 +176,10 @@ class Images:
     def _mapped(self, uri: str, where: str, entry: _Entry) -> Image:
         base = self._map.parent if self._map is not None else Path()
         if entry.framework is not None:
-            found = self._of_frameworks(uri, entry.framework)
-            if found is None:
+            image = self._of_frameworks(uri, entry.framework)
+            if image is None:
                 raise ImageError(f"{where}.framework: expected one of {self._known()}, found {entry.framework!r}")
-            return replace(found, uri=uri)
+            return replace(image, uri=uri)
         if entry.folder is not None:
             folder = base / entry.folder
             if not (folder / "bin").is_dir():

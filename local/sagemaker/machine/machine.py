@@ -1,28 +1,23 @@
-"""What every operation and every piece of running work is given."""
+"""The ground under everything that runs: settings and store, what goes out, and how a process is started."""
 
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.sagemaker.machine.environments import Environments
 from local.sagemaker.machine.events import Outbox
 from local.sagemaker.machine.logs import Shipper
+from local.sagemaker.machine.metrics import Meter
 from local.sagemaker.machine.processes.isolation import Boundary
 from local.sagemaker.machine.settings import Settings
 from local.sagemaker.wire.arns import Arns
 from local.store import Store
 from local.surroundings import Cloud
 
-if TYPE_CHECKING:
-    from local.sagemaker.endpoints.capture import Capture
-    from local.sagemaker.endpoints.hosting import Endpoints
-    from local.sagemaker.jobs.runner import Jobs
-    from local.sagemaker.machine.metrics import Meter
-    from local.sagemaker.pipelines.executions import Executions
 
-
-@dataclass(slots=True)
-class Context:
-    """Made once, at the start."""
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Made once, at the start. What runs on it (jobs, endpoints, executions) is not known here."""
 
     settings: Settings
     cloud: Cloud
@@ -32,12 +27,9 @@ class Context:
     shipper: Shipper
     environments: Environments
     boundary: Boundary
-    meter: "Meter"
-    # What runs. Each is given this context, so they are put in once it exists.
-    jobs: "Jobs" = field(init=False)
-    endpoints: "Endpoints" = field(init=False)
-    executions: "Executions" = field(init=False)
-    capture: "Capture" = field(init=False)
+    meter: Meter
+    closing: threading.Event = field(default_factory=threading.Event)
+    """The jobs are being stopped with the local cloud: no transfer begins, and what a container leaves is of no use."""
 
     @property
     def s3(self) -> Any:

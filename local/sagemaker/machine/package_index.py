@@ -25,7 +25,7 @@ _OF_UV = {
     "cert": ("SSL_CERT_FILE",),
 }
 """A setting of pip's -> the variable that says the same to uv, and older names of that."""
-_PLACES = (
+_SAID_TO_UV = (
     "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX", "UV_OFFLINE",
 )  # fmt: skip
 _NOTHING = Path(__file__).parent.as_uri()
@@ -34,7 +34,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Places:
     """Where settings stand: in variables, in the user's home, in the machine's own folder."""
 
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -49,50 +49,50 @@ class Machine:
         return [*map(Path, shared.split(os.pathsep)), Path(own)]
 
 
-def settings(machine: Machine | None = None) -> dict[str, str]:
+def settings(places: Places | None = None) -> dict[str, str]:
     """pip's own settings of KEYS: the files of the machine, the user and this Python, then the PIP_* variables."""
-    machine = machine or Machine()
-    found: dict[str, str] = {}
-    for file in _files(machine):
-        found |= _read(file)
+    places = places or Places()
+    values: dict[str, str] = {}
+    for file in _files(places):
+        values |= _read(file)
     for key in KEYS:
-        if value := machine.environment.get(f"PIP_{key.upper().replace('-', '_')}", "").strip():
-            found[key] = value
-    return found
+        if value := places.environment.get(f"PIP_{key.upper().replace('-', '_')}", "").strip():
+            values[key] = value
+    return values
 
 
-def for_uv(machine: Machine | None = None) -> dict[str, str]:
+def for_uv(places: Places | None = None) -> dict[str, str]:
     """The variables that tell uv the same. What uv is told by variables or files of its own stands."""
-    machine = machine or Machine()
-    environment = machine.environment
-    if environment.get("UV_CONFIG_FILE") or any(file.is_file() for file in _files_of_uv(machine)):
+    places = places or Places()
+    environment = places.environment
+    if environment.get("UV_CONFIG_FILE") or any(file.is_file() for file in _files_of_uv(places)):
         return {}
     told: dict[str, str] = {}
-    for key, value in _without_no_index(settings(machine)).items():
+    for key, value in _without_no_index(settings(places)).items():
         name, *older = _OF_UV[key]
-        if not any(environment.get(one) for one in (name, *older)) and (said := _said(key, value)):
+        if not any(environment.get(variable) for variable in (name, *older)) and (said := _said(key, value)):
             told[name] = said
     if "UV_INDEX" in told and not environment.get("UV_INDEX_STRATEGY"):
         # pip takes the best version of all its indexes; uv would stop at the first that has the name.
         told["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    if _has_torch_for_cards(machine, told):
+    if _has_torch_for_cards(places, told):
         told["UV_TORCH_BACKEND"] = "cpu"
     return told
 
 
-def _has_torch_for_cards(machine: Machine, told: Mapping[str, str]) -> bool:
+def _has_torch_for_cards(places: Places, told: Mapping[str, str]) -> bool:
     """Whether PyTorch would bring the gigabytes of CUDA, for which a job here, without a graphics card, has no use.
 
     The public index has such builds for Linux alone. A machine that takes its packages from elsewhere may have no way
     to PyTorch's own index, and whoever names a backend (UV_TORCH_BACKEND=auto) gets it.
     """
-    known = {**machine.environment, **told}
-    return sys.platform == "linux" and not any(known.get(name) for name in ("UV_TORCH_BACKEND", *_PLACES))
+    known = {**places.environment, **told}
+    return sys.platform == "linux" and not any(known.get(name) for name in ("UV_TORCH_BACKEND", *_SAID_TO_UV))
 
 
-def as_file(machine: Machine | None = None) -> str:
+def as_file(places: Places | None = None) -> str:
     """The settings as a pip.conf."""
-    lines = [f"{key} = {' '.join(value.split())}" for key, value in settings(machine).items()]
+    lines = [f"{key} = {' '.join(value.split())}" for key, value in settings(places).items()]
     return "\n".join(["[global]", *lines, ""])
 
 
@@ -101,11 +101,11 @@ def redacted(text: str) -> str:
     return _CREDENTIALS.sub("****@", text)
 
 
-def _without_no_index(found: dict[str, str]) -> dict[str, str]:
+def _without_no_index(values: dict[str, str]) -> dict[str, str]:
     """uv has no variable for `no-index`: where it holds, the one index there is has nothing."""
-    if found.pop("no-index", "").lower() not in {"1", "true", "yes", "on", "t", "y"}:
-        return found
-    return {**{key: value for key, value in found.items() if key != "extra-index-url"}, "index-url": _NOTHING}
+    if values.pop("no-index", "").lower() not in {"1", "true", "yes", "on", "t", "y"}:
+        return values
+    return {**{key: value for key, value in values.items() if key != "extra-index-url"}, "index-url": _NOTHING}
 
 
 def _said(key: str, value: str) -> str:
@@ -124,29 +124,29 @@ def _is_there(place: str) -> bool:
     return True
 
 
-def _files(machine: Machine) -> Iterator[Path]:
+def _files(places: Places) -> Iterator[Path]:
     """From the weakest to the strongest."""
-    own = machine.environment.get("PIP_CONFIG_FILE", "")
+    own = places.environment.get("PIP_CONFIG_FILE", "")
     if own == os.devnull:
         return
-    *shared, user = machine.configs
+    *shared, user = places.configs
     for folder in shared:
         yield folder / "pip" / "pip.conf"
-    yield machine.etc / "pip.conf"
+    yield places.etc / "pip.conf"
     # Another file in place of the user's own.
     if not (own and Path(own).exists()):
-        yield machine.home / ".pip" / "pip.conf"
+        yield places.home / ".pip" / "pip.conf"
         yield user / "pip" / "pip.conf"
         if sys.platform == "darwin":
-            yield machine.home / "Library" / "Application Support" / "pip" / "pip.conf"
+            yield places.home / "Library" / "Application Support" / "pip" / "pip.conf"
     yield Path(sys.prefix, "pip.conf")
     if own:
         yield Path(own)
 
 
-def _files_of_uv(machine: Machine) -> Iterator[Path]:
-    yield from (folder / "uv" / "uv.toml" for folder in machine.configs)
-    yield machine.etc / "uv" / "uv.toml"
+def _files_of_uv(places: Places) -> Iterator[Path]:
+    yield from (folder / "uv" / "uv.toml" for folder in places.configs)
+    yield places.etc / "uv" / "uv.toml"
 
 
 def _read(file: Path) -> dict[str, str]:
@@ -156,10 +156,10 @@ def _read(file: Path) -> dict[str, str]:
         parser.read(file, encoding="utf-8")
     except (OSError, UnicodeDecodeError, configparser.Error):
         return {}
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for section in filter(parser.has_section, _SECTIONS):
         for name, value in parser.items(section):
             key = name.lower().replace("_", "-").removeprefix("--")
             if key in KEYS and value.strip():
-                found[key] = value.strip()
-    return found
+                values[key] = value.strip()
+    return values

@@ -35,29 +35,13 @@ def joined(uri: str, *parts: str) -> str:
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
-def download_prefix(client: Any, uri: str, folder: Path, closing: threading.Event) -> int:
-    """Download what `uri` names into `folder`; answers how many objects.
-
-    An object of exactly that key comes as the one file it is. Otherwise everything under the folder `uri/`, and if
-    there is no such folder, everything whose key starts so. Folder markers (empty objects ending in /) are skipped.
-    Raises StorageError when nothing is there or a key would leave the folder.
-    """
-    bucket, prefix = split(uri)
-    found = targets(client, bucket, prefix, folder)
-    if not found:
-        raise StorageError(f"No S3 objects found under S3 URL {uri!r}")
-    files = {target for _, target in found}
-    for target in files:
-        if any(parent in files for parent in target.parents):
-            raise StorageError(f"under {uri!r} a key is both an object and a folder of others: {target.name!r}")
-    for target in files:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    together([partial(download, client, bucket, key, target) for key, target in found], closing)
-    return len(found)
-
-
 def targets(client: Any, bucket: str, prefix: str, folder: Path) -> list[tuple[str, Path]]:
-    """The keys that `download_prefix` fetches, each with its file."""
+    """Says what `prefix` names: keys, each with the file in `folder` that it becomes.
+
+    An object of exactly that key is the one file it is. Otherwise it is everything under the folder `prefix/`, and if
+    there is no such folder, everything whose key starts so. Folder markers (empty objects ending in /) are skipped.
+    Raises StorageError where a key would leave the folder.
+    """
     keys = [key for key in list_keys(client, bucket, prefix) if not key.endswith("/")]
     if prefix in keys:
         return [(prefix, inside(folder, PurePosixPath(prefix).name))]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.kinds import BESIDE
 from local.store import now
@@ -34,7 +34,7 @@ def _kept(name: str, value: Any) -> Any:
     if name == "TrainingJobDefinition":
         return _definition(value)
     if name == "TrainingJobDefinitions":
-        return [_definition(one) for one in value]
+        return [_definition(definition) for definition in value]
     return value
 
 
@@ -46,16 +46,16 @@ def beside(body: Mapping[str, Any]) -> Document:
     return {name: body[name] for name in BESIDE if name in body}
 
 
-def find(context: Context, pipeline: str, step: Step, cache_key: str) -> Document | None:
+def find(machine: Machine, pipeline: str, step: Step, cache_key: str) -> Document | None:
     """The last run of this step with that key that is not too old."""
     seconds = step.cache_seconds
-    found = context.store.get(KIND, _name(pipeline, step, cache_key)) if seconds is not None else None
-    return found if found is not None and seconds is not None and now() - found["EndTime"] < seconds else None
+    run = machine.store.get(KIND, _name(pipeline, step, cache_key)) if seconds is not None else None
+    return run if run is not None and seconds is not None and now() - run["EndTime"] < seconds else None
 
 
-def keep(context: Context, pipeline: str, step: Step, cache_key: str, run: Document) -> None:
+def keep(machine: Machine, pipeline: str, step: Step, cache_key: str, run: Document) -> None:
     """Call in the transaction that ends the step. `run`: ExecutionArn, EndTime, Metadata, Properties."""
-    context.store.put(KIND, _name(pipeline, step, cache_key), run)
+    machine.store.put(KIND, _name(pipeline, step, cache_key), run)
 
 
 def _name(pipeline: str, step: Step, cache_key: str) -> str:

@@ -27,12 +27,12 @@ def holds(condition: Mapping[str, Any], scope: Scope) -> bool:
     if kind == "Not":
         return not holds(condition.get("Condition") or condition["Expression"], scope)
     if kind == "Or":
-        return any(holds(one, scope) for one in condition["Conditions"])
+        return any(holds(inner, scope) for inner in condition["Conditions"])
     if kind == "And":
         return all_hold(condition["Conditions"], scope)
     if kind == "In":
         value = evaluate(condition["QueryValue"], scope)
-        return any(_equal(value, evaluate(one, scope)) for one in condition["Values"])
+        return any(_equal(value, evaluate(inner, scope)) for inner in condition["Values"])
     left, right = evaluate(condition["LeftValue"], scope), evaluate(condition["RightValue"], scope)
     if kind == "Equals":
         return _equal(left, right)
@@ -52,12 +52,12 @@ def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
     raise ExpressionError(f"{left!r} and {right!r} cannot be compared")
 
 
-def problems(found: Any) -> Iterator[str]:
+def problems(conditions: Any) -> Iterator[str]:
     """What is wrong with a list of conditions, all the way down."""
-    if not isinstance(found, list) or not found:
+    if not isinstance(conditions, list) or not conditions:
         yield "a Condition step needs Conditions"
         return
-    for condition in found:
+    for condition in conditions:
         kind = condition.get("Type") if isinstance(condition, dict) else None
         if kind not in TYPES:
             yield f"the condition type {kind!r} is not known"

@@ -57,9 +57,9 @@ class Definition:
     experiment: Mapping[str, Any]
     """PipelineExperimentConfig, with its expressions."""
 
-    def values(self, given: Mapping[str, str]) -> dict[str, Any]:
+    def values(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Parameters of one execution, typed. Raises ValidationException naming everything that is wrong."""
-        return parameters.values(self.parameters, given)
+        return parameters.values(self.parameters, texts)
 
 
 @functools.lru_cache(maxsize=64)
@@ -91,9 +91,9 @@ def _refused(problems: Sequence[str]) -> ValidationException:
     return ValidationException(f"Unable to parse pipeline definition. {'; '.join(problems)}")
 
 
-def _steps(found: Any, problems: list[str]) -> dict[str, Step]:
+def _steps(bodies: Any, problems: list[str]) -> dict[str, Step]:
     steps: dict[str, Step] = {}
-    for body, branch in _all_steps(found, None, problems):
+    for body, branch in _all_steps(bodies, None, problems):
         name, kind = body["Name"], body["Type"]
         if name in steps:
             problems.append(f"two steps are named {name}")
@@ -107,9 +107,9 @@ def _steps(found: Any, problems: list[str]) -> dict[str, Step]:
 
 
 def _all_steps(
-    found: Any, branch: tuple[str, bool] | None, problems: list[str]
+    bodies: Any, branch: tuple[str, bool] | None, problems: list[str]
 ) -> Iterator[tuple[dict[str, Any], tuple[str, bool] | None]]:
-    for body in found if isinstance(found, list) else []:
+    for body in bodies if isinstance(bodies, list) else []:
         if not isinstance(body, dict) or not isinstance(body.get("Name"), str) or not isinstance(body.get("Type"), str):
             problems.append(f"a step needs a Name and a Type: {str(body)[:100]}")
             continue
@@ -125,7 +125,7 @@ def _all_steps(
 
 def _after(body: Mapping[str, Any], branch: tuple[str, bool] | None) -> frozenset[str]:
     """Explicit dependencies, those of references, and the condition it stands in."""
-    referred = {found for path in expressions.references(_own(body)) if (found := _step_of(path))}
+    referred = {name for path in expressions.references(_own(body)) if (name := _step_of(path))}
     depends = body.get("DependsOn")
     named = [str(name).rpartition("Steps.")[2] for name in depends] if isinstance(depends, list) else []
     return frozenset({*referred, *named, *([branch[0]] if branch else [])})
@@ -180,10 +180,10 @@ def _wrong_kind(step: Step) -> Iterator[str]:
     yield from _wrong_outputs(step.body.get("OutputParameters") or [])
 
 
-def _wrong_outputs(found: Any) -> Iterator[str]:
-    for one in found if isinstance(found, list) else [None]:
-        if not isinstance(one, dict) or not isinstance(one.get("OutputName"), str):
-            yield f"an output parameter needs an OutputName: {str(one)[:100]}"
+def _wrong_outputs(outputs: Any) -> Iterator[str]:
+    for output in outputs if isinstance(outputs, list) else [None]:
+        if not isinstance(output, dict) or not isinstance(output.get("OutputName"), str):
+            yield f"an output parameter needs an OutputName: {str(output)[:100]}"
 
 
 def _wrong_policies(step: Step) -> Iterator[str]:
@@ -192,13 +192,13 @@ def _wrong_policies(step: Step) -> Iterator[str]:
     yield from retries.problems(step.body["RetryPolicies"])
 
 
-def _wrong_cache(found: Any) -> Iterator[str]:
-    if not isinstance(found, dict) or not isinstance(found.get("Enabled"), bool):
+def _wrong_cache(config: Any) -> Iterator[str]:
+    if not isinstance(config, dict) or not isinstance(config.get("Enabled"), bool):
         yield "CacheConfig needs Enabled, true or false"
         return
     try:
-        if found.get("ExpireAfter") is not None:
-            durations.seconds(str(found["ExpireAfter"]))
+        if config.get("ExpireAfter") is not None:
+            durations.seconds(str(config["ExpireAfter"]))
     except ValueError as error:
         yield f"CacheConfig: ExpireAfter {error}"
 
@@ -207,13 +207,17 @@ def _wrong_property_files(step: Step) -> Iterator[str]:
     files = step.body["PropertyFiles"]
     output_config = step.arguments.get("ProcessingOutputConfig")
     listed = output_config.get("Outputs") if isinstance(output_config, dict) else None
-    outputs = {one.get("OutputName") for one in listed if isinstance(one, dict)} if isinstance(listed, list) else None
-    for one in files if isinstance(files, list) else [None]:
+    outputs = (
+        {declared.get("OutputName") for declared in listed if isinstance(declared, dict)}
+        if isinstance(listed, list)
+        else None
+    )
+    for declared in files if isinstance(files, list) else [None]:
         members = ("PropertyFileName", "OutputName", "FilePath")
-        if not isinstance(one, dict) or not all(isinstance(one.get(member), str) for member in members):
-            yield f"a property file needs {', '.join(members)}: {str(one)[:100]}"
-        elif outputs is not None and one["OutputName"] not in outputs:
-            yield f"property file {one['PropertyFileName']}: there is no output {one['OutputName']}"
+        if not isinstance(declared, dict) or not all(isinstance(declared.get(member), str) for member in members):
+            yield f"a property file needs {', '.join(members)}: {str(declared)[:100]}"
+        elif outputs is not None and declared["OutputName"] not in outputs:
+            yield f"property file {declared['PropertyFileName']}: there is no output {declared['OutputName']}"
 
 
 def _check_references(steps: Mapping[str, Step], known: set[str], problems: list[str]) -> None:
@@ -243,7 +247,7 @@ def _wrong_reference(path: str, steps: Mapping[str, Step], known: set[str]) -> s
         return f"refers to the unknown execution variable {parts[1]}"
     if parts[0] == "Steps" and len(parts) > 3 and parts[2] == "PropertyFiles" and parts[1] in steps:
         files = steps[str(parts[1])].body.get("PropertyFiles")
-        names = [one.get("PropertyFileName") for one in files if isinstance(one, dict)] if files else []
+        names = [file.get("PropertyFileName") for file in files if isinstance(file, dict)] if files else []
         if parts[3] not in names:
             return f"refers to the unknown property file {parts[3]} of step {parts[1]}"
     return None

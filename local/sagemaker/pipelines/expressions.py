@@ -126,10 +126,10 @@ def split(path: str) -> list[str | int]:
 
 def _walk(value: Any, parts: list[str | int], path: str) -> Any:
     for part in parts:
-        found = _member(value, part)
-        if found is _NOTHING:
+        member = _member(value, part)
+        if member is _NOTHING:
             raise ExpressionError(f"{path!r}: there is no {part!r}")
-        value = found
+        value = member
     return value
 
 

@@ -14,12 +14,12 @@ SECONDS = 600.0
 """The most that AWS lets a Lambda step take."""
 
 
-def run(given: Run, seconds: float = SECONDS) -> Result:
+def run(run: Run, seconds: float = SECONDS) -> Result:
     """Raises StepFailed."""
-    function = str(given.beside()["FunctionArn"])
+    function = str(run.beside()["FunctionArn"])
     metadata: Document = {"Lambda": {"Arn": function, "OutputParameters": []}}
-    text = _Invocation(given, function).answer(seconds, metadata)
-    outputs = _outputs(given.step.body.get("OutputParameters") or [], text, function, metadata)
+    text = _Invocation(run, function).answer(seconds, metadata)
+    outputs = _outputs(run.step.body.get("OutputParameters") or [], text, function, metadata)
     metadata["Lambda"]["OutputParameters"] = listed(outputs)
     return Result({"OutputParameters": outputs}, metadata)
 
@@ -35,31 +35,31 @@ def listed(outputs: Mapping[str, Any]) -> list[Document]:
 class _Invocation:
     """In a thread of its own: a function that never answers must not hold its step."""
 
-    def __init__(self, given: Run, function: str) -> None:
-        self._client = given.context.cloud.client("lambda")
+    def __init__(self, run: Run, function: str) -> None:
+        self._client = run.reach.machine.cloud.client("lambda")
         self._function = function
-        self._payload = json.dumps(given.arguments()).encode()
+        self._payload = json.dumps(run.arguments()).encode()
         self._answer: tuple[str, bool] | ClientError | BotoCoreError | None = None
-        self._thread = threading.Thread(target=self._invoke, name=f"lambda-{given.step.name}", daemon=True)
+        self._thread = threading.Thread(target=self._invoke, name=f"lambda-{run.step.name}", daemon=True)
         self._thread.start()
 
     def _invoke(self) -> None:
         try:
-            answer = self._client.invoke(FunctionName=self._function, Payload=self._payload)
-            self._answer = answer["Payload"].read().decode("utf-8", "replace"), bool(answer.get("FunctionError"))
+            response = self._client.invoke(FunctionName=self._function, Payload=self._payload)
+            self._answer = response["Payload"].read().decode("utf-8", "replace"), bool(response.get("FunctionError"))
         except (ClientError, BotoCoreError) as error:
             self._answer = error
 
     def answer(self, seconds: float, metadata: Document) -> str:
         self._thread.join(seconds)
-        answer = self._answer
-        if answer is None:
+        outcome = self._answer
+        if outcome is None:
             reason = f"ClientError: Lambda function {self._function} did not answer within {seconds:g} seconds"
             raise StepFailed(reason, metadata, overdue=True)
-        if isinstance(answer, Exception):
-            reason = f"ClientError: the function {self._function} could not be invoked: {answer}"
-            raise StepFailed(reason, metadata) from answer
-        text, failed = answer
+        if isinstance(outcome, Exception):
+            reason = f"ClientError: the function {self._function} could not be invoked: {outcome}"
+            raise StepFailed(reason, metadata) from outcome
+        text, failed = outcome
         if failed:
             raise StepFailed(f"ClientError: Lambda function {self._function} failed: {_said(text)}", metadata)
         return text
@@ -72,15 +72,15 @@ def _outputs(declared: Sequence[Mapping[str, Any]], text: str, function: str, me
     except ValueError:
         document = None
     names = [parameter["OutputName"] for parameter in declared]
-    found = document if isinstance(document, dict) else {}
-    missing = [name for name in names if name not in found]
+    members = document if isinstance(document, dict) else {}
+    missing = [name for name in names if name not in members]
     if missing:
         raise StepFailed(
             f"ClientError: Lambda function {function} did not answer the output parameter(s) {', '.join(missing)}",
             metadata,
         )
     # AWS: what is nested becomes one text.
-    return {name: json.dumps(v) if isinstance(v := found[name], dict | list) else v for name in names}
+    return {name: json.dumps(v) if isinstance(v := members[name], dict | list) else v for name in names}
 
 
 def _said(text: str) -> str:

@@ -1,15 +1,16 @@
 """What an execution remembers: its own document and one for each step, with the events of their changes."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from local.documents import Document
-from local.sagemaker.jobs.runner import shortened
 from local.sagemaker.machine import events
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines import caching
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.progress import StepStatus
+from local.sagemaker.wire.reasons import shortened
 from local.store import now
 
 EXECUTION, STEP, DEFINITION = "pipeline-execution", "pipeline-execution-step", "pipeline-execution-definition"
@@ -28,32 +29,46 @@ class ExecutionStatus(StrEnum):
         return self in (ExecutionStatus.STOPPED, ExecutionStatus.FAILED, ExecutionStatus.SUCCEEDED)
 
 
+@dataclass(frozen=True, slots=True)
+class StepEnd:
+    """How a step ended."""
+
+    status: StepStatus
+    reason: str | None = None
+    metadata: Document | None = None
+    properties: Document | None = None
+    cache_key: str | None = None
+    """Under which later runs may use this one."""
+    cache_hit: str | None = None
+    """The execution that this run was taken from."""
+
+
 class Journal:
     """Of one execution. Each call is one transaction, its event included."""
 
-    def __init__(self, context: Context, key: str) -> None:
+    def __init__(self, machine: Machine, key: str) -> None:
         """`key` is `<pipeline>/<execution id>`."""
-        self._context = context
+        self._machine = machine
         self.key = key
         self.pipeline, self.execution_id = key.rsplit("/", 1)
-        self.pipeline_arn = context.arns.of("pipeline", self.pipeline)
-        self.execution_arn = context.arns.execution(self.pipeline, self.execution_id)
+        self.pipeline_arn = machine.arns.of("pipeline", self.pipeline)
+        self.execution_arn = machine.arns.execution(self.pipeline, self.execution_id)
 
     def document(self) -> Document:
-        document = self._context.store.get(EXECUTION, self.key)
+        document = self._machine.store.get(EXECUTION, self.key)
         if document is None:
             raise KeyError(self.key)
         return document
 
     def definition(self) -> str:
         """Its text. Apart from the document, which is read far more often and is a thousandth of its size."""
-        stored = self._context.store.get(DEFINITION, self.key) or {}
+        stored = self._machine.store.get(DEFINITION, self.key) or {}
         return str(stored.get("PipelineDefinition", ""))
 
     def steps(self) -> dict[str, Document]:
         """By name, in the order in which they started."""
-        found = self._context.store.find(STEP, f"{self.execution_id}/")
-        return {document["StepName"]: document for document in found}
+        documents = self._machine.store.find(STEP, f"{self.execution_id}/")
+        return {document["StepName"]: document for document in documents}
 
     def set_status(self, status: ExecutionStatus, reason: str | None = None) -> bool:
         """False where the execution is over, or is so already."""
@@ -73,10 +88,10 @@ class Journal:
                 document["FailureReason"] = reason
             if status.final:
                 document["_EndTime"] = now()
-            tell_execution(self._context, document, before)
+            tell_execution(self._machine, document, before)
             return True
 
-        self._context.store.change(EXECUTION, self.key, change)
+        self._machine.store.change(EXECUTION, self.key, change)
         return moved
 
     def step_started(self, step: Step) -> None:
@@ -90,16 +105,16 @@ class Journal:
             "Metadata": {},
             "_Type": step.type,
         }
-        for member, given in (("StepDisplayName", "DisplayName"), ("StepDescription", "Description")):
-            if step.body.get(given):
-                document[member] = step.body[given]
-        with self._context.store.transaction():
-            self._context.store.insert(STEP, self._step_key(step.name), document)
+        for member, in_body in (("StepDisplayName", "DisplayName"), ("StepDescription", "Description")):
+            if step.body.get(in_body):
+                document[member] = step.body[in_body]
+        with self._machine.store.transaction():
+            self._machine.store.insert(STEP, self._step_key(step.name), document)
             self._tell_step(document, None if makes else StepStatus.STARTING)
 
     def step_attempt(self, step: Step, attempt: int) -> None:
         """Not an event of its own: the Executing that follows is."""
-        self._context.store.change(STEP, self._step_key(step.name), lambda d: d.update({"AttemptCount": attempt}))
+        self._machine.store.change(STEP, self._step_key(step.name), lambda d: d.update({"AttemptCount": attempt}))
 
     def step_executing(self, step: Step, metadata: Document, job: str | None) -> None:
         """What it has made is there; `job` is that job's name."""
@@ -116,7 +131,7 @@ class Journal:
             self._tell_step(document, before)
             return True
 
-        self._context.store.change(STEP, self._step_key(step.name), change)
+        self._machine.store.change(STEP, self._step_key(step.name), change)
 
     def step_stopping(self, name: str) -> None:
         def change(document: Document) -> bool:
@@ -127,61 +142,44 @@ class Journal:
             self._tell_step(document, before)
             return True
 
-        self._context.store.change(STEP, self._step_key(name), change)
+        self._machine.store.change(STEP, self._step_key(name), change)
 
-    def step_ended(
-        self,
-        step: Step,
-        status: StepStatus,
-        *,
-        reason: str | None = None,
-        metadata: Document | None = None,
-        properties: Document | None = None,
-        cache_key: str | None = None,
-        cache_hit: str | None = None,
-    ) -> None:
-        """`cache_key`: later runs may use this one; `cache_hit`: the execution that this run was taken from."""
-
+    def step_ended(self, step: Step, end: StepEnd) -> None:
         def change(document: Document) -> None:
             before = StepStatus(document["StepStatus"])
-            document["StepStatus"] = status.value
+            document["StepStatus"] = end.status.value
             document["EndTime"] = now()
-            if metadata:
-                document["Metadata"] = metadata
-            if reason is not None:
-                document["FailureReason"] = shortened(reason, _MAX_REASON)
-            if properties is not None:
-                document["_Properties"] = properties
-            if cache_hit is not None:
-                document["CacheHitResult"] = {"SourcePipelineExecutionArn": cache_hit}
+            if end.metadata:
+                document["Metadata"] = end.metadata
+            if end.reason is not None:
+                document["FailureReason"] = shortened(end.reason, _MAX_REASON)
+            if end.properties is not None:
+                document["_Properties"] = end.properties
+            if end.cache_hit is not None:
+                document["CacheHitResult"] = {"SourcePipelineExecutionArn": end.cache_hit}
             self._tell_step(document, before)
-            if cache_key is not None:
-                caching.keep(
-                    self._context,
-                    self.pipeline,
-                    step,
-                    cache_key,
-                    {
-                        "ExecutionArn": self.execution_arn,
-                        "EndTime": document["EndTime"],
-                        "Metadata": document["Metadata"],
-                        "Properties": properties or {},
-                    },
-                )
+            if end.cache_key is not None:
+                kept = {
+                    "ExecutionArn": self.execution_arn,
+                    "EndTime": document["EndTime"],
+                    "Metadata": document["Metadata"],
+                    "Properties": end.properties or {},
+                }
+                caching.keep(self._machine, self.pipeline, step, end.cache_key, kept)
 
-        self._context.store.change(STEP, self._step_key(step.name), change)
+        self._machine.store.change(STEP, self._step_key(step.name), change)
 
     def step_reused(self, source: Document, source_arn: str) -> None:
         """Take a step over from the source of a selective execution."""
         kept = {name: value for name, value in source.items() if name not in ("CacheHitResult", "_Job")}
         kept["SelectiveExecutionResult"] = {"SourcePipelineExecutionArn": source_arn}
-        self._context.store.insert(STEP, self._step_key(source["StepName"]), kept)
+        self._machine.store.insert(STEP, self._step_key(source["StepName"]), kept)
 
     def forget_steps(self, keep: Callable[[Document], bool]) -> None:
-        with self._context.store.transaction():
+        with self._machine.store.transaction():
             for name, document in self.steps().items():
                 if not keep(document):
-                    self._context.store.delete(STEP, self._step_key(name))
+                    self._machine.store.delete(STEP, self._step_key(name))
 
     def _step_key(self, name: str) -> str:
         return f"{self.execution_id}/{name}"
@@ -204,10 +202,10 @@ class Journal:
             detail["failureReason"] = document["FailureReason"]
         if "CacheHitResult" in document:
             detail["cacheHitResult"] = _in_small(document["CacheHitResult"])
-        self._context.outbox.add(events.PIPELINE_STEP, detail, [self.pipeline_arn, self.execution_arn])
+        self._machine.outbox.add(events.PIPELINE_STEP, detail, [self.pipeline_arn, self.execution_arn])
 
 
-def tell_execution(context: Context, document: Document, before: ExecutionStatus | None) -> None:
+def tell_execution(machine: Machine, document: Document, before: ExecutionStatus | None) -> None:
     """Call inside the transaction of the change."""
     detail: Document = {
         "pipelineExecutionDisplayName": document["PipelineExecutionDisplayName"],
@@ -223,7 +221,7 @@ def tell_execution(context: Context, document: Document, before: ExecutionStatus
     if "PipelineExecutionDescription" in document:
         detail["pipelineExecutionDescription"] = document["PipelineExecutionDescription"]
     resources = [document["PipelineArn"], document["PipelineExecutionArn"]]
-    context.outbox.add(events.PIPELINE_EXECUTION, detail, resources)
+    machine.outbox.add(events.PIPELINE_EXECUTION, detail, resources)
 
 
 def _small(name: str) -> str:

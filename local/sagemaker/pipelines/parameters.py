@@ -17,26 +17,30 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def declared(found: Any, problems: list[str]) -> list[Parameter]:
+def declared(bodies: Any, problems: list[str]) -> list[Parameter]:
     """The definition's Parameters; what is wrong with them goes to `problems`."""
     parameters: dict[str, Parameter] = {}
-    if not isinstance(found, list):
+    if not isinstance(bodies, list):
         problems.append("Expecting start of Json Array. Parameters is no list")
         return []
-    for one in found:
-        if not isinstance(one, dict) or not isinstance(one.get("Name"), str) or one.get("Type") not in TYPES:
-            problems.append(f"a parameter needs a Name and a Type of {', '.join(TYPES)}: {str(one)[:100]}")
+    for parameter in bodies:
+        if (
+            not isinstance(parameter, dict)
+            or not isinstance(parameter.get("Name"), str)
+            or parameter.get("Type") not in TYPES
+        ):
+            problems.append(f"a parameter needs a Name and a Type of {', '.join(TYPES)}: {str(parameter)[:100]}")
             continue
-        problems.extend(_wrong(one))
-        if one["Name"] in parameters:
-            problems.append(f"parameter {one['Name']} is there twice")
-        parameters[one["Name"]] = one
+        problems.extend(_wrong(parameter))
+        if parameter["Name"] in parameters:
+            problems.append(f"parameter {parameter['Name']} is there twice")
+        parameters[parameter["Name"]] = parameter
     return list(parameters.values())
 
 
-def _wrong(one: Parameter) -> list[str]:
-    name, kind, problems = one["Name"], one["Type"], []
-    default, allowed = one.get("DefaultValue"), one.get("EnumValues")
+def _wrong(parameter: Parameter) -> list[str]:
+    name, kind, problems = parameter["Name"], parameter["Type"], []
+    default, allowed = parameter.get("DefaultValue"), parameter.get("EnumValues")
     if default is not None and not is_of(kind, default):
         problems.append(f"parameter {name}: the default {default!r} is no {kind}")
     if allowed is not None and (not isinstance(allowed, list) or not all(is_of(kind, value) for value in allowed)):
@@ -50,29 +54,29 @@ def is_of(kind: str, value: object) -> bool:
     return isinstance(value, TYPES[kind]) and (kind == "Boolean" or not isinstance(value, bool))
 
 
-def values(parameters: Sequence[Parameter], given: Mapping[str, str]) -> dict[str, Any]:
+def values(parameters: Sequence[Parameter], texts: Mapping[str, str]) -> dict[str, Any]:
     """Those of one execution, typed. Raises ValidationException naming everything that is wrong."""
     known = {parameter["Name"] for parameter in parameters}
-    unknown = sorted(set(given) - known)
+    unknown = sorted(set(texts) - known)
     problems = [f"Unknown pipeline parameter(s): {', '.join(unknown)}"] if unknown else []
-    found: dict[str, Any] = {}
+    typed: dict[str, Any] = {}
     missing = []
     for parameter in parameters:
         name = parameter["Name"]
-        if name in given:
+        if name in texts:
             try:
-                found[name] = _typed(parameter, given[name])
+                typed[name] = _typed(parameter, texts[name])
             except ValueError as error:
                 problems.append(f"Pipeline parameter {name}: {error}")
         elif parameter.get("DefaultValue") is not None:
-            found[name] = parameter["DefaultValue"]
+            typed[name] = parameter["DefaultValue"]
         else:
             missing.append(name)
     if missing:
         problems.append(f"Pipeline parameter(s) without a value: {', '.join(missing)}")
     if problems:
         raise ValidationException("; ".join(problems))
-    return found
+    return typed
 
 
 def _typed(parameter: Parameter, text: str) -> Any:

@@ -3,9 +3,10 @@
 import json
 
 from local.documents import Document
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines import api, names, selection, versions
 from local.sagemaker.pipelines.definition import Definition, parse
+from local.sagemaker.pipelines.executions import Executions
 from local.sagemaker.pipelines.expressions import Scope, evaluate
 from local.sagemaker.pipelines.journal import (
     DEFINITION,
@@ -23,47 +24,48 @@ from local.store import AlreadyThere, now
 _KEPT = ("PipelineExecutionDescription", "ParallelismConfiguration", "SelectiveExecutionConfig", "PipelineVersionId")
 
 
-def start(context: Context, request: Document) -> Document:
+def start(executions: Executions, request: Document) -> Document:
     """With a ClientRequestToken it has seen, answers the execution that token started.
 
     Raises ConflictException where that was started with something else.
     """
     if "MlflowExperimentName" in request:
         raise ValidationException("MlflowExperimentName is not run by this local SageMaker.")
-    pipeline = api.found(context, request["PipelineName"])
-    known = _started(context, pipeline, request)
+    machine = executions.machine
+    pipeline = api.find(machine, request["PipelineName"])
+    known = _started(machine, pipeline, request)
     if known is not None:
         return known
-    used = _used(context, pipeline, request)
+    used = _used(machine, pipeline, request)
     definition = parse(used["PipelineDefinition"])
-    given = {one["Name"]: one["Value"] for one in request.get("PipelineParameters", [])}
-    values = definition.values(given)
-    reused, source = _selected(context, definition, pipeline, request)
+    texts = {parameter["Name"]: parameter["Value"] for parameter in request.get("PipelineParameters", [])}
+    values = definition.values(texts)
+    reused, source = _selected(machine, definition, pipeline, request)
     name = pipeline["PipelineName"]
     execution_id = names.execution_id()
-    key, arn = f"{name}/{execution_id}", context.arns.execution(name, execution_id)
+    key, arn = f"{name}/{execution_id}", machine.arns.execution(name, execution_id)
     document = _document(pipeline, used, request, arn, values)
     document["PipelineExperimentConfig"] = _experiment(definition, document, name, execution_id)
     stored = {"PipelineExecutionArn": arn, "Request": _identity(request)}
     try:
-        with context.store.transaction():
-            context.store.insert(api.TOKEN, f"{name}/{request['ClientRequestToken']}", stored)
-            context.store.insert(DEFINITION, key, {"PipelineDefinition": used["PipelineDefinition"]})
-            context.store.insert(EXECUTION, key, document)
+        with machine.store.transaction():
+            machine.store.insert(api.TOKEN, f"{name}/{request['ClientRequestToken']}", stored)
+            machine.store.insert(DEFINITION, key, {"PipelineDefinition": used["PipelineDefinition"]})
+            machine.store.insert(EXECUTION, key, document)
             for step in reused:
-                Journal(context, key).step_reused(step, source)
+                Journal(machine, key).step_reused(step, source)
             times = {"LastRunTime": document["CreationTime"], "LastExecutionTime": document["CreationTime"]}
-            context.store.change(api.KIND, name, lambda stored: stored.update(times))
-            versions.executed(context, name, document["PipelineVersionId"], arn)
-            tell_execution(context, document, None)
+            machine.store.change(api.KIND, name, lambda stored: stored.update(times))
+            versions.executed(machine, name, document["PipelineVersionId"], arn)
+            tell_execution(machine, document, None)
     except AlreadyThere:
-        return _started(context, pipeline, request) or {}
-    context.executions.start(key)
+        return _started(machine, pipeline, request) or {}
+    executions.start(key)
     return {"PipelineExecutionArn": arn}
 
 
-def _started(context: Context, pipeline: Document, request: Document) -> Document | None:
-    token = context.store.get(api.TOKEN, f"{pipeline['PipelineName']}/{request['ClientRequestToken']}")
+def _started(machine: Machine, pipeline: Document, request: Document) -> Document | None:
+    token = machine.store.get(api.TOKEN, f"{pipeline['PipelineName']}/{request['ClientRequestToken']}")
     if token is None:
         return None
     if token["Request"] != _identity(request):
@@ -79,10 +81,10 @@ def _identity(request: Document) -> Document:
     return {member: value for member, value in request.items() if member not in ("ClientRequestToken", "PipelineName")}
 
 
-def _used(context: Context, pipeline: Document, request: Document) -> Document:
+def _used(machine: Machine, pipeline: Document, request: Document) -> Document:
     """The pipeline as of the version that is asked for."""
     version: int = request.get("PipelineVersionId") or pipeline["_Version"]
-    return {**pipeline, **versions.get(context, pipeline, version)}
+    return {**pipeline, **versions.get(machine, pipeline, version)}
 
 
 def _document(pipeline: Document, used: Document, request: Document, arn: str, values: Document) -> Document:
@@ -102,7 +104,7 @@ def _document(pipeline: Document, used: Document, request: Document, arn: str, v
         "LastModifiedBy": {},
         "_PipelineName": pipeline["PipelineName"],
         "_Values": values,
-        "_Selected": [one["StepName"] for one in request["SelectiveExecutionConfig"]["SelectedSteps"]]
+        "_Selected": [step["StepName"] for step in request["SelectiveExecutionConfig"]["SelectedSteps"]]
         if "SelectiveExecutionConfig" in request
         else None,
     }
@@ -121,53 +123,54 @@ def _experiment(definition: Definition, document: Document, name: str, execution
 
 
 def _selected(
-    context: Context, definition: Definition, pipeline: Document, request: Document
+    machine: Machine, definition: Definition, pipeline: Document, request: Document
 ) -> tuple[list[Document], str]:
     """The steps that a selective execution takes over, and from where."""
     config = request.get("SelectiveExecutionConfig")
     if config is None:
         return [], ""
-    chosen = [one["StepName"] for one in config["SelectedSteps"]]
+    chosen = [step["StepName"] for step in config["SelectedSteps"]]
     wanted = selection.needed(definition, chosen)
     arn = config.get("SourcePipelineExecutionArn")
     steps = None
     if arn is not None:
-        key, source = _execution(context, {"PipelineExecutionArn": arn})
+        key, source = _execution(machine, {"PipelineExecutionArn": arn})
         if source["PipelineArn"] != pipeline["PipelineArn"]:
             raise ValidationException(f"Invalid SourcePipelineExecutionArn: {arn} is of another pipeline")
         if not _status(source).final:
             raise ValidationException(f"Invalid SourcePipelineExecutionArn: {arn} is still {_status(source).value}")
-        steps = Journal(context, key).steps()
+        steps = Journal(machine, key).steps()
     return selection.reused(chosen, wanted, steps), str(arn)
 
 
-def describe(context: Context, request: Document) -> Document:
-    return _execution(context, request)[1]
+def describe(machine: Machine, request: Document) -> Document:
+    return _execution(machine, request)[1]
 
 
-def update(context: Context, request: Document) -> Document:
+def update(executions: Executions, request: Document) -> Document:
     """Its names, and how many of its steps may run at once: at once for those that have not begun."""
-    key, _ = _execution(context, request)
+    machine = executions.machine
+    key, _ = _execution(machine, request)
     changes = {member: value for member, value in request.items() if member != "PipelineExecutionArn"}
-    context.store.change(
+    machine.store.change(
         EXECUTION, key, lambda document: document.update({**changes, "LastModifiedTime": now(), "LastModifiedBy": {}})
     )
-    context.executions.look(key)
+    executions.look(key)
     return {"PipelineExecutionArn": request["PipelineExecutionArn"]}
 
 
-def definition(context: Context, request: Document) -> Document:
-    key, document = _execution(context, request)
-    return {"PipelineDefinition": Journal(context, key).definition(), "CreationTime": document["CreationTime"]}
+def definition(machine: Machine, request: Document) -> Document:
+    key, document = _execution(machine, request)
+    return {"PipelineDefinition": Journal(machine, key).definition(), "CreationTime": document["CreationTime"]}
 
 
-def listed(context: Context, request: Document) -> Document:
-    name = api.found(context, request["PipelineName"])["PipelineName"]
-    found = [_summary(one) for one in context.store.find(EXECUTION, f"{name}/")]
+def listed(machine: Machine, request: Document) -> Document:
+    name = api.find(machine, request["PipelineName"])["PipelineName"]
+    summaries = [_summary(document) for document in machine.store.find(EXECUTION, f"{name}/")]
     asked = dict(request)
     if asked.pop("SortBy", None) == "PipelineExecutionArn":
         asked["SortBy"] = "Name"
-    return listing.page("ListPipelineExecutions", found, asked, name="PipelineExecutionArn")
+    return listing.page("ListPipelineExecutions", summaries, asked, name="PipelineExecutionArn")
 
 
 def _summary(document: Document) -> Document:
@@ -175,38 +178,40 @@ def _summary(document: Document) -> Document:
     return {**document, **failure}
 
 
-def list_steps(context: Context, request: Document) -> Document:
+def list_steps(machine: Machine, request: Document) -> Document:
     if "PipelineExecutionArn" not in request:
         raise ValidationException("PipelineExecutionArn is required.")
-    key, _ = _execution(context, request)
-    found = list(Journal(context, key).steps().values())
-    return listing.page("ListPipelineExecutionSteps", found, request, name="StepName")
+    key, _ = _execution(machine, request)
+    steps = list(Journal(machine, key).steps().values())
+    return listing.page("ListPipelineExecutionSteps", steps, request, name="StepName")
 
 
-def list_parameters(context: Context, request: Document) -> Document:
+def list_parameters(machine: Machine, request: Document) -> Document:
     """What was given, and the defaults of what was not."""
-    document = _execution(context, request)[1]
-    found = [
+    document = _execution(machine, request)[1]
+    parameters = [
         {"Name": name, "Value": value if isinstance(value, str) else json.dumps(value)}
         for name, value in document["_Values"].items()
     ]
-    return listing.page("ListPipelineParametersForExecution", found, request, name="Name", ascending=True)
+    return listing.page("ListPipelineParametersForExecution", parameters, request, name="Name", ascending=True)
 
 
-def stop(context: Context, request: Document) -> Document:
-    key, document = _execution(context, request)
+def stop(executions: Executions, request: Document) -> Document:
+    machine = executions.machine
+    key, document = _execution(machine, request)
     status = _status(document)
-    if status is not ExecutionStatus.STOPPING and not Journal(context, key).set_status(ExecutionStatus.STOPPING):
+    if status is not ExecutionStatus.STOPPING and not Journal(machine, key).set_status(ExecutionStatus.STOPPING):
         raise ValidationException(
             f"Only pipelines with an Executing status can be stopped; this one is {_status(document).value}."
         )
-    context.executions.stop(key)
+    executions.stop(key)
     return {"PipelineExecutionArn": document["PipelineExecutionArn"]}
 
 
-def retry(context: Context, request: Document) -> Document:
+def retry(executions: Executions, request: Document) -> Document:
     """Go on after the steps that succeeded. The token of the retry that runs now is answered again."""
-    key, document = _execution(context, request)
+    machine = executions.machine
+    key, document = _execution(machine, request)
     arn = document["PipelineExecutionArn"]
     token = request["ClientRequestToken"]
     if document.get("_RetryToken") == token and not _status(document).final:
@@ -216,21 +221,21 @@ def retry(context: Context, request: Document) -> Document:
             f"Only a failed or stopped execution can be retried; this one is {_status(document).value}."
         )
     changes = {name: request[name] for name in ("ParallelismConfiguration",) if name in request}
-    journal = Journal(context, key)
-    with context.store.transaction():
+    journal = Journal(machine, key)
+    with machine.store.transaction():
         journal.forget_steps(lambda step: step["StepStatus"] == StepStatus.SUCCEEDED)
-        context.store.change(EXECUTION, key, lambda stored: stored.update({**changes, "_RetryToken": token}))
+        machine.store.change(EXECUTION, key, lambda stored: stored.update({**changes, "_RetryToken": token}))
         if not journal.set_status(ExecutionStatus.EXECUTING):
             # Another retry was faster.
             return {"PipelineExecutionArn": arn}
-    context.executions.start(key)
+    executions.start(key)
     return {"PipelineExecutionArn": arn}
 
 
-def _execution(context: Context, request: Document) -> tuple[str, Document]:
+def _execution(machine: Machine, request: Document) -> tuple[str, Document]:
     arn = request["PipelineExecutionArn"]
     key = resource(arn).replace("/execution/", "/")
-    document = context.store.get(EXECUTION, key)
+    document = machine.store.get(EXECUTION, key)
     if document is None:
         raise ResourceNotFound(f"Pipeline execution with ARN {arn} does not exist.")
     return key, document

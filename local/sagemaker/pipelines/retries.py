@@ -51,7 +51,7 @@ def pause(policies: Sequence[Mapping[str, Any]], failure: Failure | None, attemp
 
     `attempt` is the one that failed, from 1; `elapsed` the seconds since the first began.
     """
-    policy = next((one for one in policies if failure in one["ExceptionType"]), None)
+    policy = next((policy for policy in policies if failure in policy["ExceptionType"]), None)
     if policy is None:
         return None
     expire = policy.get("ExpireAfterMin")
@@ -66,13 +66,13 @@ def pause(policies: Sequence[Mapping[str, Any]], failure: Failure | None, attemp
     return float(wait)
 
 
-def problems(found: Any) -> Iterator[str]:
+def problems(policies: Any) -> Iterator[str]:
     """What is wrong with a step's RetryPolicies."""
-    if not isinstance(found, list) or not all(isinstance(policy, dict) for policy in found):
+    if not isinstance(policies, list) or not all(isinstance(policy, dict) for policy in policies):
         yield "RetryPolicies is no list of objects"
         return
     seen: set[str] = set()
-    for policy in found:
+    for policy in policies:
         kinds = policy.get("ExceptionType")
         if not isinstance(kinds, list) or not kinds or not all(kind in set(Failure) for kind in kinds):
             yield f"RetryPolicies: ExceptionType must be a list of {', '.join(Failure)}"

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from local.documents import Document
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.jobs.runner import Jobs
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines import caching
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.expressions import Scope, evaluate
 from local.sagemaker.pipelines.retries import Failure
+from local.sagemaker.pipelines.waiting import Waiting
 from local.sagemaker.wire.errors import WorkFailed
 
 
@@ -69,10 +71,21 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """What a step can get at."""
+
+    machine: Machine
+    jobs: Jobs
+    call: Callable[[str, Document], Document]
+    """An operation of SageMaker by its name, but for those on executions. Raises ApiError."""
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One step of one execution."""
 
-    context: Context
+    reach: Reach
     step: Step
     scope: Scope
     execution_id: str
@@ -98,5 +111,5 @@ class Run:
 
     def beside(self) -> Mapping[str, Any]:
         """What stands beside the Arguments."""
-        found: Document = evaluate(caching.beside(dict(self.step.body)), self.scope)
-        return found
+        members: Document = evaluate(caching.beside(dict(self.step.body)), self.scope)
+        return members

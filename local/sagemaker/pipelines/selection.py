@@ -30,20 +30,20 @@ def _between(definition: Definition, chosen: frozenset[str]) -> set[str]:
     before: set[str] = set()
     for name in chosen:
         _ancestors(definition, name, before)
-    found = set()
+    between = set()
     for name in before - chosen:
         own: set[str] = set()
         _ancestors(definition, name, own)
         if own & chosen:
-            found.add(name)
-    return found
+            between.add(name)
+    return between
 
 
-def _ancestors(definition: Definition, name: str, found: set[str]) -> None:
+def _ancestors(definition: Definition, name: str, ancestors: set[str]) -> None:
     todo = [name]
     while todo:
-        for before in definition.steps[todo.pop()].after - found:
-            found.add(before)
+        for before in definition.steps[todo.pop()].after - ancestors:
+            ancestors.add(before)
             todo.append(before)
 
 

@@ -33,22 +33,22 @@ from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
 _TAIL = 900
 
 
-def run(given: Run) -> Result:
+def run(run: Run) -> Result:
     """Raises StepFailed."""
-    file = given.context.settings.steps_file
-    command = _command(file, given.step)
+    file = run.reach.machine.settings.steps_file
+    command = _command(file, run.step)
     if command is None or file is None:
         where = f" A command may stand in for it: see `steps` in {file}." if file is not None else ""
-        raise StepFailed(f"Step type {given.step.type} is not run by this local SageMaker.{where}")
-    metadata = _metadata(given)
+        raise StepFailed(f"Step type {run.step.type} is not run by this local SageMaker.{where}")
+    metadata = _metadata(run)
     document = {
-        "StepName": given.step.name,
-        "StepType": given.step.type,
-        "PipelineExecutionArn": given.execution_arn,
-        "Arguments": given.arguments(),
-        **given.beside(),
+        "StepName": run.step.name,
+        "StepType": run.step.type,
+        "PipelineExecutionArn": run.execution_arn,
+        "Arguments": run.arguments(),
+        **run.beside(),
     }
-    return Result(_run(given, command, file.parent, document, metadata), metadata)
+    return Result(_run(run, command, file.parent, document, metadata), metadata)
 
 
 def _command(file: Path | None, step: Step) -> Sequence[str] | None:
@@ -68,17 +68,17 @@ def _command(file: Path | None, step: Step) -> Sequence[str] | None:
     return None
 
 
-def _metadata(given: Run) -> Document:
-    if given.step.type in (StepType.QUALITY_CHECK, StepType.CLARIFY_CHECK):
+def _metadata(run: Run) -> Document:
+    if run.step.type in (StepType.QUALITY_CHECK, StepType.CLARIFY_CHECK):
         members = ("CheckType", "ModelPackageGroupName", "SkipCheck", "RegisterNewBaseline")
-        beside = given.beside()
-        return {given.step.kind.metadata: {name: beside[name] for name in members if beside.get(name) is not None}}
-    if given.step.type == StepType.EMR:
-        return {"EMR": {"StepName": given.step.name, "ClusterId": str(given.arguments().get("ClusterId", "local"))}}
+        beside = run.beside()
+        return {run.step.kind.metadata: {name: beside[name] for name in members if beside.get(name) is not None}}
+    if run.step.type == StepType.EMR:
+        return {"EMR": {"StepName": run.step.name, "ClusterId": str(run.arguments().get("ClusterId", "local"))}}
     return {}
 
 
-def _run(given: Run, command: Sequence[str], folder: Path, document: Document, metadata: Document) -> Document:
+def _run(run: Run, command: Sequence[str], folder: Path, document: Document, metadata: Document) -> Document:
     try:
         process = subprocess.Popen(
             command,
@@ -95,7 +95,7 @@ def _run(given: Run, command: Sequence[str], folder: Path, document: Document, m
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
-    given.watch.executing(metadata, Hold(stop=end, leave=end))
+    run.watch.executing(metadata, Hold(stop=end, leave=end))
     output, errors = process.communicate(json.dumps(document).encode())
     # What it has left behind in its group ends with it.
     end()
@@ -108,7 +108,7 @@ def _run(given: Run, command: Sequence[str], folder: Path, document: Document, m
 def _object(output: bytes) -> Document:
     """The properties; a command that prints anything else has none."""
     try:
-        found: Any = json.loads(output)
+        properties: Any = json.loads(output)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return properties if isinstance(properties, dict) else {}

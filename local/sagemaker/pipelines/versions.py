@@ -1,7 +1,7 @@
 """The versions of a pipeline: one for its creation, one for each update."""
 
 from local.documents import Document
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.wire import listing
 from local.sagemaker.wire.arns import resource
 from local.sagemaker.wire.errors import ResourceNotFound
@@ -14,40 +14,40 @@ _MEMBERS = (
 )  # fmt: skip
 
 
-def add(context: Context, pipeline: Document) -> None:
+def add(machine: Machine, pipeline: Document) -> None:
     """Call in the transaction that changes the pipeline, whose `_Version` is the new one."""
     version = pipeline["_Version"]
     document = {name: pipeline[name] for name in _MEMBERS if name in pipeline}
     document |= {"PipelineVersionId": version, "CreationTime": now(), "LastModifiedTime": now()}
-    context.store.insert(KIND, _key(pipeline["PipelineName"], version), document)
+    machine.store.insert(KIND, _key(pipeline["PipelineName"], version), document)
 
 
-def get(context: Context, pipeline: Document, version: int) -> Document:
+def get(machine: Machine, pipeline: Document, version: int) -> Document:
     """Raises ResourceNotFound."""
-    document = context.store.get(KIND, _key(pipeline["PipelineName"], version))
+    document = machine.store.get(KIND, _key(pipeline["PipelineName"], version))
     if document is None:
         raise ResourceNotFound(f"Pipeline '{pipeline['PipelineArn']}' has no version {version}.")
     return document
 
 
-def executed(context: Context, pipeline: str, version: int, execution_arn: str) -> None:
+def executed(machine: Machine, pipeline: str, version: int, execution_arn: str) -> None:
     """Call in the transaction that starts the execution."""
     members = {"LastExecutionPipelineExecutionArn": execution_arn, "LastExecutedPipelineExecutionArn": execution_arn}
-    context.store.change(KIND, _key(pipeline, version), lambda document: document.update(members))
+    machine.store.change(KIND, _key(pipeline, version), lambda document: document.update(members))
 
 
-def listed(context: Context, pipeline: Document, request: Document) -> Document:
-    found = context.store.find(KIND, f"{pipeline['PipelineName']}/")
-    return listing.page("ListPipelineVersions", found, request, name="PipelineVersionId")
+def listed(machine: Machine, pipeline: Document, request: Document) -> Document:
+    versions = machine.store.find(KIND, f"{pipeline['PipelineName']}/")
+    return listing.page("ListPipelineVersions", versions, request, name="PipelineVersionId")
 
 
-def update(context: Context, request: Document) -> Document:
+def update(machine: Machine, request: Document) -> Document:
     """Its display name and description; the definition of a version stays as it is."""
     changes: Document = {
         name: request[name] for name in ("PipelineVersionDisplayName", "PipelineVersionDescription") if name in request
     }
     name, version = resource(request["PipelineArn"]), request["PipelineVersionId"]
-    changed = context.store.change(
+    changed = machine.store.change(
         KIND, _key(name, version), lambda document: document.update({**changes, "LastModifiedTime": now()})
     )
     if changed is None:
@@ -55,9 +55,9 @@ def update(context: Context, request: Document) -> Document:
     return {"PipelineArn": request["PipelineArn"], "PipelineVersionId": version}
 
 
-def forget(context: Context, pipeline: str) -> None:
-    for document in context.store.find(KIND, f"{pipeline}/"):
-        context.store.delete(KIND, _key(pipeline, document["PipelineVersionId"]))
+def forget(machine: Machine, pipeline: str) -> None:
+    for document in machine.store.find(KIND, f"{pipeline}/"):
+        machine.store.delete(KIND, _key(pipeline, document["PipelineVersionId"]))
 
 
 def _key(pipeline: str, version: int) -> str:

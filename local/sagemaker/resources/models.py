@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.documents import Document
-from local.sagemaker.machine.machine import Context
-from local.sagemaker.resources import registry, tags
-from local.sagemaker.wire import listing
+from local.sagemaker.machine.machine import Machine
+from local.sagemaker.resources import model_packages
+from local.sagemaker.resources.resource import Resource
 from local.sagemaker.wire.errors import ImageError, ValidationException
-from local.store import AlreadyThere, now
+from local.store import now
 
-KIND = "model"
 _MULTI_MODEL = "com.amazonaws.sagemaker.capabilities.multi-models"
 
 
@@ -47,54 +46,32 @@ class Model:
     direct: bool = False
 
 
-def create(context: Context, request: Document) -> Document:
-    name = request["ModelName"]
-    arn = context.arns.of(KIND, name)
-    document = {**request, "ModelArn": arn, "CreationTime": now()}
-    for container in _resolved(context, document).containers:
-        _check_label(context, container)
-    try:
-        with context.store.transaction():
-            context.store.insert(KIND, name, document)
-            tags.add(context, arn, request)
-    except AlreadyThere as error:
-        raise ValidationException(f'Cannot create already existing model "{arn}".') from error
-    return {"ModelArn": arn}
+MODEL = Resource("model", "Model", 'Cannot create already existing model "{arn}".', 'Could not find model "{arn}".')
 
 
-def describe(context: Context, request: Document) -> Document:
-    name = request["ModelName"]
-    document = context.store.get(KIND, name)
-    if document is None:
-        raise ValidationException(f'Could not find model "{context.arns.of(KIND, name)}".')
-    return document
+def create(machine: Machine, request: Document) -> Document:
+    for container in _resolved(machine, request).containers:
+        _check_label(machine, container)
+    return MODEL.insert(machine, request, {**request, "CreationTime": now()})
 
 
-def listed(context: Context, request: Document) -> Document:
-    return listing.page("ListModels", context.store.find(KIND), request, name="ModelName")
+describe, listed, delete = MODEL.describe, MODEL.listed, MODEL.delete
 
 
-def delete(context: Context, request: Document) -> Document:
-    document = describe(context, request)
-    context.store.delete(KIND, document["ModelName"])
-    tags.forget(context, document["ModelArn"])
-    return {}
-
-
-def resolved(context: Context, name: str) -> Model:
+def resolved(machine: Machine, name: str) -> Model:
     """Raises ValidationException when the model, or the package it names, is not there."""
-    return _resolved(context, describe(context, {"ModelName": name}))
+    return _resolved(machine, MODEL.find(machine, name))
 
 
-def served(context: Context, name: str) -> Served:
+def served(machine: Machine, name: str) -> Served:
     """Of a model that has one container. Raises ValidationException, also for another kind of model."""
-    model = resolved(context, name)
+    model = resolved(machine, name)
     if len(model.containers) != 1 or model.containers[0].multi_model:
         raise ValidationException(f"Model {name} is not a model of exactly one container; such a one is needed here.")
     return model.containers[0]
 
 
-def _resolved(context: Context, document: Document) -> Model:
+def _resolved(machine: Machine, document: Document) -> Model:
     primary, several = document.get("PrimaryContainer"), document.get("Containers", [])
     if bool(primary) == bool(several):
         raise ValidationException("A model has either a PrimaryContainer or Containers.")
@@ -103,7 +80,7 @@ def _resolved(context: Context, document: Document) -> Model:
     if primary and execution == "Direct":
         raise ValidationException("InferenceExecutionConfig Direct is for a model of several Containers.")
     containers = tuple(
-        _container(context, document["ModelName"], definition, _hostname(definition, index, len(definitions)))
+        _container(machine, document["ModelName"], definition, _hostname(definition, index, len(definitions)))
         for index, definition in enumerate(definitions, start=1)
     )
     _check_together([container.hostname for container in containers], containers, execution, definitions)
@@ -126,15 +103,15 @@ def _check_together(
         raise ValidationException("Every container of a model with InferenceExecutionConfig Direct needs a name.")
 
 
-def _container(context: Context, model: str, container: Document, hostname: str) -> Served:
+def _container(machine: Machine, model: str, container: Document, hostname: str) -> Served:
     for refused in ("InferenceSpecificationName",):
         if refused in container:
             raise ValidationException(f"{refused} is not run by this local SageMaker.")
-    given = dict(container.get("Environment", {}))
+    variables = dict(container.get("Environment", {}))
     if "ModelPackageName" in container:
         # A package may be approved or rejected later; what counts is now, as on AWS.
-        packaged = registry.deployable(context, container["ModelPackageName"])
-        given = {**packaged.get("Environment", {}), **given}
+        packaged = model_packages.deployable(machine, container["ModelPackageName"])
+        variables = {**packaged.get("Environment", {}), **variables}
         container = {**packaged, **{k: v for k, v in container.items() if k in ("Image", "Mode")}}
     if "Image" not in container:
         raise ValidationException("A container needs an Image or a ModelPackageName.")
@@ -146,7 +123,7 @@ def _container(context: Context, model: str, container: Document, hostname: str)
         model,
         container["Image"],
         data,
-        {**given, "SAGEMAKER_MULTI_MODEL": "true"} if many else given,
+        {**variables, "SAGEMAKER_MULTI_MODEL": "true"} if many else variables,
         hostname,
         many,
         container.get("MultiModelConfig", {}).get("ModelCacheSetting", "Enabled") == "Enabled",
@@ -175,11 +152,11 @@ def _location(source: Document) -> str:
     return uri if not whole or uri.endswith("/") else f"{uri}/"
 
 
-def _check_label(context: Context, container: Served) -> None:
+def _check_label(machine: Machine, container: Served) -> None:
     if not container.multi_model:
         return
     try:
-        folder = context.environments.resolve(container.image).folder
+        folder = machine.environments.resolve(container.image).folder
     except ImageError:
         # Said when an endpoint is made of it, in the words of every other image that nothing stands for.
         return

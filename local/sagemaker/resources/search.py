@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from local.documents import Document
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import tags
 from local.sagemaker.wire import listing, shapes
 from local.sagemaker.wire.arns import resource
@@ -44,41 +44,41 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
-def search(context: Context, request: Document) -> Document:
+def search(machine: Machine, request: Document) -> Document:
     if "VisibilityConditions" in request:
         raise ValidationException("VisibilityConditions is not run by this local SageMaker.")
     name = request["Resource"]
     kind = _KINDS.get(name)
     own = request.get("CrossAccountFilterOption", "SameAccount") == "SameAccount"
-    documents = _documents(context, kind) if kind is not None and own else []
+    documents = _documents(machine, kind) if kind is not None and own else []
     expression = request.get("SearchExpression", {})
-    found = [document for document in documents if fits(document, expression)]
-    found.sort(key=lambda document: _rank(document, request.get("SortBy", "LastModifiedTime")))
+    hits = [document for document in documents if fits(document, expression)]
+    hits.sort(key=lambda document: _rank(document, request.get("SortBy", "LastModifiedTime")))
     order = {"SortOrder": request.get("SortOrder", "Descending")}
     asked: Document = {member: request[member] for member in ("NextToken", "MaxResults") if member in request}
-    answer = listing.page("Search", found, {**asked, **order}, name="")
-    answer["Results"] = [_result(name, kind, document) for document in answer["Results"]] if kind is not None else []
-    answer["TotalHits"] = {"Value": len(found), "Relation": "EqualTo"}
-    return answer
+    page = listing.page("Search", hits, {**asked, **order}, name="")
+    page["Results"] = [_result(name, kind, document) for document in page["Results"]] if kind is not None else []
+    page["TotalHits"] = {"Value": len(hits), "Relation": "EqualTo"}
+    return page
 
 
-def suggestions(_context: Context, _request: Document) -> Document:
+def suggestions(_machine: Machine, _request: Document) -> Document:
     """Words to complete what someone types into the console; there are none."""
     return {"PropertyNameSuggestions": []}
 
 
-def _documents(context: Context, kind: _Kind) -> list[Document]:
-    found = []
-    for document in context.store.find(kind.stored):
+def _documents(machine: Machine, kind: _Kind) -> list[Document]:
+    described = []
+    for document in machine.store.find(kind.stored):
         arn = document[kind.arn]
         own = {"ModelPackageName": resource(arn)} if kind.shape == "ModelPackage" else {}
-        found.append({**own, **document, **tags.list_tags(context, {"ResourceArn": arn})})
-    return found
+        described.append({**own, **document, **tags.list_tags(machine, {"ResourceArn": arn})})
+    return described
 
 
 def _result(name: str, kind: _Kind, document: Document) -> Document:
-    given = {"Model": document, "Endpoints": []} if kind.shape == "ModelDashboardModel" else document
-    return {name: shapes.member(kind.shape, given)}
+    entity = {"Model": document, "Endpoints": []} if kind.shape == "ModelDashboardModel" else document
+    return {name: shapes.member(kind.shape, entity)}
 
 
 def _rank(document: Document, path: str) -> tuple[bool, bool, Any]:
@@ -94,9 +94,9 @@ def _rank(document: Document, path: str) -> tuple[bool, bool, Any]:
 def fits(document: Document, expression: Document) -> bool:
     """Whether a SearchExpression holds for a document."""
     parts = [
-        *(_holds(document, one) for one in expression.get("Filters", [])),
-        *(_nested(document, one) for one in expression.get("NestedFilters", [])),
-        *(fits(document, one) for one in expression.get("SubExpressions", [])),
+        *(_holds(document, condition) for condition in expression.get("Filters", [])),
+        *(_nested(document, nested) for nested in expression.get("NestedFilters", [])),
+        *(fits(document, inner) for inner in expression.get("SubExpressions", [])),
     ]
     return (any(parts) if expression.get("Operator") == "Or" else all(parts)) if parts else True
 
@@ -104,22 +104,22 @@ def fits(document: Document, expression: Document) -> bool:
 def _nested(document: Document, nested: Document) -> bool:
     """One item of the list must fit all the filters, whose names may begin with the list's."""
     prefix = nested["NestedPropertyName"]
-    filters = [{**one, "Name": one["Name"].removeprefix(f"{prefix}.")} for one in nested["Filters"]]
+    filters = [{**condition, "Name": condition["Name"].removeprefix(f"{prefix}.")} for condition in nested["Filters"]]
     items = [item for item in values(document, prefix) if isinstance(item, dict)]
-    return any(all(_holds(item, one) for one in filters) for item in items)
+    return any(all(_holds(item, condition) for condition in filters) for item in items)
 
 
 def _holds(document: Document, condition: Document) -> bool:
     operator: str = condition.get("Operator", "Equals")
-    found = [value for value in values(document, condition["Name"]) if value is not None]
+    held = [value for value in values(document, condition["Name"]) if value is not None]
     if operator in ("Exists", "NotExists"):
-        return bool(found) == (operator == "Exists")
+        return bool(held) == (operator == "Exists")
     if "Value" not in condition:
         raise ValidationException(f"The filter on {condition['Name']} needs a Value for the operator {operator}.")
     wanted = condition["Value"]
     if operator == "NotEquals":
-        return not any(_equals(value, wanted) for value in found)
-    return any(bool(_OPERATORS[operator](value, wanted)) for value in found)
+        return not any(_equals(value, wanted) for value in held)
+    return any(bool(_OPERATORS[operator](value, wanted)) for value in held)
 
 
 def _equals(value: Any, wanted: str) -> bool:
@@ -133,7 +133,7 @@ def _contains(value: Any, wanted: str) -> bool:
 
 
 def _in(value: Any, wanted: str) -> bool:
-    return any(_equals(value, one.strip()) for one in wanted.split(","))
+    return any(_equals(value, text.strip()) for text in wanted.split(","))
 
 
 def _compared(value: Any, wanted: str, compare: Callable[[Any, Any], bool]) -> bool:
@@ -178,6 +178,8 @@ def values(value: Any, path: str) -> Iterator[Any]:
         if first == "Tags":
             yield from (tag["Value"] for tag in value.get("Tags", []) if tag["Key"] == rest)
         elif first == "Metrics":
-            yield from (one["Value"] for one in value.get("FinalMetricDataList", []) if one["MetricName"] == rest)
+            yield from (
+                metric["Value"] for metric in value.get("FinalMetricDataList", []) if metric["MetricName"] == rest
+            )
         elif first in value and rest:
             yield from values(value[first], rest)

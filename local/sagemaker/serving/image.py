@@ -5,10 +5,9 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local.sagemaker.jobs import inputs
-from local.sagemaker.machine import archives, storage
+from local.sagemaker.machine import archives, fetching, storage
 from local.sagemaker.machine.environments import Environment, Progress
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.processes import environment
 from local.sagemaker.resources.models import Served
 from local.sagemaker.wire.errors import ArchiveError, StorageError, WorkFailed
@@ -27,28 +26,28 @@ class Prepared:
     variables: dict[str, str]
 
 
-def prepare(context: Context, served: Served, folder: Path, progress: Progress) -> Prepared:
+def prepare(machine: Machine, served: Served, folder: Path, progress: Progress) -> Prepared:
     """Fill `folder` for `served`; what an earlier run has filled is used again. Raises WorkFailed."""
     marker = folder / "served.json"
     wanted = json.dumps(asdict(served), sort_keys=True)
     if not marker.is_file() or marker.read_text() != wanted:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "ml" / "model").mkdir(parents=True)
-        _fetch_model(context, served, folder)
-        _fetch_source(context, served, folder)
+        _fetch_model(machine, served, folder)
+        _fetch_source(machine, served, folder)
         for name, location in served.channels:
-            _fetch_data(context, location, folder / "ml" / _CHANNELS / name, folder)
+            _fetch_data(machine, location, folder / "ml" / _CHANNELS / name, folder)
         # Written last: a crash before this line makes the next start fetch everything again.
         marker.write_text(wanted)
-    image = context.environments.resolve(served.image)
+    image = machine.environments.resolve(served.image)
     variables = dict(served.environment)
     extra = b""
     if image.folder is None:
         source = _source(folder, variables)
         if source is not None:
-            extra = inputs.requirements(folder / "ml" / source)
-            variables[_SUBMIT] = f"{environment.seen(context, folder)}/{source}"
-    built = context.environments.ensure(served.image, extra, progress)
+            extra = fetching.requirements(folder / "ml" / source)
+            variables[_SUBMIT] = f"{environment.seen(machine, folder)}/{source}"
+    built = machine.environments.ensure(served.image, extra, progress)
     return Prepared(folder, built, image.serve, variables)
 
 
@@ -59,25 +58,25 @@ def _source(folder: Path, variables: dict[str, str]) -> str | None:
     return "model/code" if (folder / "ml" / "model" / "code").is_dir() else None
 
 
-def _fetch_model(context: Context, served: Served, folder: Path) -> None:
+def _fetch_model(machine: Machine, served: Served, folder: Path) -> None:
     if served.multi_model:
         (folder / "ml" / "models").mkdir()
     elif served.data is not None:
-        _fetch_data(context, served.data, folder / "ml" / "model", folder)
+        _fetch_data(machine, served.data, folder / "ml" / "model", folder)
 
 
-def _fetch_data(context: Context, location: str, target: Path, aside: Path) -> None:
+def _fetch_data(machine: Machine, location: str, target: Path, aside: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     if location.endswith("/"):
-        inputs.fetch(context, location, target)
+        fetching.fetch(machine, location, target)
         return
-    fetch_archive(context, location, target, aside / "model.tar.gz")
+    fetch_archive(machine, location, target, aside / "model.tar.gz")
 
 
-def fetch_archive(context: Context, location: str, target: Path, archive: Path) -> None:
+def fetch_archive(machine: Machine, location: str, target: Path, archive: Path) -> None:
     """A model.tar.gz, unpacked into `target`; `archive` is where it lies meanwhile. Raises WorkFailed."""
     try:
-        storage.download_object(context.s3, location, archive)
+        storage.download_object(machine.s3, location, archive)
         archives.unpack(archive, target)
     except StorageError as error:
         raise WorkFailed(f"Could not find model data at {location}: {error}") from error
@@ -87,7 +86,7 @@ def fetch_archive(context: Context, location: str, target: Path, archive: Path) 
         archive.unlink(missing_ok=True)
 
 
-def _fetch_source(context: Context, served: Served, folder: Path) -> None:
+def _fetch_source(machine: Machine, served: Served, folder: Path) -> None:
     source = served.environment.get(_SUBMIT, "")
     if source.startswith("s3://"):
-        inputs.fetch_source(context, source, folder / "ml" / "code", folder / "sourcedir.tar.gz")
+        fetching.fetch_source(machine, source, folder / "ml" / "code", folder / "sourcedir.tar.gz")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from local.sagemaker.machine.logs import LogStream
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.processes import environment
+from local.sagemaker.machine.processes.command import Program
 from local.sagemaker.machine.processes.process import ContainerProcess
 from local.sagemaker.serving.http import Answer, ContainerHttp, NoAnswer, Response, Unreached
 from local.sagemaker.serving.image import Prepared
@@ -32,14 +33,26 @@ class _Serving:
     http: ContainerHttp
 
 
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a server is started for."""
+
+    title: str
+    """What AWS's messages call its container."""
+    log_group: str
+    log_stream: str
+    startup_seconds: float
+    """How long it may take to its first healthy /ping."""
+
+
 class Exchange:
     """One request in flight: an answer whose head has come. To be closed."""
 
-    def __init__(self, response: Response, done: Callable[[], None], stopping: threading.Event) -> None:
+    def __init__(self, response: Response, stopping: threading.Event) -> None:
         self.status = response.status
         self.headers = response.headers
         self._response = response
-        self._done: Callable[[], None] | None = done
+        self._closed = False
         self._stopping = stopping
 
     def read(self) -> bytes:
@@ -53,10 +66,10 @@ class Exchange:
         self._response.deadline = time.monotonic() + seconds
 
     def close(self) -> None:
-        done, self._done = self._done, None
-        if done is not None:
+        """May be repeated: the connection may be another exchange's by then."""
+        closed, self._closed = self._closed, True
+        if not closed:
             self._response.close()
-            done()
 
 
 class Server:
@@ -64,21 +77,18 @@ class Server:
 
     def __init__(
         self,
-        context: Context,
+        machine: Machine,
         prepared: Prepared,
-        log_group: str,
-        log_stream: str,
-        startup_seconds: float,
+        purpose: Purpose,
         closing: threading.Event,
         on_given_up: Callable[[str], None],
-        title: str = "primary container for the production variant",
     ) -> None:
-        self._context = context
-        self._title = title
+        self._machine = machine
         self._prepared = prepared
-        self._startup_seconds = startup_seconds
+        self._purpose = purpose
         self._on_given_up = on_given_up
-        self._log: LogStream = context.shipper.open(log_group, log_stream, prepared.folder / f"{_file(log_stream)}.log")
+        stream = purpose.log_stream
+        self._log: LogStream = machine.shipper.open(purpose.log_group, stream, prepared.folder / f"{_file(stream)}.log")
         self._process: ContainerProcess | None = None
         self._http: ContainerHttp | None = None
         self._closing = closing
@@ -87,27 +97,22 @@ class Server:
         self._state = threading.Condition()
         self._serving: _Serving | None = None
         self._given_up = False
-        self._in_flight = 0
         self._generation = 0
         self._deaths: list[float] = []
-        self._watcher = threading.Thread(target=self._watch, name=f"server-{log_stream}", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name=f"server-{stream}", daemon=True)
 
     def start(self) -> None:
         """Returns once /ping answers 200. Raises WorkFailed, with nothing left running."""
         self._start_process()
         self._watcher.start()
 
-    def stop(self, drain_seconds: float = 0.0) -> None:
-        """Let the requests in flight end (bounded), end the process tree. Give it no more requests before.
-
-        A second call, from another thread, ends the waiting of the first.
-        """
+    def stop(self) -> None:
+        """Ends the process tree. Give it no more requests before, and let those that it has end (`Instance.stop`)."""
         with self._state:
-            self._state.wait_for(lambda: self._in_flight == 0 or self._stopping.is_set(), timeout=drain_seconds)
             self._stopping.set()
             self._state.notify_all()
         if self._process is not None:
-            self._process.stop(self._context.settings.grace_seconds)
+            self._process.stop(self._machine.settings.grace_seconds)
         if self._http is not None:
             self._http.close()
         if self._watcher.is_alive():
@@ -129,18 +134,7 @@ class Server:
 
         Raises NoAnswer, TooLate.
         """
-        with self._state:
-            self._in_flight += 1
-        try:
-            return Exchange(self._ask(method, path, headers, body, seconds), self._ended, self._stopping)
-        except BaseException:
-            self._ended()
-            raise
-
-    def _ended(self) -> None:
-        with self._state:
-            self._in_flight -= 1
-            self._state.notify_all()
+        return Exchange(self._ask(method, path, headers, body, seconds), self._stopping)
 
     def _ask(self, method: str, path: str, headers: dict[str, str], body: IO[bytes] | None, seconds: float) -> Response:
         deadline = time.monotonic() + seconds
@@ -154,10 +148,6 @@ class Server:
                     raise
 
     @property
-    def in_flight(self) -> int:
-        return self._in_flight
-
-    @property
     def generation(self) -> int:
         """Grows with every start of the process: what was loaded into an earlier one is gone."""
         return self._generation
@@ -169,12 +159,12 @@ class Server:
 
         with self._state:
             # One look decides: the process may end between two.
-            found = self._state.wait_for(
+            serving = self._state.wait_for(
                 lambda: alive() or self._given_up or self._stopping.is_set(), max(0.0, seconds)
             )
-        if not isinstance(found, _Serving):
+        if not isinstance(serving, _Serving):
             raise NoAnswer("the container is not healthy")
-        return found
+        return serving
 
     def _start_process(self) -> None:
         with socket.socket() as probe:
@@ -192,11 +182,10 @@ class Server:
         }
         # The instances of a variant have one folder, and what is made there on the way is made once.
         with _LAYING_OUT:
-            command = environment.command(
-                self._context, prepared.environment, prepared.folder, prepared.argv, variables
-            )
+            program = Program(prepared.argv, variables)
+            command = environment.command(self._machine, prepared.environment, prepared.folder, program)
         self._log.tail.clear()
-        self._process = ContainerProcess(self._context.boundary, command, self._log)
+        self._process = ContainerProcess(self._machine.boundary, command, self._log)
         if self._http is not None:
             # Of the process that has died.
             self._http.close()
@@ -212,7 +201,7 @@ class Server:
             self._state.notify_all()
 
     def _await_health(self, process: ContainerProcess, http: ContainerHttp) -> None:
-        deadline = time.monotonic() + self._startup_seconds
+        deadline = time.monotonic() + self._purpose.startup_seconds
         pause = 0.01
         said = "it could not be reached"
         while time.monotonic() < deadline:
@@ -230,13 +219,13 @@ class Server:
             if process.exited.wait(pause):
                 raise self._unhealthy(f"the serve process ended with exit code {process.code}")
             pause = min(pause * 1.5, 0.25)
-        raise self._unhealthy(f"not within {self._startup_seconds:g} s: {said}")
+        raise self._unhealthy(f"not within {self._purpose.startup_seconds:g} s: {said}")
 
     def _unhealthy(self, why: str) -> WorkFailed:
         # AWS's sentence, and what it would have the reader look up.
         return WorkFailed(
-            f"The {self._title} did not pass the ping health check. Please check CloudWatch logs for this endpoint. "
-            f"[{why}] {self._log.tail_text()}".rstrip()
+            f"The {self._purpose.title} did not pass the ping health check. "
+            f"Please check CloudWatch logs for this endpoint. [{why}] {self._log.tail_text()}".rstrip()
         )
 
     def _watch(self) -> None:

@@ -45,19 +45,19 @@ class Model:
 
     def answer(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
         """Raises Unsupported, and whatever the script raises."""
-        given = _given(body, content_type)
+        data = _given(body, content_type)
         if self._transform is not None:
-            result = _call(self._transform, self._model, given, content_type, accept)
+            result = _call(self._transform, self._model, data, content_type, accept)
         else:
-            found = _call(self._read, given, content_type, None)
-            result = _call(self._write, _call(self._predict, found, self._model, None), accept, None)
+            parsed = _call(self._read, data, content_type, None)
+            result = _call(self._write, _call(self._predict, parsed, self._model, None), accept, None)
         content, kind = result if isinstance(result, tuple) else (result, accept)
         return (content.encode() if isinstance(content, str) else bytes(content)), kind
 
 
 def _first(name: str, *modules: ModuleType | None) -> Callable[..., Any] | None:
-    found: list[Callable[..., Any]] = [getattr(module, name) for module in modules if hasattr(module, name)]
-    return found[0] if found else None
+    handlers: list[Callable[..., Any]] = [getattr(module, name) for module in modules if hasattr(module, name)]
+    return handlers[0] if handlers else None
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -139,15 +139,22 @@ def _variables(base: Path, user: Mapping[str, Any], program: str, arguments: lis
     values |= _groups(resources, hosts)
     values["TRAINING_ENV"] = {
         **{name.lower(): value for name, value in values.items() if name in _IN_TRAINING_ENV},
-        "additional_framework_parameters": {},
         "channel_input_dirs": {name: str(data / name) for name in channels},
-        "framework_module": None,
+        **_told_besides(values["CURRENT_HOST"], hosts),
         "hyperparameters": user,
-        "is_master": values["CURRENT_HOST"] == sorted(hosts)[0],
+    }
+    return {f"SM_{name}": value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+
+
+def _told_besides(current_host: str, hosts: list[str]) -> dict[str, Any]:
+    """The members of SM_TRAINING_ENV that are no variables of their own."""
+    return {
+        "additional_framework_parameters": {},
+        "framework_module": None,
+        "is_master": current_host == sorted(hosts)[0],
         "job_name": os.environ.get("TRAINING_JOB_NAME", ""),
         "master_hostname": sorted(hosts)[0],
     }
-    return {f"SM_{name}": value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
 
 
 _IN_TRAINING_ENV = frozenset({

@@ -26,20 +26,20 @@ def page(
     `name` and `status` are the members that NameContains, SortBy Name and StatusEquals look at. `ascending` is the
     order where the request does not say one.
     """
-    found = [document for document in documents if _fits(document, request, name, status)]
+    listed = [document for document in documents if _fits(document, request, name, status)]
     if request.get("SortBy") == "Name":
-        found.sort(key=lambda document: str(document[name]))
+        listed.sort(key=lambda document: str(document[name]))
     elif request.get("SortBy") == "Status" and status:
-        found.sort(key=lambda document: str(document[status]))
+        listed.sort(key=lambda document: str(document[status]))
     order = request.get("SortOrder")
     if order == "Descending" or (order is None and not ascending):
-        found.reverse()
+        listed.reverse()
     start = _offset(request.get("NextToken"))
     end = start + request.get("MaxResults", _DEFAULT_PAGE)
-    answer: Document = {_member(operation): found[start:end]}
-    if end < len(found):
-        answer["NextToken"] = base64.b64encode(str(end).encode()).decode()
-    return answer
+    page: Document = {_member(operation): listed[start:end]}
+    if end < len(listed):
+        page["NextToken"] = base64.b64encode(str(end).encode()).decode()
+    return page
 
 
 def _fits(document: Document, request: Document, name: str, status: str) -> bool:

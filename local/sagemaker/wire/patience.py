@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from local.documents import Document
-from local.sagemaker.machine.machine import Context
+from local.store import Store
 
 SECONDS: Final = 10.0
 """The SDK shows new log lines every 10 s: a job that takes longer loses nothing that it would have shown before."""
@@ -31,12 +31,12 @@ def looks_seldom(headers: Mapping[str, str]) -> bool:
     return _CLIENT in headers.get("user-agent", "") and headers.get("x-amz-target", "").rpartition(".")[2] in _STATUS
 
 
-def answered(context: Context, operation: str, describe: Callable[[], Document]) -> Document:
-    """What `describe` answers once its status is final, or when the time is up. Raises what it raises."""
-    store, until = context.store, time.monotonic() + SECONDS
+def answered(store: Store, operation: str, describe: Callable[[], Document]) -> Document:
+    """Answers what `describe` does once its status is final, or when the time is up. Raises what it raises."""
+    until = time.monotonic() + SECONDS
     while True:
         version = store.version
-        answer = describe()
+        document = describe()
         left = until - time.monotonic()
-        if answer.get(_STATUS[operation]) not in _UNDER_WAY or left <= 0 or not store.wait(version, left):
-            return answer
+        if document.get(_STATUS[operation]) not in _UNDER_WAY or left <= 0 or not store.wait(version, left):
+            return document

@@ -23,15 +23,15 @@ def input_shape(operation: str) -> Shape | None:
 
 def check(shape: Shape | None, request: object) -> None:
     """Raises ValidationException naming everything that does not fit."""
-    found = wire.problems(shape, request)
-    if found:
-        raise ValidationException(wire.detected(found))
+    problems = wire.problems(shape, request)
+    if problems:
+        raise ValidationException(wire.detected(problems))
 
 
 def answer(operation: str, document: Mapping[str, Any]) -> Document:
     """Only what the operation's output shape has, all the way down."""
-    answer: Document = wire.shaped(model().operation_model(operation).output_shape, document)
-    return answer
+    shaped: Document = wire.shaped(model().operation_model(operation).output_shape, document)
+    return shaped
 
 
 def member(shape_name: str, document: Mapping[str, Any]) -> Document:

@@ -99,7 +99,7 @@ class DockerImages(Environments):
 def check() -> None:
     """Raises IsolationError where no engine answers."""
     try:
-        answer = subprocess.run(
+        version = subprocess.run(
             ["docker", "version", "--format", "{{.Server.Version}}"],
             capture_output=True,
             text=True,
@@ -109,6 +109,6 @@ def check() -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise IsolationError(f"the isolation docker was asked for, and docker cannot be used: {error}") from error
-    if answer.returncode != 0:
-        said = answer.stderr.strip() or answer.stdout.strip()
+    if version.returncode != 0:
+        said = version.stderr.strip() or version.stdout.strip()
         raise IsolationError(f"the isolation docker was asked for, and no engine answers: {said}")

@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from local.documents import Document
 from local.sagemaker.machine.processes import docker
+from local.sagemaker.machine.processes.command import Command
 from local.sagemaker.machine.settings import Isolation
 from local.sagemaker.wire.errors import IsolationError
 
@@ -56,32 +56,20 @@ class Boundary:
         """`algo-1` can be made to resolve: a container has an /etc/hosts of its own."""
         return self.own_ml
 
-    def command(
-        self,
-        argv: list[str],
-        cwd: str,
-        ml: Path,
-        binds: dict[str, str],
-        *,
-        network: bool = True,
-        covers: dict[str, str] | None = None,
-        keep: Sequence[str] = (),
-        writable: Sequence[str] = (),
-        after: Sequence[str] | None = None,
-    ) -> list[str]:
-        """The launcher's command line for `argv`; the launcher's docstring says what the rest means."""
-        job: dict[str, Any] = {
-            "argv": argv,
-            "cwd": cwd,
-            "ml": str(ml) if self.namespace else None,
-            "binds": binds if self.namespace else {},
-            "covers": (covers or {}) if self.readonly else {},
-            "keep": list(keep),
-            "writable": list(writable),
+    def launched(self, command: Command) -> list[str]:
+        """Answers the launcher's command line for `command`; the launcher's docstring says what it is told."""
+        job: Document = {
+            "argv": command.argv,
+            "cwd": "/opt/ml" if self.namespace else str(command.folder),
+            "ml": str(command.folder) if self.namespace else None,
+            "binds": dict(command.binds) if self.namespace else {},
+            "covers": dict(command.covers) if self.readonly else {},
+            "keep": command.keep,
+            "writable": command.writable,
             "processes": self.processes,
-            "network": network or not self.network,
+            "network": command.network or not self.network,
             "readonly": self.readonly,
-            "after": after,
+            "after": command.after,
         }
         return [sys.executable, "-I", "-S", str(_LAUNCHER), json.dumps(job)]
 
@@ -119,9 +107,8 @@ def probe(wanted: str) -> Boundary:
 def _try(boundary: Boundary) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "seen").touch()
-        command = boundary.command(
-            ["/bin/sh", "-c", "test -f /opt/ml/seen"], "/", Path(folder), {}, network=not boundary.network
-        )
+        test = ("/bin/sh", "-c", "test -f /opt/ml/seen")
+        command = boundary.launched(Command(test, {}, Path(folder), network=not boundary.network))
         # Standard input stays open meanwhile: its end would tell the launcher to kill the command.
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

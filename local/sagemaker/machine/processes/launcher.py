@@ -56,7 +56,7 @@ def main() -> None:
         if sys.platform == "linux":
             _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         child = _start(job)
-        _watch(child, -child, lambda one: _kill_descendants(one, job["after"]))
+        _watch(child, -child, lambda process: _kill_descendants(process, job["after"]))
 
 
 def _enter_namespaces(processes: bool, network: bool) -> None:
@@ -215,16 +215,16 @@ def _watch(child: int, term: int, kill: Callable[[int], None]) -> NoReturn:
 
 def _collect(child: int) -> int | None:
     """Reap whatever has ended; the command's status when it is among them."""
-    found = None
+    status_of_child = None
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return found
+            return status_of_child
         if pid == 0:
-            return found
+            return status_of_child
         if pid == child:
-            found = status
+            status_of_child = status
 
 
 def _kill_namespace(first: int) -> None:
@@ -237,8 +237,8 @@ def _kill_descendants(child: int, after: list[str] | None) -> None:
     _signal(-child, signal.SIGKILL)
     if after is not None:
         _run_after(after)
-    while found := _descendants():
-        for pid in found:
+    while descendants := _descendants():
+        for pid in descendants:
             _signal(pid, signal.SIGKILL)
         _wait_for(-1)
 
@@ -274,11 +274,11 @@ def _descendants() -> list[int]:
                     parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-    found, fresh = [], [os.getpid()]
+    descendants, fresh = [], [os.getpid()]
     while fresh:
         fresh = [pid for pid, parent in parents.items() if parent in fresh]
-        found.extend(fresh)
-    return found
+        descendants.extend(fresh)
+    return descendants
 
 
 def _signal(pid: int, number: int) -> None:

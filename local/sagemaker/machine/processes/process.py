@@ -6,49 +6,14 @@ import selectors
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 from local.sagemaker.machine.logs import MAX_LINE, LogStream
+from local.sagemaker.machine.processes.command import Command
 from local.sagemaker.machine.processes.isolation import Boundary
 
 _KILL_SECONDS = 10.0
 _TAIL_LINES = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What to run, and the folder it will know as /opt/ml."""
-
-    argv: tuple[str, ...]
-    environment: dict[str, str]
-    folder: Path
-    binds: dict[str, str]
-    """Files laid over others, where there is a mount namespace: path in the container -> file."""
-    covers: dict[str, str] = field(default_factory=dict)
-    """Folders laid over others, where nothing else can be written to: /tmp -> a folder of its own."""
-    keep: tuple[str, ...] = ()
-    """Folders that stay visible though they are below what is covered."""
-    writable: tuple[str, ...] = ()
-    network: bool = True
-    """False: no network, where the kernel gives that."""
-    after: tuple[str, ...] | None = None
-    """What removes the container from outside when it was killed."""
-
-    def started_by(self, boundary: Boundary) -> list[str]:
-        """The command line of its launcher."""
-        return boundary.command(
-            list(self.argv),
-            "/opt/ml" if boundary.namespace else str(self.folder),
-            self.folder,
-            self.binds,
-            network=self.network,
-            covers=self.covers,
-            keep=self.keep,
-            writable=self.writable,
-            after=self.after,
-        )
 
 
 class ContainerProcess:
@@ -69,7 +34,7 @@ class ContainerProcess:
         self._on_exit = on_exit
         self._stop_lock = threading.Lock()
         self._popen = subprocess.Popen(
-            command.started_by(boundary),
+            boundary.launched(command),
             env=command.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -49,23 +49,12 @@ def train(base: Path, image: str) -> None:
     sets = {name: _channel(base, name, channels, weighted) for name in ("train", "validation") if name in channels}
     if "_kfold" in asked:
         raise Refused("ClientError: k-fold cross validation (_kfold) is not run by this local SageMaker")
-    try:
-        rounds = int(asked["num_round"])
-    except (KeyError, ValueError) as error:
-        raise Refused("ClientError: the hyperparameter num_round must be a whole number") from error
-    settings: dict[str, Any] = {k: v for k, v in asked.items() if k not in _OWN and not k.startswith("_")}
-    settings["objective"] = {"reg:linear": "reg:squarederror"}.get(
-        settings.get("objective", ""), settings.get("objective", "reg:squarederror")
-    )
+    rounds = _rounds(asked)
     ours, theirs = _metrics(asked)
-    if theirs:
-        settings["eval_metric"] = theirs
-    elif ours:
-        settings["disable_default_eval_metric"] = 1
     patience = asked.get("early_stopping_rounds")
     try:
         booster = xgboost.train(
-            settings,
+            _settings(asked, ours, theirs),
             sets["train"],
             num_boost_round=rounds,
             evals=[(data, name) for name, data in sets.items()],
@@ -77,6 +66,26 @@ def train(base: Path, image: str) -> None:
     except (xgboost.core.XGBoostError, ValueError) as error:
         raise Refused(f"AlgorithmError: framework error: {error}") from error
     _save(booster, base / "model" / MODEL, image)
+
+
+def _rounds(asked: Mapping[str, str]) -> int:
+    try:
+        return int(asked["num_round"])
+    except (KeyError, ValueError) as error:
+        raise Refused("ClientError: the hyperparameter num_round must be a whole number") from error
+
+
+def _settings(asked: Mapping[str, str], ours: list[str], theirs: list[str]) -> dict[str, Any]:
+    """What the library is told. `ours` are the metrics that are measured here, `theirs` those it measures itself."""
+    settings: dict[str, Any] = {k: v for k, v in asked.items() if k not in _OWN and not k.startswith("_")}
+    settings["objective"] = {"reg:linear": "reg:squarederror"}.get(
+        settings.get("objective", ""), settings.get("objective", "reg:squarederror")
+    )
+    if theirs:
+        settings["eval_metric"] = theirs
+    elif ours:
+        settings["disable_default_eval_metric"] = 1
+    return settings
 
 
 def _alone(channels: Mapping[str, Any], resources: Mapping[str, Any]) -> bool:
@@ -94,8 +103,8 @@ def _alone(channels: Mapping[str, Any], resources: Mapping[str, Any]) -> bool:
 
 def _configuration(base: Path, name: str) -> dict[str, Any]:
     file = base / "input" / "config" / f"{name}.json"
-    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    return found
+    configuration: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return configuration
 
 
 def _channel(base: Path, name: str, channels: Mapping[str, Any], weighted: bool) -> Any:

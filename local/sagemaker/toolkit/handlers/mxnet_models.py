@@ -17,7 +17,7 @@ def model_fn(model_dir: str) -> Any:
     prefix = str(symbols[0]).removesuffix("-symbol.json")
     shapes = Path(f"{prefix}-shapes.json")
     if shapes.is_file():
-        return _module(prefix, [(one["name"], tuple(one["shape"])) for one in json.loads(shapes.read_text())])
+        return _module(prefix, [(shape["name"], tuple(shape["shape"])) for shape in json.loads(shapes.read_text())])
     weights = next((str(file) for file in sorted(folder.glob(f"{Path(prefix).name}-*.params"))), None)
     return importlib.import_module("mxnet.gluon").SymbolBlock.imports(str(symbols[0]), ["data"], weights)
 
@@ -57,8 +57,8 @@ def predict_fn(data: Any, model: Any) -> Any:
         bound = model.data_shapes[0]
         if tuple(bound.shape) != data.shape:
             model.bind(for_training=False, data_shapes=[(bound.name, data.shape)], force_rebind=True)
-        answer = model.predict(data)
+        outputs = model.predict(data)
     else:
-        answer = model(data)
-    first = answer[0] if isinstance(answer, list | tuple) else answer
+        outputs = model(data)
+    first = outputs[0] if isinstance(outputs, list | tuple) else outputs
     return first.asnumpy() if hasattr(first, "asnumpy") else first

@@ -60,13 +60,13 @@ class SavedModel:
         signature = self._signature(request.get("signature_name", _SIGNATURE))
         wanted: Mapping[str, Any] = signature.structured_input_signature[1]
         by_row = "instances" in request
-        given = _rows(request["instances"], wanted) if by_row else _columns(request["inputs"], wanted)
-        tensors = {name: self._tensor(name, given[name], spec) for name, spec in wanted.items()}
+        values = _rows(request["instances"], wanted) if by_row else _columns(request["inputs"], wanted)
+        tensors = {name: self._tensor(name, values[name], spec) for name, spec in wanted.items()}
         try:
-            found = signature(**tensors)
+            outputs = signature(**tensors)
         except self._tensorflow.errors.OpError as error:
             raise ValueError(error.message) from error
-        answers = {name: _plain(value.numpy().tolist(), name) for name, value in found.items()}
+        answers = {name: _plain(value.numpy().tolist(), name) for name, value in outputs.items()}
         return {"predictions": _by_row(answers)} if by_row else {"outputs": _alone(answers)}
 
     def _signature(self, name: str) -> Any:
@@ -97,8 +97,8 @@ class Served:
         """The body and its content type."""
         if self._handler is None:
             wanted = accept.replace(" ", "").split(",")[0]
-            answer = json.dumps(self._model.predict(request_of(body, content_type)))
-            return answer, wanted if wanted in (_JSON, _LINES[0]) else _JSON
+            content = json.dumps(self._model.predict(request_of(body, content_type)))
+            return content, wanted if wanted in (_JSON, _LINES[0]) else _JSON
         raw = body.encode() if isinstance(body, str) else body
         model = self._model
         return self._handler(
@@ -173,10 +173,10 @@ def _rest_server(model: SavedModel) -> str:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             try:
-                status, answer = 200, model.predict(json.loads(body))
+                status, document = 200, model.predict(json.loads(body))
             except ValueError as error:
-                status, answer = 400, {"error": str(error)}
-            content = json.dumps(answer, indent=4).encode()
+                status, document = 400, {"error": str(error)}
+            content = json.dumps(document, indent=4).encode()
             self.send_response(status)
             self.send_header("Content-Type", _JSON)
             self.send_header("Content-Length", str(len(content)))
@@ -221,7 +221,7 @@ def _is_named(value: Any) -> bool:
 
 
 def _by_row(answers: Mapping[str, Any]) -> list[Any]:
-    if not all(isinstance(answer, list) for answer in answers.values()):
+    if not all(isinstance(rows, list) for rows in answers.values()):
         raise ValueError("an output of the model is no list of rows: ask with 'inputs' instead of 'instances'")
     if len(answers) == 1:
         return list(next(iter(answers.values())))
@@ -236,13 +236,13 @@ def _decoded(value: Any) -> Any:
     """The same with `{"b64": ...}` as bytes."""
     if isinstance(value, dict) and value.keys() == {"b64"}:
         return base64.b64decode(value["b64"])
-    return [_decoded(one) for one in value] if isinstance(value, list) else value
+    return [_decoded(item) for item in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any, output: str) -> Any:
     """The same as JSON can say it; bytes of an output whose name ends in `_bytes` as `{"b64": ...}`."""
     if isinstance(value, list):
-        return [_plain(one, output) for one in value]
+        return [_plain(item, output) for item in value]
     if isinstance(value, bytes):
         return (
             {"b64": base64.b64encode(value).decode()} if output.endswith("_bytes") else value.decode("utf-8", "replace")
@@ -252,14 +252,14 @@ def _plain(value: Any, output: str) -> Any:
 
 def _documents(text: str) -> Sequence[Any]:
     """The JSON documents of a text, which white space parts."""
-    decoder, found, place = json.JSONDecoder(), [], 0
+    decoder, documents, place = json.JSONDecoder(), [], 0
     text = text.strip()
     while place < len(text):
         document, place = decoder.raw_decode(text, place)
-        found.append(document)
+        documents.append(document)
         while place < len(text) and text[place].isspace():
             place += 1
-    return found
+    return documents
 
 
 def _csv_instance(line: str) -> Any:

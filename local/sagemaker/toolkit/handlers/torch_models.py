@@ -36,5 +36,5 @@ def predict_fn(data: Any, model: Any) -> Any:
     if hasattr(model, "eval"):
         model.eval()
     with torch.no_grad():
-        answer = model(data)
-    return answer.cpu().numpy() if hasattr(answer, "cpu") else answer
+        output = model(data)
+    return output.cpu().numpy() if hasattr(output, "cpu") else output

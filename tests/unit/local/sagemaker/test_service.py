@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.sagemaker.operations import OPERATIONS
+from local.sagemaker.operations import OF_ENDPOINTS, OF_EXECUTIONS, OF_JOBS, OF_MACHINE
 from local.sagemaker.wire import shapes
 from tests.unit.local.sagemaker.cloud import ROLE, image
 from tests.unit.local.sagemaker.conftest import World
@@ -27,7 +27,9 @@ def register(world: World, approval: str) -> str:
 
 
 def test_every_operation_is_one_of_awss() -> None:
-    assert set(OPERATIONS) <= set(shapes.model().operation_names)
+    operations = [*OF_MACHINE, *OF_JOBS, *OF_ENDPOINTS, *OF_EXECUTIONS]
+    assert len(set(operations)) == len(operations)
+    assert set(operations) <= set(shapes.model().operation_names)
 
 
 def test_an_operation_that_is_not_run_here_says_so(world: World) -> None:

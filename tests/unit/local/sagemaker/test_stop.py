@@ -118,9 +118,9 @@ def test_of_many_objects_none_is_begun_after_the_stop(world: World, monkeypatch:
         assert closing.wait(60)
         return get_object(**given)
 
-    context = world.start()._context
-    assert context is not None
-    closing = context.jobs.closing
+    started = world.start()._running
+    assert started is not None
+    closing = started.machine.closing
     monkeypatch.setattr(world.cloud.s3, "get_object", download)
     start_training(world, "job", InputDataConfig=[channel("train", "s3://in/data/")])
     assert all_begun.wait(20)
@@ -189,10 +189,10 @@ def test_what_is_asked_for_during_the_stop_is_for_the_next_start(world: World) -
     world.image("app", train="#!/bin/sh\nexit 0\n")
     world.cloud.functions["fn:A"] = lambda _: {}
     create_pipeline(world, definition(lambda_step("A", {})))
-    context = world.service._context if world.service else None
-    assert context is not None
-    context.executions.stop_all()
-    context.jobs.stop_all()
+    started = world.service._running if world.service else None
+    assert started is not None
+    started.executions.stop_all()
+    started.jobs.stop_all()
     arn = start_pipeline(world)
     start_training(world, "job")
     timed_stop(world)
@@ -204,9 +204,9 @@ def test_what_is_asked_for_during_the_stop_is_for_the_next_start(world: World) -
 
 def test_a_request_in_flight_is_answered_when_the_store_is_closed(world: World) -> None:
     service = world.start()
-    context = service._context
-    assert context is not None
-    context.store.close()
+    started = service._running
+    assert started is not None
+    started.machine.store.close()
     with pytest.raises(ClientError, match="is not running"):
         world.client.list_models()
 

@@ -105,10 +105,10 @@ def test_an_input_that_is_gone_is_an_error_message(world: World) -> None:
 
 def test_a_request_that_was_acknowledged_survives_a_restart(world: World) -> None:
     serve(world)
-    context = world.service._context if world.service else None
-    assert context is not None
+    started = world.service._running if world.service else None
+    assert started is not None
     # The workers are gone, as in a cloud that is killed between the answer and the work.
-    queue = context.endpoints.queue("face")
+    queue = started.endpoints.queue("face")
     assert queue is not None
     queue.stop()
     answer = ask(world, b"later")

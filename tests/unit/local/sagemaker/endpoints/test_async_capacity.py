@@ -105,10 +105,10 @@ def test_a_request_that_waited_too_long_is_expired(world: World) -> None:
     serve(world)
     scaled(world, 0)
     answer = ask(world, b"x", RequestTTLSeconds=60)
-    context = world.service._context if world.service else None
-    assert context is not None
-    for name, stored in context.store.items("inference-request"):
-        context.store.put("inference-request", name, {**stored, "ReceivedTime": stored["ReceivedTime"] - 61})
+    started = world.service._running if world.service else None
+    assert started is not None
+    for name, stored in started.machine.store.items("inference-request"):
+        started.machine.store.put("inference-request", name, {**stored, "ReceivedTime": stored["ReceivedTime"] - 61})
     world.stop()
     world.start()
     scaled(world, 1)

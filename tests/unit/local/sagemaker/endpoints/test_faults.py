@@ -80,8 +80,8 @@ def test_requests_that_run_are_answered_before_the_endpoint_is_deleted(world: Wo
     served(world)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(said, world, b"slow")
-        context = world.service._context if world.service else None
-        hosted = context.endpoints.live("face", 1) if context else None
+        started = world.service._running if world.service else None
+        hosted = started.endpoints.live("face", 1) if started else None
         assert hosted is not None
         assert hosted.fleet is not None
         (instance,) = hosted.fleet.variants[0].instances
@@ -139,8 +139,8 @@ def test_an_endpoint_is_in_service_again_after_the_cloud_was_killed(world: World
 def test_a_stop_leaves_no_process_and_no_thread(world: World) -> None:
     served(world)
     said(world)
-    context = world.service._context if world.service else None
-    hosted = context.endpoints.live("face", 1) if context else None
+    started = world.service._running if world.service else None
+    hosted = started.endpoints.live("face", 1) if started else None
     assert hosted is not None
     assert hosted.fleet is not None
     (instance,) = hosted.fleet.variants[0].instances

@@ -99,8 +99,8 @@ def test_a_caller_that_leaves_ends_the_stream(served: World) -> None:
         answer = stream(client, b"stream-held")
         assert next(parts(answer)) == b"one"
         answer["Body"].close()
-        context = served.service._context if served.service else None
-        hosted = context.endpoints.live("face", 1) if context else None
+        started = served.service._running if served.service else None
+        hosted = started.endpoints.live("face", 1) if started else None
         assert hosted is not None
         assert hosted.fleet is not None
         (instance,) = hosted.fleet.variants[0].instances

@@ -166,13 +166,13 @@ def test_a_serverless_variant_goes_when_it_is_idle_and_comes_when_it_is_asked(wo
     assert summary["CurrentServerlessConfig"] == SERVERLESS["ServerlessConfig"]
     seen = [said(world, b"who")]
     for _ in range(2):
-        context = world.service._context if world.service else None
-        hosted = context.endpoints.live("face", 1) if context else None
+        started = world.service._running if world.service else None
+        hosted = started.endpoints.live("face", 1) if started else None
         assert hosted is not None
         assert hosted.fleet is not None
         # Its log says when the process was ended.
-        for running in hosted.fleet.variants[0].instances:
-            (server,) = running._servers.values()
+        for instance in hosted.fleet.variants[0].instances:
+            (server,) = instance._servers.values()
             assert server._process is not None
             assert server._process.exited.wait(WAIT_SECONDS)
         seen.append(said(world, b"who"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from local.sagemaker.jobs.training import LOG_GROUP
+from local.sagemaker.jobs.training.kind import LOG_GROUP
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.jobs.requests import await_training, channel, start_training, train
 

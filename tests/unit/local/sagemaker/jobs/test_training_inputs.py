@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.sagemaker.jobs.training import LOG_GROUP
+from local.sagemaker.jobs.training.kind import LOG_GROUP
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.jobs.requests import channel, resources, start_training, train
 from tests.unit.local.sagemaker.jobs.test_training import MODEL, members

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.sagemaker.jobs.training import LOG_GROUP
+from local.sagemaker.jobs.training.kind import LOG_GROUP
 from local.settings import free_port
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.jobs.requests import await_training, resources, start_training, train

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.sagemaker.jobs.transform import LOG_GROUP
+from local.sagemaker.jobs.transform.kind import LOG_GROUP
 from tests.unit.local.sagemaker.cloud import ROLE, image
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.jobs.requests import await_transform, start_transform, transform, transform_input

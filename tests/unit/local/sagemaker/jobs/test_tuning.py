@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.sagemaker.jobs.ranges import Categorical, space
-from local.sagemaker.jobs.strategies import Tried, at_random, bayesian
+from local.sagemaker.jobs.tuning.ranges import Categorical, space
+from local.sagemaker.jobs.tuning.strategies import Tried, at_random, bayesian
 from local.sagemaker.wire.errors import ValidationException
 from tests.unit.local.sagemaker.cloud import image
 from tests.unit.local.sagemaker.conftest import World

@@ -10,15 +10,15 @@ import pytest
 
 from local.sagemaker.machine import environments, package_index
 from local.sagemaker.machine.environments import Environments
-from local.sagemaker.machine.package_index import Machine
+from local.sagemaker.machine.package_index import Places
 from local.sagemaker.wire.errors import ImageError
 from tests.unit.local.sagemaker.cloud import container, image
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> Places:
     """A machine without any settings, of pip's or uv's."""
-    return Machine({}, tmp_path / "home", tmp_path / "etc")
+    return Places({}, tmp_path / "home", tmp_path / "etc")
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def installed(environment: environments.Environment, *names: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_stronger_files_and_variables_win_and_other_settings_are_left(machine: Machine) -> None:
+def test_stronger_files_and_variables_win_and_other_settings_are_left(machine: Places) -> None:
     written(machine.etc / "pip.conf", "[global]\nindex-url = https://a/\ncert = /a.pem\n")
     user = "[global]\nindex_url = https://b/\ntimeout = 9\n[install]\nextra-index-url =\n  https://c/\n  https://d/\n"
     written(machine.home / ".config" / "pip" / "pip.conf", user)
@@ -68,19 +68,19 @@ def test_stronger_files_and_variables_win_and_other_settings_are_left(machine: M
     }
 
 
-def test_a_file_that_a_variable_names_stands_for_the_users_own_and_devnull_for_all(machine: Machine) -> None:
+def test_a_file_that_a_variable_names_stands_for_the_users_own_and_devnull_for_all(machine: Places) -> None:
     written(machine.home / ".config" / "pip" / "pip.conf", "[global]\nindex-url = https://b/\n")
     own = written(machine.home / "own.conf", "[global]\nfind-links = /wheels\n")
     for name, found in ((str(own), {"find-links": "/wheels"}), (os.devnull, {})):
         assert package_index.settings(replace(machine, environment={"PIP_CONFIG_FILE": name})) == found
 
 
-def test_a_broken_file_counts_for_nothing(machine: Machine) -> None:
+def test_a_broken_file_counts_for_nothing(machine: Places) -> None:
     written(machine.home / ".config" / "pip" / "pip.conf", "index-url = https://b/\n")
     assert package_index.settings(machine) == {}
 
 
-def test_uv_is_told_what_pip_is_told_in_its_own_words(machine: Machine) -> None:
+def test_uv_is_told_what_pip_is_told_in_its_own_words(machine: Places) -> None:
     places = f"{machine.home} /nowhere"
     text = f"[global]\nindex-url = https://a/\nextra-index-url = https://b/ https://c/\nfind-links = {places}\n"
     written(machine.home / ".config" / "pip" / "pip.conf", text)
@@ -92,7 +92,7 @@ def test_uv_is_told_what_pip_is_told_in_its_own_words(machine: Machine) -> None:
     }
 
 
-def test_what_uv_is_told_itself_stands(machine: Machine) -> None:
+def test_what_uv_is_told_itself_stands(machine: Places) -> None:
     text = "[global]\nindex-url = https://a/\nextra-index-url = https://b/\n"
     written(machine.home / ".config" / "pip" / "pip.conf", text)
     told = replace(machine, environment={"UV_INDEX_URL": "https://mine/", "UV_INDEX_STRATEGY": "first-index"})

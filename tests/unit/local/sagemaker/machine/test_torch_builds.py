@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from local.sagemaker.machine import package_index
-from local.sagemaker.machine.package_index import Machine
+from local.sagemaker.machine.package_index import Places
 
 
 def told(tmp_path: Path, **environment: str) -> str | None:
-    machine = Machine(environment, tmp_path / "home", tmp_path / "etc")
+    machine = Places(environment, tmp_path / "home", tmp_path / "etc")
     return package_index.for_uv(machine).get("UV_TORCH_BACKEND")
 
 

@@ -10,9 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.documents import Document
-from local.sagemaker.jobs.runner import JobKind, Jobs
+from local.sagemaker.jobs.job import JobKind
+from local.sagemaker.jobs.runner import Jobs
 from local.sagemaker.machine.events import PIPELINE_EXECUTION, PIPELINE_STEP
-from local.sagemaker.operations import OPERATIONS
+from local.sagemaker.operations import OF_MACHINE
 from local.sagemaker.pipelines import callbacks, functions
 from local.sagemaker.wire.errors import ApiError
 from tests.unit.local.sagemaker.cloud import ROLE, image
@@ -415,15 +416,15 @@ def test_a_service_that_is_short_of_room_is_asked_again(world: World, monkeypatc
         code = "ResourceLimitExceeded"
 
     asked: list[int] = []
-    real = OPERATIONS["CreateModel"]
+    real = OF_MACHINE["CreateModel"]
 
-    def create_model(context: Any, request: Any) -> Any:
+    def create_model(machine: Any, request: Any) -> Any:
         asked.append(1)
         if len(asked) < 3:
             raise Full("the limit is 0 models")
-        return real(context, request)
+        return real(machine, request)
 
-    monkeypatch.setitem(OPERATIONS, "CreateModel", create_model)
+    monkeypatch.setitem(OF_MACHINE, "CreateModel", create_model)
     container = {"PrimaryContainer": {"Image": image("app")}, "ExecutionRoleArn": ROLE}
     again = step("Again", "Model", container, **retry("SageMaker.RESOURCE_LIMIT", MaxAttempts=5))
     execution, done = run(world, definition(again))

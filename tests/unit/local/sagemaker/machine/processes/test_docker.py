@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.sagemaker.jobs.training import LOG_GROUP
+from local.sagemaker.jobs.training.kind import LOG_GROUP
 from local.sagemaker.machine.processes import docker
 from local.sagemaker.machine.processes.isolation import probe
 from local.sagemaker.wire.errors import IsolationError

@@ -9,10 +9,12 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.sagemaker.machine.processes import isolation
+from local.sagemaker.machine.processes.command import Command
 from local.sagemaker.machine.processes.isolation import Boundary, probe
 from local.sagemaker.wire.errors import IsolationError
 
@@ -24,10 +26,14 @@ BOUNDARIES = [
 ]
 
 
+def shell(script: str, ml: Path, **more: Any) -> Command:
+    return Command(("/bin/sh", "-c", script), {}, ml, **more)
+
+
 def launch(boundary: Boundary, script: str, ml: Path) -> "subprocess.Popen[bytes]":
     if boundary.namespace and not probe("auto").namespace:
         pytest.skip("the kernel gives no namespaces")
-    command = boundary.command(["/bin/sh", "-c", script], "/", ml, {})
+    command = boundary.launched(shell(script, ml))
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -102,9 +108,10 @@ def test_a_killed_local_cloud_leaves_no_container_behind(tmp_path: Path) -> None
         """
         import subprocess, sys, time
         from pathlib import Path
+        from local.sagemaker.machine.processes.command import Command
         from local.sagemaker.machine.processes.isolation import probe
-        argv = ["/bin/sh", "-c", "(setsid sleep 600 &) ; echo up; sleep 600"]
-        command = probe("auto").command(argv, "/", Path(sys.argv[1]), {})
+        argv = ("/bin/sh", "-c", "(setsid sleep 600 &) ; echo up; sleep 600")
+        command = probe("auto").launched(Command(argv, {}, Path(sys.argv[1])))
         subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         print("started", flush=True)
         time.sleep(600)
@@ -146,7 +153,7 @@ def test_a_state_folder_in_shared_memory_is_no_obstacle() -> None:
         home.mkdir()
         ml.mkdir()
         script = f"echo h > {home}/x && echo m > /opt/ml/x && echo s > /dev/shm/headrace-x && ls /dev/shm"
-        command = boundary.command(["/bin/sh", "-c", script], "/", ml, {}, writable=[str(home)], keep=[str(home)])
+        command = boundary.launched(shell(script, ml, writable=(str(home),), keep=(str(home),)))
         assert sorted(output(command).split()) == sorted([Path(folder).name.encode(), b"headrace-x"])
         assert ((home / "x").read_text(), (ml / "x").read_text()) == ("h\n", "m\n")
         assert not Path("/dev/shm/headrace-x").exists()
@@ -173,8 +180,8 @@ def test_without_a_network_nothing_of_the_machine_can_be_reached(tmp_path: Path)
     boundary = probe("auto")
     if not boundary.network:
         pytest.skip("the kernel gives no network namespace")
-    argv = ["/bin/sh", "-c", "ls /sys/class/net >/dev/null; cat /proc/net/dev"]
-    said = output(boundary.command(argv, "/", tmp_path, {}, network=False))
+    script = "ls /sys/class/net >/dev/null; cat /proc/net/dev"
+    said = output(boundary.launched(shell(script, tmp_path, network=False)))
     assert [line.split(b":")[0].strip() for line in said.splitlines()[2:]] == [b"lo"]
 
 
@@ -189,7 +196,7 @@ def test_what_is_covered_is_private_and_what_is_kept_stays_visible(tmp_path: Pat
     (kept / "file").write_text("needed")
     covers = {str(tmp_path.parents[1]): str(own)}
     script = f"cat {kept}/file; echo x > {kept}/file || echo refused; echo y > {tmp_path.parents[1]}/mine"
-    command = boundary.command(["/bin/sh", "-c", script], "/", ml, {}, covers=covers, keep=[str(kept)])
+    command = boundary.launched(shell(script, ml, covers=covers, keep=(str(kept),)))
     assert output(command) == b"neededrefused\n"
     assert (kept / "file").read_text() == "needed"
     assert (own / "mine").read_text() == "y\n"
@@ -209,7 +216,7 @@ def test_who_is_not_root_has_the_same_walls() -> None:
         script = (
             "echo x > /opt/ml/own; (echo x > /var/tmp/headrace-harm) 2>/dev/null || echo refused; ls /sys/class/net"
         )
-        job = json.loads(boundary.command(["/bin/sh", "-c", script], "/", folder / "ml", {}, network=False)[-1])
+        job = json.loads(boundary.launched(shell(script, folder / "ml", network=False))[-1])
         command = ["/usr/bin/python3", "-I", "-S", str(launcher), json.dumps(job)]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, user=65534, group=65534) as process:

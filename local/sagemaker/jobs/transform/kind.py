@@ -1,7 +1,4 @@
-"""Batch transform jobs: every object of the input goes through a model's serving process, and comes back as `.out`.
-
-Source: "Use Batch Transform to Get Inferences from Large Datasets" in the developer guide.
-"""
+"""The work of a transform job: serving processes, and the requests that its objects become."""
 
 import io
 import json
@@ -15,18 +12,19 @@ from pathlib import Path
 from typing import IO, Any
 
 from local.documents import Document
-from local.sagemaker.jobs import filters, inputs
-from local.sagemaker.jobs.filters import DataProcessing
-from local.sagemaker.jobs.inputs import Found
-from local.sagemaker.jobs.records import Batching, Payload
-from local.sagemaker.jobs.runner import Job, JobKind, Outcome, Status
-from local.sagemaker.machine import events, storage
+from local.sagemaker.jobs import inputs
+from local.sagemaker.jobs.job import Job, JobKind, Outcome, Status
+from local.sagemaker.jobs.transform import filters
+from local.sagemaker.jobs.transform.filters import DataProcessing
+from local.sagemaker.jobs.transform.records import Batching, Payload
+from local.sagemaker.machine import events, fetching, storage
+from local.sagemaker.machine.fetching import Fetched
 from local.sagemaker.machine.logs import LogStream
-from local.sagemaker.machine.machine import Context
+from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import models
 from local.sagemaker.serving import image
 from local.sagemaker.serving.http import NoAnswer
-from local.sagemaker.serving.server import Server
+from local.sagemaker.serving.server import Purpose, Server
 from local.sagemaker.wire.errors import ValidationException, WorkFailed
 from local.store import now
 
@@ -46,8 +44,8 @@ class AlgorithmFailed(WorkFailed):
 # What is refused.
 
 
-def _check(context: Context, request: Document) -> None:
-    models.served(context, request["ModelName"])
+def _check(machine: Machine, request: Document) -> None:
+    models.served(machine, request["ModelName"])
     source = request["TransformInput"]["DataSource"]["S3DataSource"]
     if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         raise inputs.refuse(f"S3DataType {source['S3DataType']} of a transform job")
@@ -72,7 +70,6 @@ def _check(context: Context, request: Document) -> None:
 class _Plan:
     """One job, and how its requests are made."""
 
-    context: Context
     job: Job
     document: Document
     batching: Batching
@@ -83,28 +80,27 @@ class _Plan:
     """AWS's data-log: what became of each object."""
 
     def headers(self) -> dict[str, str]:
-        given, wanted = self.document["TransformInput"], self.document["TransformOutput"]
-        found = {"Content-Type": given.get("ContentType", ""), "Accept": wanted.get("Accept", "")}
-        return {name: value for name, value in found.items() if value}
+        source, target = self.document["TransformInput"], self.document["TransformOutput"]
+        fields = {"Content-Type": source.get("ContentType", ""), "Accept": target.get("Accept", "")}
+        return {name: value for name, value in fields.items() if value}
 
     @property
     def ending(self) -> bytes:
         return b"\n" if self.document["TransformOutput"].get("AssembleWith") == "Line" else b""
 
 
-def _work(context: Context, job: Job) -> Outcome:
-    document = context.jobs.describe(KIND, job.name)
+def _work(job: Job) -> Outcome:
+    machine, document = job.machine, job.document()
     source = document["TransformInput"]["DataSource"]["S3DataSource"]
     data = job.folder / "data"
-    found = inputs.objects(context, source, data)
-    log = context.shipper.open(LOG_GROUP, f"{job.name}/algo-1-{int(now())}/data-log", job.folder / "data.log")
+    objects = inputs.objects(machine, source, data)
+    log = machine.shipper.open(LOG_GROUP, f"{job.name}/algo-1-{int(now())}/data-log", job.folder / "data.log")
     try:
-        with _servers(context, job, document) as servers:
+        with _servers(job, document) as servers:
             if job.stop_asked.is_set():
                 return Outcome(Status.STOPPED)
-            started = now()
-            context.jobs.change(KIND, job.name, lambda d: d.update({"TransformStartTime": started}))
-            return _transform_all(_planned(context, job, document, servers[0], log), servers, found)
+            job.update({"TransformStartTime": now()})
+            return _transform_all(_planned(job, document, servers[0], log), servers, objects)
     except AlgorithmFailed as error:
         return Outcome(Status.FAILED, f"AlgorithmError: {error}")
     finally:
@@ -112,9 +108,10 @@ def _work(context: Context, job: Job) -> Outcome:
 
 
 @contextmanager
-def _servers(context: Context, job: Job, document: Document) -> Iterator[list[Server]]:
-    """One healthy serving process for each instance; a stop of the job ends them."""
-    served = models.served(context, document["ModelName"])
+def _servers(job: Job, document: Document) -> Iterator[list[Server]]:
+    """Starts one healthy serving process for each instance; a stop of the job ends them."""
+    machine = job.machine
+    served = models.served(machine, document["ModelName"])
     told = {
         "SAGEMAKER_BATCH": "true",
         "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": str(document.get("MaxConcurrentTransforms", 1)),
@@ -127,17 +124,10 @@ def _servers(context: Context, job: Job, document: Document) -> Iterator[list[Se
     try:
         for number in range(1, document["TransformResources"]["InstanceCount"] + 1):
             name = f"algo-{number}"
-            prepared = image.prepare(context, served, job.folder / name, lambda _: None)
-            server = Server(
-                context,
-                prepared,
-                LOG_GROUP,
-                f"{job.name}/{name}-{started}",
-                context.settings.startup_seconds,
-                job.stop_asked,
-                lambda _: None,
-                "container of the transform job",
-            )
+            prepared = image.prepare(machine, served, job.folder / name, lambda _: None)
+            stream, seconds = f"{job.name}/{name}-{started}", machine.settings.startup_seconds
+            purpose = Purpose("container of the transform job", LOG_GROUP, stream, seconds)
+            server = Server(machine, prepared, purpose, job.stop_asked, lambda _: None)
             servers.append(server)
             try:
                 server.start()
@@ -151,7 +141,7 @@ def _servers(context: Context, job: Job, document: Document) -> Iterator[list[Se
             server.stop()
 
 
-def _planned(context: Context, job: Job, document: Document, server: Server, log: LogStream) -> _Plan:
+def _planned(job: Job, document: Document, server: Server, log: LogStream) -> _Plan:
     """The request's word counts, then the container's (GET /execution-parameters), then AWS's defaults."""
     asked = _execution_parameters(server)
     concurrent = document.get("MaxConcurrentTransforms") or asked.get("MaxConcurrentTransforms") or 1
@@ -166,7 +156,7 @@ def _planned(context: Context, job: Job, document: Document, server: Server, log
         f"sagemaker logs: MaxConcurrentTransforms={concurrent}, MaxPayloadInMB={megabytes}, "
         f"BatchStrategy={_underscored(strategy)}"
     )
-    return _Plan(context, job, document, batching, filters.of(document), int(concurrent), log)
+    return _Plan(job, document, batching, filters.of(document), int(concurrent), log)
 
 
 def _underscored(strategy: str) -> str:
@@ -181,19 +171,19 @@ def _execution_parameters(server: Server) -> Mapping[str, Any]:
             content = b"".join(iter(exchange.read, b""))
         finally:
             exchange.close()
-        found = json.loads(content) if exchange.status == 200 else {}
+        parameters = json.loads(content) if exchange.status == 200 else {}
     except (NoAnswer, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return parameters if isinstance(parameters, dict) else {}
 
 
-def _transform_all(plan: _Plan, servers: Sequence[Server], found: Sequence[Found]) -> Outcome:
+def _transform_all(plan: _Plan, servers: Sequence[Server], objects: Sequence[Fetched]) -> Outcome:
     """Every object; the first that fails ends the rest. Raises WorkFailed."""
     job, count = plan.job, len(servers)
     over = threading.Event()
     workers = [_Worker(plan, server, over) for server in servers]
     with ThreadPoolExecutor(plan.concurrent * count, "transform-objects") as pool:
-        running = [pool.submit(workers[n % count].transform, one) for n, one in enumerate(found)]
+        running = [pool.submit(workers[n % count].transform, fetched) for n, fetched in enumerate(objects)]
         for future in running:
             future.add_done_callback(lambda _: job.wake.set())
         try:
@@ -236,30 +226,32 @@ class _Worker:
     def close(self) -> None:
         self._requests.shutdown(cancel_futures=True)
 
-    def transform(self, one: Found) -> None:
+    def transform(self, fetched: Fetched) -> None:
         """Raises WorkFailed."""
         if self._over.is_set():
             return
-        plan, context = self._plan, self._plan.context
+        plan, machine = self._plan, self._plan.job.machine
         data = plan.job.folder / "data"
-        name = one.file.relative_to(data).as_posix()
+        name = fetched.file.relative_to(data).as_posix()
         output = plan.job.folder / "out" / f"{name}.out"
-        for folder in (one.file.parent, output.parent):
+        for folder in (fetched.file.parent, output.parent):
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            file = inputs.fetch_object(context, one, plan.document["TransformInput"].get("CompressionType") == "Gzip")
+            file = fetching.fetch_object(
+                machine, fetched, plan.document["TransformInput"].get("CompressionType") == "Gzip"
+            )
             with output.open("wb") as sink:
                 self._send(file, sink)
             if not self._over.is_set():
                 storage.upload_file(
-                    context.s3, output, storage.joined(plan.document["TransformOutput"]["S3OutputPath"], f"{name}.out")
+                    machine.s3, output, storage.joined(plan.document["TransformOutput"]["S3OutputPath"], f"{name}.out")
                 )
             file.unlink()
             output.unlink()
         except WorkFailed as error:
             if not self._over.is_set():
-                plan.log.write(f"sagemaker logs: {one.bucket}/{one.key}: {error}")
-            raise type(error)(f"s3://{one.bucket}/{one.key}: {error}") from error
+                plan.log.write(f"sagemaker logs: {fetched.bucket}/{fetched.key}: {error}")
+            raise type(error)(f"s3://{fetched.bucket}/{fetched.key}: {error}") from error
 
     def _send(self, file: Path, sink: IO[bytes]) -> None:
         """The answers are in the order of the records, however many requests are under way."""
@@ -273,30 +265,30 @@ class _Worker:
         while pending:
             self._write(*pending.popleft(), sink)
 
-    def _write(self, payload: Payload, answer: "Future[bytes]", sink: IO[bytes]) -> None:
-        content = self._plan.processing.kept(payload.records, answer.result())
+    def _write(self, payload: Payload, body: "Future[bytes]", sink: IO[bytes]) -> None:
+        content = self._plan.processing.kept(payload.records, body.result())
         sink.write(content)
         if not content.endswith(self._plan.ending):
             sink.write(self._plan.ending)
 
     def _ask(self, payload: Payload) -> bytes:
         """Raises WorkFailed. What the container did not answer, or answered with 5xx, may be asked again."""
-        given = self._plan.document.get("ModelClientConfig", {})
-        seconds = float(given.get("InvocationsTimeoutInSeconds", _DEFAULT_SECONDS))
+        config = self._plan.document.get("ModelClientConfig", {})
+        seconds = float(config.get("InvocationsTimeoutInSeconds", _DEFAULT_SECONDS))
         failure = ""
-        for _ in range(1 + given.get("InvocationsMaxRetries", 0)):
+        for _ in range(1 + config.get("InvocationsMaxRetries", 0)):
             sink = io.BytesIO()
             try:
-                answer = self._server.invoke(self._plan.headers(), io.BytesIO(payload.body), sink, seconds)
+                response = self._server.invoke(self._plan.headers(), io.BytesIO(payload.body), sink, seconds)
             except NoAnswer as error:
                 failure = f"the container gave no answer: {error}"
                 continue
-            if answer.status < 300:
+            if response.status < 300:
                 return sink.getvalue()
             said = sink.getvalue()[:_MAX_SAID].decode("utf-8", "replace").strip()
-            if answer.status < 500:
-                raise WorkFailed(f"Received client error ({answer.status}) from the container with message {said!r}")
-            failure = f"Received server error ({answer.status}) from the container with message {said!r}"
+            if response.status < 500:
+                raise WorkFailed(f"Received client error ({response.status}) from the container with message {said!r}")
+            failure = f"Received server error ({response.status}) from the container with message {said!r}"
         raise AlgorithmFailed(failure)
 
 

@@ -30,8 +30,8 @@ class Numeric:
     def value(self, place: float) -> str:
         if self.whole:
             # Every whole number has the same share of the scale.
-            found = math.floor(self._unscaled(place, self.low, self.high + 1))
-            return str(int(min(max(found, self.low), self.high)))
+            number = math.floor(self._unscaled(place, self.low, self.high + 1))
+            return str(int(min(max(number, self.low), self.high)))
         return repr(float(min(max(self._unscaled(place, self.low, self.high), self.low), self.high)))
 
     def place(self, value: str) -> tuple[float, ...]:
@@ -73,7 +73,7 @@ class Categorical:
 
     def place(self, value: str) -> tuple[float, ...]:
         """One of them is 1: no value is nearer to one than to another."""
-        return tuple(float(one == value) for one in self.values)
+        return tuple(float(category == value) for category in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,51 +82,55 @@ class Space:
 
     def values(self, places: Sequence[float]) -> Values:
         """`places` has one number for each parameter."""
-        return {one.name: one.value(place) for one, place in zip(self.parameters, places, strict=True)}
+        return {
+            parameter.name: parameter.value(place) for parameter, place in zip(self.parameters, places, strict=True)
+        }
 
     def point(self, values: Mapping[str, str]) -> list[float]:
-        return [number for one in self.parameters for number in one.place(values[one.name])]
+        return [number for parameter in self.parameters for number in parameter.place(values[parameter.name])]
 
     def grid(self) -> Iterator[Values]:
         """Every combination of a space of categories."""
-        names = [one.name for one in self.parameters]
-        choices = [one.values if isinstance(one, Categorical) else () for one in self.parameters]
-        return (dict(zip(names, found, strict=True)) for found in itertools.product(*choices))
+        names = [parameter.name for parameter in self.parameters]
+        choices = [parameter.values if isinstance(parameter, Categorical) else () for parameter in self.parameters]
+        return (dict(zip(names, combination, strict=True)) for combination in itertools.product(*choices))
 
     @property
     def size(self) -> int:
         """Of the grid."""
-        return math.prod(len(one.values) if isinstance(one, Categorical) else 0 for one in self.parameters)
+        return math.prod(
+            len(parameter.values) if isinstance(parameter, Categorical) else 0 for parameter in self.parameters
+        )
 
 
 def space(ranges: Mapping[str, Any]) -> Space:
     """Of ParameterRanges. Raises ValidationException."""
-    found: list[Numeric | Categorical] = [
-        _numeric(given, whole)
+    parameters: list[Numeric | Categorical] = [
+        _numeric(body, whole)
         for kind, whole in (("IntegerParameterRanges", True), ("ContinuousParameterRanges", False))
-        for given in ranges.get(kind, [])
+        for body in ranges.get(kind, [])
     ]
-    for given in ranges.get("CategoricalParameterRanges", []):
-        found.append(Categorical(given["Name"], tuple(given["Values"])))
+    for body in ranges.get("CategoricalParameterRanges", []):
+        parameters.append(Categorical(body["Name"], tuple(body["Values"])))
     if ranges.get("AutoParameters"):
         raise ValidationException("AutoParameters are not run by this local SageMaker.")
-    names = [one.name for one in found]
+    names = [parameter.name for parameter in parameters]
     if not names:
         raise ValidationException("At least one hyperparameter range must be given.")
     if len(set(names)) != len(names):
         raise ValidationException("A hyperparameter can have one range only.")
-    return Space(tuple(found))
+    return Space(tuple(parameters))
 
 
-def _numeric(given: Mapping[str, Any], whole: bool) -> Numeric:
-    name = given["Name"]
+def _numeric(body: Mapping[str, Any], whole: bool) -> Numeric:
+    name = body["Name"]
     try:
-        low, high = (float(int(given[end]) if whole else float(given[end])) for end in ("MinValue", "MaxValue"))
+        low, high = (float(int(body[end]) if whole else float(body[end])) for end in ("MinValue", "MaxValue"))
     except ValueError as error:
         raise ValidationException(f"The range of the hyperparameter {name} is no number: {error}") from error
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValidationException(f"MinValue of the hyperparameter {name} is greater than its MaxValue.")
-    scaling = given.get("ScalingType", "Auto")
+    scaling = body.get("ScalingType", "Auto")
     if scaling == "Auto":
         scaling = "Logarithmic" if low > 0 and high / low >= _AUTO_LOGARITHMIC else "Linear"
     if scaling == "Logarithmic" and low <= 0:

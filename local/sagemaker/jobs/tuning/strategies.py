@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from local.sagemaker.jobs.ranges import Space, Values
+from local.sagemaker.jobs.tuning.ranges import Space, Values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,26 +45,26 @@ def of_grid(space: Space, number: int) -> Values:
 
 
 def bayesian(space: Space, tried: Sequence[Tried], rng: random.Random) -> Values:
-    known = [one for one in tried if one.score is not None]
+    known = [trial for trial in tried if trial.score is not None]
     if len(known) < _FIRST_AT_RANDOM:
         return at_random(space, rng)
     # Only here: most clouds never tune, and their start does not wait for it.
     import numpy as np
 
     candidates = [at_random(space, rng) for _ in range(_CANDIDATES)]
-    points = np.array([space.point(one.values) for one in tried])
-    mean = sum(one.score or 0.0 for one in known) / len(known)
-    scores = np.array([mean if one.score is None else one.score for one in tried])
+    points = np.array([space.point(trial.values) for trial in tried])
+    mean = sum(trial.score or 0.0 for trial in known) / len(known)
+    scores = np.array([mean if trial.score is None else trial.score for trial in tried])
     spread = float(scores.std()) or 1.0
     scaled = (scores - scores.mean()) / spread
-    gain = _expected_improvement(points, scaled, np.array([space.point(one) for one in candidates]))
+    gain = _expected_improvement(points, scaled, np.array([space.point(values) for values in candidates]))
     return candidates[int(gain.argmax())]
 
 
 def _expected_improvement(points: "Array", scores: "Array", candidates: "Array") -> "Array":
     import numpy as np
 
-    length = max(_LENGTHS, key=lambda one: _likelihood(points, scores, one))
+    length = max(_LENGTHS, key=lambda length: _likelihood(points, scores, length))
     factor = np.linalg.cholesky(_kernel(points, points, length) + _NOISE * np.eye(len(points)))
     across = _kernel(points, candidates, length)
     weights = np.linalg.solve(factor.T, np.linalg.solve(factor, scores))
@@ -72,9 +72,9 @@ def _expected_improvement(points: "Array", scores: "Array", candidates: "Array")
     deviation = np.sqrt(np.maximum(1.0 - (np.linalg.solve(factor, across) ** 2).sum(axis=0), 1e-12))
     better = (mean - scores.max()) / deviation
     density = np.exp(-(better**2) / 2) / math.sqrt(2 * math.pi)
-    below = np.array([math.erf(one / math.sqrt(2)) for one in better]) / 2 + 0.5
-    found: Array = deviation * (better * below + density)
-    return found
+    below = np.array([math.erf(number / math.sqrt(2)) for number in better]) / 2 + 0.5
+    gain: Array = deviation * (better * below + density)
+    return gain
 
 
 def _likelihood(points: "Array", scores: "Array", length: float) -> float:
@@ -85,9 +85,9 @@ def _likelihood(points: "Array", scores: "Array", length: float) -> float:
     return float(-(half @ half) / 2 - np.log(np.diag(factor)).sum())
 
 
-def _kernel(one: "Array", other: "Array", length: float) -> "Array":
+def _kernel(left: "Array", right: "Array", length: float) -> "Array":
     import numpy as np
 
-    distance = np.sqrt(((one[:, None, :] - other[None, :, :]) ** 2).sum(axis=-1)) * math.sqrt(5) / length
-    found: Array = (1 + distance + distance**2 / 3) * np.exp(-distance)
-    return found
+    distance = np.sqrt(((left[:, None, :] - right[None, :, :]) ** 2).sum(axis=-1)) * math.sqrt(5) / length
+    kernel: Array = (1 + distance + distance**2 / 3) * np.exp(-distance)
+    return kernel

@@ -33,11 +33,11 @@ def compiled(path: str) -> Selector:
         raise ValidationException(f"The JSONPath {path!r} does not start with $.")
     steps, position = [], 1
     while position < len(path):
-        found = _STEP.match(path, position)
-        if found is None:
+        match = _STEP.match(path, position)
+        if match is None:
             raise ValidationException(f"The JSONPath {path!r} is not one that batch transform supports.")
-        steps.append(_step(found))
-        position = found.end()
+        steps.append(_step(match))
+        position = match.end()
 
     def select(value: Any) -> Any:
         for step in steps:
@@ -50,18 +50,16 @@ def compiled(path: str) -> Selector:
     return select
 
 
-def _step(found: re.Match[str]) -> Selector:
-    if found["all"] or found["every"]:
+def _step(step: re.Match[str]) -> Selector:
+    if step["all"] or step["every"]:
         return lambda value: list(value.values()) if isinstance(value, dict) else list(value)
-    if found["names"] or found["name"]:
-        names = (
-            [found["name"]] if found["name"] else [a or b for a, b in re.findall(r"'([^']*)'|\"([^\"]*)\"", found[0])]
-        )
+    if step["names"] or step["name"]:
+        names = [step["name"]] if step["name"] else [a or b for a, b in re.findall(r"'([^']*)'|\"([^\"]*)\"", step[0])]
         return lambda value: value[names[0]] if len(names) == 1 else {name: value[name] for name in names}
-    if found["index"]:
-        index = int(found["index"])
+    if step["index"]:
+        index = int(step["index"])
         return lambda value: value[index]
-    return _several([_part(word.strip(), found[0]) for word in found["several"].split(",")])
+    return _several([_part(word.strip(), step[0]) for word in step["several"].split(",")])
 
 
 def _part(word: str, step: str) -> int | slice:
@@ -75,9 +73,9 @@ def _part(word: str, step: str) -> int | slice:
 
 def _several(parts: list[int | slice]) -> Selector:
     def select(value: Any) -> list[Any]:
-        found: list[Any] = []
+        selected: list[Any] = []
         for part in parts:
-            found.extend(value[part] if isinstance(part, slice) else [value[part]])
-        return found
+            selected.extend(value[part] if isinstance(part, slice) else [value[part]])
+        return selected
 
     return select

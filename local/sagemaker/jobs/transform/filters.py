@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local.sagemaker.jobs import jsonpath
-from local.sagemaker.jobs.jsonpath import Selector
+from local.sagemaker.jobs.transform import jsonpath
+from local.sagemaker.jobs.transform.jsonpath import Selector
 from local.sagemaker.wire.errors import ValidationException, WorkFailed
 
 _FAMILIES = {"text/csv": "csv", "application/json": "json", "application/jsonlines": "json"}
@@ -38,25 +38,25 @@ class DataProcessing:
         end = b"\n" if record.endswith(b"\n") else b""
         return self._written(self.input(self._read(record))) + end
 
-    def kept(self, records: Sequence[bytes], answer: bytes) -> bytes:
+    def kept(self, records: Sequence[bytes], body: bytes) -> bytes:
         """Of the container's answer to these records. Raises WorkFailed where there is not one for each."""
         if self.output is None and not self.join:
-            return answer
-        answers = [answer] if len(records) == 1 else [line for line in answer.splitlines() if line.strip()]
+            return body
+        answers = [body] if len(records) == 1 else [line for line in body.splitlines() if line.strip()]
         if len(answers) != len(records):
             raise WorkFailed(f"the container gave {len(answers)} answers to {len(records)} records")
         return b"\n".join(self._of_one(*pair) for pair in zip(records, answers, strict=True))
 
-    def _of_one(self, record: bytes, answer: bytes) -> bytes:
-        value = self._read(answer)
+    def _of_one(self, record: bytes, body: bytes) -> bytes:
+        value = self._read(body)
         if self.join:
             value = self._joined(self._read(record), value)
         return self._written(value if self.output is None else self.output(value))
 
-    def _joined(self, given: Any, answered: Any) -> Any:
+    def _joined(self, record: Any, answered: Any) -> Any:
         if self.family == "csv":
-            return [*given, *answered]
-        return {**(given if isinstance(given, dict) else {_INPUT: given}), _OUTPUT: answered}
+            return [*record, *answered]
+        return {**(record if isinstance(record, dict) else {_INPUT: record}), _OUTPUT: answered}
 
     def _read(self, record: bytes) -> Any:
         try:
@@ -75,14 +75,14 @@ class DataProcessing:
 
 def of(request: Mapping[str, Any]) -> DataProcessing:
     """Of CreateTransformJob's request. Raises ValidationException."""
-    given = request.get("DataProcessing", {})
+    config = request.get("DataProcessing", {})
     paths: list[Callable[[Any], Any] | None] = [
-        jsonpath.compiled(given[name]) if given.get(name, "$") != "$" else None
+        jsonpath.compiled(config[name]) if config.get(name, "$") != "$" else None
         for name in ("InputFilter", "OutputFilter")
     ]
-    found = DataProcessing("", paths[0], paths[1], given.get("JoinSource", "None") == "Input")
-    if not found.looks_inside:
-        return found
+    processing = DataProcessing("", paths[0], paths[1], config.get("JoinSource", "None") == "Input")
+    if not processing.looks_inside:
+        return processing
     content_type = request["TransformInput"].get("ContentType", "")
     family = _FAMILIES.get(_base(content_type))
     accepted = request["TransformOutput"].get("Accept", content_type)
@@ -91,7 +91,7 @@ def of(request: Mapping[str, Any]) -> DataProcessing:
             f"DataProcessing needs a ContentType and an Accept of one kind, text/csv, application/json or "
             f"application/jsonlines; found {content_type!r} and {accepted!r}."
         )
-    return DataProcessing(family, found.input, found.output, found.join)
+    return DataProcessing(family, processing.input, processing.output, processing.join)
 
 
 def _base(content_type: str) -> str:

@@ -37,14 +37,17 @@ class Batching:
     max_bytes: int
     """0: no limit."""
 
-    def payloads(self, file: Path, given: Callable[[bytes], bytes] = lambda record: record) -> Iterator[Payload]:
-        """`given` makes of a record what the container gets of it. Raises WorkFailed for one that does not fit."""
+    def payloads(self, file: Path, filtered: Callable[[bytes], bytes] = lambda record: record) -> Iterator[Payload]:
+        """Yields them; `filtered` makes of a record what the container gets of it.
+
+        Raises WorkFailed for a record that does not fit.
+        """
         records: list[bytes] = []
         body: list[bytes] = []
         size = 0
         with file.open("rb") as opened:
             for record in _SPLITTERS[self.split](opened):
-                content = given(record)
+                content = filtered(record)
                 self._check(len(content), file)
                 if records and not (self.several and self._fits(size + len(content))):
                     yield Payload(b"".join(body), tuple(records))
