@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from pipelines.catalogue import Algorithm, load_catalogue
 from pipelines.compiled import CompiledPipeline, canonical, compiled
@@ -22,6 +23,9 @@ from pipelines.staging import Staged, stage
 
 Progress = Callable[[str], None]
 """Called with a line to show: what is being done now."""
+
+_AFTERWARDS: Final = frozenset({"publish.py", "publishing"})
+"""The parts of this package that change nothing in a definition: they are about what becomes of it."""
 
 
 def _silent(_: str) -> None:
@@ -114,14 +118,17 @@ def _key(request: Request) -> str:
 @cache
 def compiler_version() -> str:
     """Hash of this package's own source and the SDK's version: what a cached definition was made by."""
-    digest = hashlib.sha256(importlib.metadata.version("sagemaker").encode())
-    folder = Path(__file__).parent
-    for path in sorted(folder.rglob("*.py")):
-        if "publish" in path.relative_to(folder).parts[0]:
-            # What becomes of a definition changes nothing in it.
-            continue
-        digest.update(path.relative_to(folder).as_posix().encode())
-        digest.update(path.read_bytes())
+    return source_sha256(Path(__file__).parent, importlib.metadata.version("sagemaker"))
+
+
+def source_sha256(package: Path, sdk: str) -> str:
+    """Hash of an SDK's version and of every module of a copy of this package, but for those of _AFTERWARDS."""
+    digest = hashlib.sha256(sdk.encode())
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package)
+        if name.parts[0] not in _AFTERWARDS:
+            digest.update(name.as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

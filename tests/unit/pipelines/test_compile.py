@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipelines.catalogue import load_catalogue
-from pipelines.compile import compile_algorithms, compile_catalogue
+from pipelines.compile import compile_algorithms, compile_catalogue, source_sha256
 from pipelines.compiled import CompiledPipeline, derived_job_id, renamed, steps_of
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
@@ -511,6 +512,23 @@ def test_an_unchanged_algorithm_is_not_compiled_again(tmp_path: Path) -> None:
         place.write_text('{"cut')
     write_algorithm(catalogue, OWN)
     assert compile_again()[0] == made
+
+
+def test_a_definition_is_compiled_anew_when_the_compiler_changes_and_not_when_publishing_does(tmp_path: Path) -> None:
+    package = tmp_path / "pipelines"
+    shutil.copytree(ROOT / "pipelines", package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = source_sha256(package, "2.257.0")
+    for module in sorted(package.rglob("*.py")):
+        content = module.read_bytes()
+        module.write_bytes(content + b"\n")
+        name = module.relative_to(package).as_posix()
+        assert (source_sha256(package, "2.257.0") == before) == name.startswith(("publish.py", "publishing/")), name
+        module.write_bytes(content)
+    assert source_sha256(package, "2.257.0") == before
+    assert source_sha256(package, "2.258.0") != before
+    # Not every name with the word in it is about what becomes of a definition.
+    (package / "publishable.py").touch()
+    assert source_sha256(package, "2.257.0") != before
 
 
 def test_compiling_leaves_no_sdk_in_this_process(tmp_path: Path) -> None:
