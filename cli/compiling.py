@@ -82,7 +82,7 @@ def _refused(pipeline: CompiledPipeline) -> list[str]:
     if pipeline.definition is None:
         return []
     # Only this check needs botocore's models.
-    from pipelines.validation import argument_problems
+    from pipelines.definition.validation import argument_problems
 
     return [f"{pipeline.name}: {problem}" for problem in argument_problems(json.loads(pipeline.definition))]
 

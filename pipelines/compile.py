@@ -15,10 +15,10 @@ from typing import Final
 
 from pipelines.catalogue import Algorithm, load_catalogue
 from pipelines.compiled import CompiledPipeline, canonical, compiled
+from pipelines.definition.exchange import Refusal, definitions
+from pipelines.definition.request import Request
 from pipelines.environment import Environment
 from pipelines.problems import CatalogueError, Problem
-from pipelines.request import Request
-from pipelines.sdk import Refusal, definitions
 from pipelines.staging import Staged, stage
 
 Progress = Callable[[str], None]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.catalogue import Algorithm, shown_as
+from pipelines.definition.request import Request
 from pipelines.environment import Environment
 from pipelines.git import Checkout, resolve
 from pipelines.problems import CompileError
-from pipelines.request import Request
 from pipelines.sources import Upload, UploadKind, digest, files
 from pipelines.spec import Framework, GitSource, Image, ImageSource
 

@@ -34,7 +34,7 @@ def _sdk(folder: Path, cache: Path) -> None:
     import sagemaker.utils
 
     before = sagemaker.utils.validate_sagemaker_config, sagemaker.utils._botocore_resolver
-    from pipelines import definition
+    from pipelines.definition import pipeline as definition
 
     sagemaker.utils.validate_sagemaker_config, sagemaker.utils._botocore_resolver = before
     # Nor has a script the settings that turn telemetry off, which cost seconds a pipeline: it is left out otherwise.

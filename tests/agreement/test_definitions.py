@@ -7,10 +7,10 @@ import pytest
 
 from pipelines.compile import compile_catalogue
 from pipelines.compiled import CompiledPipeline
+from pipelines.definition.validation import argument_problems
 from pipelines.environment import Environment
 from pipelines.goldens import check_goldens
 from pipelines.spec import json_schema_text
-from pipelines.validation import argument_problems
 from workflows import render
 
 ROOT = Path(__file__).parents[2]

@@ -13,10 +13,10 @@ import pytest
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_algorithms, compile_catalogue, source_sha256
 from pipelines.compiled import CompiledPipeline, derived_job_id, renamed, steps_of
+from pipelines.definition.validation import argument_problems
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
 from pipelines.sources import pack
-from pipelines.validation import argument_problems
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 
 ROOT = Path(__file__).parents[3]
@@ -618,9 +618,9 @@ def test_compiling_cannot_reach_a_network() -> None:
     program = """
 import socket, warnings
 warnings.simplefilter("ignore")
-from pipelines.worker import close_network
+from pipelines.definition.worker import close_network
 close_network()
-from pipelines.definition import OfflineSession
+from pipelines.definition.pipeline import OfflineSession
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
 from pipelines.sources import pack

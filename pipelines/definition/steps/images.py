@@ -2,8 +2,8 @@
 
 from sagemaker import image_uris
 
+from pipelines.definition.request import Request
 from pipelines.problems import CompileError, SpecRefused
-from pipelines.request import Request
 from pipelines.served import ONE_IMAGE, base_version, problems_of, table_name
 from pipelines.spec import DEFAULT_INSTANCE_TYPE, Framework, FrameworkName
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from sagemaker.model import Model
 
-from pipelines.steps.context import Context
-from pipelines.steps.packaging import CODE_IN_ARCHIVE, is_packaged
-from pipelines.steps.surroundings import model_network
+from pipelines.definition.steps.context import Context
+from pipelines.definition.steps.packaging import CODE_IN_ARCHIVE, is_packaged
+from pipelines.definition.steps.surroundings import model_network
 
 
 def model(context: Context, image: str, model_data: Any) -> Model:

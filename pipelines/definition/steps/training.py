@@ -15,11 +15,11 @@ from sagemaker.workflow.functions import Join
 from sagemaker.workflow.steps import ProcessingStep, TrainingStep
 from sagemaker.xgboost import XGBoost
 
+from pipelines.definition.steps.context import Context
+from pipelines.definition.steps.images import training_image
+from pipelines.definition.steps.surroundings import caching, job_retries, keys, tags, training_network
 from pipelines.problems import CompileError
 from pipelines.spec import Framework, FrameworkName, InputMode, Training
-from pipelines.steps.context import Context
-from pipelines.steps.images import training_image
-from pipelines.steps.surroundings import caching, job_retries, keys, tags, training_network
 
 ESTIMATORS: dict[FrameworkName, type[EstimatorBase]] = {
     FrameworkName.SKLEARN: SKLearn,

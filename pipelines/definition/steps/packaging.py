@@ -9,11 +9,11 @@ from typing import Any, Final
 from sagemaker.workflow.functions import Join
 from sagemaker.workflow.steps import ProcessingStep
 
+from pipelines.definition.steps.context import Context
+from pipelines.definition.steps.images import inference_image
+from pipelines.definition.steps.processing import output, processor, source
+from pipelines.definition.steps.surroundings import caching, job_retries
 from pipelines.spec import DEFAULT_INSTANCE_TYPE, FrameworkName, Processing
-from pipelines.steps.context import Context
-from pipelines.steps.images import inference_image
-from pipelines.steps.processing import output, processor, source
-from pipelines.steps.surroundings import caching, job_retries
 
 CODE_IN_ARCHIVE: Final = "/opt/ml/model/code"
 """Where the scripts are when the model serves."""

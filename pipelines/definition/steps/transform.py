@@ -6,11 +6,11 @@ from sagemaker.transformer import Transformer
 from sagemaker.workflow.model_step import ModelStep
 from sagemaker.workflow.steps import TransformStep
 
+from pipelines.definition.steps.context import Context
+from pipelines.definition.steps.images import transform_image
+from pipelines.definition.steps.models import model
+from pipelines.definition.steps.surroundings import caching, call_retries, job_retries, keys, tags
 from pipelines.spec import Transform
-from pipelines.steps.context import Context
-from pipelines.steps.images import transform_image
-from pipelines.steps.models import model
-from pipelines.steps.surroundings import caching, call_retries, job_retries, keys, tags
 
 
 def create_model_step(context: Context, transform: Transform, model_data: Any) -> ModelStep:

@@ -4,11 +4,11 @@ from typing import Any
 
 from sagemaker.workflow.model_step import ModelStep
 
+from pipelines.definition.steps.context import Context
+from pipelines.definition.steps.images import inference_image
+from pipelines.definition.steps.models import model
+from pipelines.definition.steps.surroundings import call_retries
 from pipelines.spec import DEFAULT_INSTANCE_TYPE, Approval, Register
-from pipelines.steps.context import Context
-from pipelines.steps.images import inference_image
-from pipelines.steps.models import model
-from pipelines.steps.surroundings import call_retries
 
 _STATUS = {Approval.AUTOMATIC: "Approved", Approval.MANUAL: "PendingManualApproval"}
 

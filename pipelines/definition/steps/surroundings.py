@@ -15,7 +15,7 @@ from sagemaker.workflow.retry import (
 )
 from sagemaker.workflow.steps import CacheConfig
 
-from pipelines.steps.context import Context
+from pipelines.definition.steps.context import Context
 
 
 def caching(context: Context) -> dict[str, Any]:

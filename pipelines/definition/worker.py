@@ -1,7 +1,7 @@
 """The process that imports the sagemaker SDK: requests on standard input, one JSON line of answer each.
 
 A process of its own keeps the SDK's habits to itself: it replaces `sys.excepthook`, sets up the root logger, reads
-configuration files of the user, and stays in memory with 250 MB. Started by `sdk.definitions`, with an environment
+configuration files of the user, and stays in memory with 250 MB. Started by `exchange.definitions`, with an environment
 that holds no credentials; sockets are closed here as well.
 """
 
@@ -12,8 +12,8 @@ import sys
 import warnings
 from typing import Any, NoReturn
 
+from pipelines.definition.request import Request
 from pipelines.problems import CompileError, SpecRefused
-from pipelines.request import Request
 
 
 def _no_network(*_: object, **__: object) -> NoReturn:
@@ -43,7 +43,7 @@ def main() -> None:
 
 def _answer(data: dict[str, Any]) -> dict[str, Any]:
     try:
-        from pipelines.definition import define
+        from pipelines.definition.pipeline import define
 
         return {"definition": define(Request.from_json(data))}
     except SpecRefused as refused:

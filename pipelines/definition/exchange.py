@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pipelines.definition.request import Request
 from pipelines.problems import CompileError
-from pipelines.request import Request
 
 _KEPT: Final = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "LANG", "SYSTEMROOT")
 _SETTINGS: Final = "SchemaVersion: '1.0'\n"
@@ -41,7 +41,7 @@ def definitions(requests: Sequence[Request]) -> Iterator[dict[str, Any] | Refusa
 
 def _worker(folder: Path, stderr: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "pipelines.worker"],
+        [sys.executable, "-m", "pipelines.definition.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -57,7 +57,7 @@ def _environment(folder: Path) -> dict[str, str]:
     settings.write_text(_SETTINGS)
     return {
         **{name: os.environ[name] for name in _KEPT if name in os.environ},
-        "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         "PYTHONUTF8": "1",
         "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -6,7 +6,7 @@ from sagemaker.workflow.functions import Join
 from sagemaker.workflow.parameters import Parameter, ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.workflow.pipeline_context import PipelineSession
 
-from pipelines.request import Request
+from pipelines.definition.request import Request
 from pipelines.spec import AlgorithmSpec, Compute, Hyperparameter, HyperparameterType, Transform
 
 

@@ -7,10 +7,10 @@ from sagemaker.tuner import HyperparameterTuner
 from sagemaker.workflow.functions import Join
 from sagemaker.workflow.steps import ProcessingStep, TuningStep
 
+from pipelines.definition.steps.context import Context
+from pipelines.definition.steps.surroundings import caching, job_retries, tags
+from pipelines.definition.steps.training import estimator, inputs
 from pipelines.spec import Goal, HyperparameterType, Range, Scaling, Tuning
-from pipelines.steps.context import Context
-from pipelines.steps.surroundings import caching, job_retries, tags
-from pipelines.steps.training import estimator, inputs
 
 _GOALS = {Goal.MAXIMIZE: "Maximize", Goal.MINIMIZE: "Minimize"}
 

@@ -10,10 +10,10 @@ from sagemaker.workflow.properties import PropertyFile
 from sagemaker.workflow.step_collections import StepCollection
 from sagemaker.workflow.steps import ProcessingStep, Step
 
+from pipelines.definition.steps.context import Context
+from pipelines.definition.steps.processing import container_step, output, source
+from pipelines.definition.steps.training import channel_uri
 from pipelines.spec import Evaluation, Goal
-from pipelines.steps.context import Context
-from pipelines.steps.processing import container_step, output, source
-from pipelines.steps.training import channel_uri
 
 EVALUATION_FILE = PropertyFile(name="evaluation", output_name="evaluation", path="evaluation.json")
 """`{"metrics": {"accuracy": {"value": 0.97}}}`, written by the Evaluate container."""

@@ -8,8 +8,8 @@ from sagemaker.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, L
 from sagemaker.workflow.model_step import ModelStep
 from sagemaker.workflow.steps import Step
 
+from pipelines.definition.steps.context import Context
 from pipelines.spec import AlgorithmSpec
-from pipelines.steps.context import Context
 
 
 def deploy_step(context: Context, register: ModelStep, after: list[Step]) -> LambdaStep:

@@ -7,10 +7,10 @@ from sagemaker.workflow.functions import Join
 from sagemaker.workflow.properties import PropertyFile
 from sagemaker.workflow.steps import ProcessingStep
 
+from pipelines.definition.steps.context import Context
+from pipelines.definition.steps.images import processing_image
+from pipelines.definition.steps.surroundings import caching, job_retries, keys, processing_network, tags
 from pipelines.spec import Processing
-from pipelines.steps.context import Context
-from pipelines.steps.images import processing_image
-from pipelines.steps.surroundings import caching, job_retries, keys, processing_network, tags
 
 CODE_FOLDER = "/opt/ml/processing/input/code"
 _UNPACKED = "/opt/ml/processing/code"

@@ -15,18 +15,18 @@ from sagemaker.workflow.step_collections import StepCollection
 from sagemaker.workflow.steps import ProcessingStep, Step
 
 from pipelines.compiled import renamed, steps_of
+from pipelines.definition.request import Request
+from pipelines.definition.steps.context import Context, parameters
+from pipelines.definition.steps.deployment import deploy_step
+from pipelines.definition.steps.evaluation import check_quality_step, evaluate_step
+from pipelines.definition.steps.packaging import is_packaged, package_step
+from pipelines.definition.steps.processing import process_step
+from pipelines.definition.steps.registration import register_step
+from pipelines.definition.steps.training import channel_uri, train_step
+from pipelines.definition.steps.transform import create_model_step, transform_step
+from pipelines.definition.steps.tuning import best_model_uri, tune_step
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
-from pipelines.request import Request
-from pipelines.steps.context import Context, parameters
-from pipelines.steps.deployment import deploy_step
-from pipelines.steps.evaluation import check_quality_step, evaluate_step
-from pipelines.steps.packaging import is_packaged, package_step
-from pipelines.steps.processing import process_step
-from pipelines.steps.registration import register_step
-from pipelines.steps.training import channel_uri, train_step
-from pipelines.steps.transform import create_model_step, transform_step
-from pipelines.steps.tuning import best_model_uri, tune_step
 
 Steps = list[Step | StepCollection]
 
