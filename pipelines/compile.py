@@ -19,7 +19,7 @@ from pipelines.definition.exchange import Refusal, definitions
 from pipelines.definition.request import Request
 from pipelines.environment import Environment
 from pipelines.problems import CatalogueError, Problem
-from pipelines.staging import Staged, stage
+from pipelines.staging.stage import Staged, stage
 
 Progress = Callable[[str], None]
 """Called with a line to show: what is being done now."""

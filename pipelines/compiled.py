@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipelines.environment import Environment
-from pipelines.sources import Upload
 from pipelines.spec import AlgorithmSpec, DeployMode
+from pipelines.staging.sources import Upload
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 from pipelines.catalogue import FILE_NAME, Algorithm
 from pipelines.environment import Environment
 from pipelines.problems import CatalogueError, Problem, expected
-from pipelines.sources import digest
-from pipelines.staging import repository
+from pipelines.staging.sources import digest
+from pipelines.staging.stage import repository
 
 LATEST: Final = "latest"
 UNTAGGED_KEPT: Final = 10

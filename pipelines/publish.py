@@ -22,8 +22,8 @@ from pipelines.publishing.changes import Action, Change, Kind, Plan, Step
 from pipelines.publishing.publication import CATALOGUE, Clients, Publication, Scope, reading, refusal
 from pipelines.publishing.removal import removals
 from pipelines.publishing.standing import Standing, read
-from pipelines.sources import Upload
-from pipelines.staging import image_parameters
+from pipelines.staging.sources import Upload
+from pipelines.staging.stage import image_parameters
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient

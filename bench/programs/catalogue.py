@@ -11,7 +11,7 @@ from bench.programs import Order, serve
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_algorithms
 from pipelines.environment import Environment
-from pipelines.staging import stage
+from pipelines.staging.stage import stage
 
 
 def answer(order: Order) -> Any:

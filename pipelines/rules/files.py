@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipelines.problems import expected
 from pipelines.rules.finding import Finding
-from pipelines.sources import inside, problems_of
 from pipelines.spec import AlgorithmSpec
+from pipelines.staging.sources import inside, problems_of
 
 
 def images_are_there(spec: AlgorithmSpec, folder: Path) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from pipelines.compiled import CompiledPipeline, derived_job_id, renamed, steps_
 from pipelines.definition.validation import argument_problems
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
-from pipelines.sources import pack
+from pipelines.staging.sources import pack
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 
 ROOT = Path(__file__).parents[3]
@@ -623,7 +623,7 @@ close_network()
 from pipelines.definition.pipeline import OfflineSession
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
-from pipelines.sources import pack
+from pipelines.staging.sources import pack
 session = OfflineSession(Environment())
 for call in (session.sagemaker_client.list_pipelines, session.boto_session.client("sts").get_caller_identity):
     try:

@@ -15,10 +15,10 @@ import pytest
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_catalogue
 from pipelines.environment import Environment
-from pipelines.git import Checkout, resolve
 from pipelines.problems import CatalogueError, CompileError
 from pipelines.spec import GitSource
-from pipelines.staging import Staged, stage
+from pipelines.staging.git import Checkout, resolve
+from pipelines.staging.stage import Staged, stage
 from tests.unit.pipelines.catalogues import FRAMEWORK, write_algorithm
 
 FILE = "algorithms/framework/algorithm.yaml"

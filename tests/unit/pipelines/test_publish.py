@@ -14,7 +14,7 @@ from pipelines.compiled import CompiledPipeline
 from pipelines.problems import CatalogueError, CompileError, Problem, PublishError
 from pipelines.publish import Action, Kind, Plan, Publication, Scope, apply, plan_catalogue, publish, read_image_values
 from pipelines.publishing.changes import Change, Step
-from pipelines.sources import Upload, UploadKind
+from pipelines.staging.sources import Upload, UploadKind
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 from tests.unit.pipelines.deployment import ENVIRONMENT, answer, deployment, mutations_of, refuse
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from pipelines.catalogue import Algorithm, shown_as
 from pipelines.definition.request import Request
 from pipelines.environment import Environment
-from pipelines.git import Checkout, resolve
 from pipelines.problems import CompileError
-from pipelines.sources import Upload, UploadKind, digest, files
 from pipelines.spec import Framework, GitSource, Image, ImageSource
+from pipelines.staging.git import Checkout, resolve
+from pipelines.staging.sources import Upload, UploadKind, digest, files
 
 
 @dataclass(frozen=True, slots=True)

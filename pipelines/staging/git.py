@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.problems import CatalogueError, CompileError, Problem, expected, shown
-from pipelines.sources import inside, problems_of
 from pipelines.spec import GitSource
+from pipelines.staging.sources import inside, problems_of
 
 TOKEN: Final = "HEADRACE_GIT_TOKEN"
 _TIMEOUT_SECONDS: Final = 300
