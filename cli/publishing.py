@@ -14,7 +14,7 @@ from pipelines.compile import Progress, compile_algorithms
 from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
 from pipelines.problems import CatalogueError, CompileError, PublishError
-from pipelines.publish import Clients, Plan, Publication, Scope, publish, read_image_values, reading
+from pipelines.publishing.catalogue import Clients, Plan, Publication, Scope, publish, read_image_values, reading
 from pipelines.staging.stage import repository
 
 _TOLD = ("packing", "uploading", "function", "pipeline", "deployment", "stopped")

@@ -24,7 +24,7 @@ from pipelines.staging.stage import Staged, stage
 Progress = Callable[[str], None]
 """Called with a line to show: what is being done now."""
 
-_AFTERWARDS: Final = frozenset({"publish.py", "publishing"})
+_AFTERWARDS: Final = frozenset({"publishing"})
 """The parts of this package that change nothing in a definition: they are about what becomes of it."""
 
 

@@ -12,7 +12,17 @@ from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_catalogue
 from pipelines.compiled import CompiledPipeline
 from pipelines.problems import CatalogueError, CompileError, Problem, PublishError
-from pipelines.publish import Action, Kind, Plan, Publication, Scope, apply, plan_catalogue, publish, read_image_values
+from pipelines.publishing.catalogue import (
+    Action,
+    Kind,
+    Plan,
+    Publication,
+    Scope,
+    apply,
+    plan_catalogue,
+    publish,
+    read_image_values,
+)
 from pipelines.publishing.changes import Change, Step
 from pipelines.staging.sources import Upload, UploadKind
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.publish import Action, Publication, apply
+from pipelines.publishing.catalogue import Action, Publication, apply
 from pipelines.publishing.console import plan_console
 from tests.unit.pipelines.deployment import ENVIRONMENT, deployment, mutations
 
