@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipelines.problems import CatalogueError, Problem, expected
-from pipelines.rules import findings
 from pipelines.spec import AlgorithmSpec, DeployMode
-from pipelines.yaml_text import read
+from pipelines.spec.rules import findings
+from pipelines.spec.yaml_text import read
 
 FILE_NAME: Final = "algorithm.yaml"
 _ANSWERS_AT_ONCE: Final = frozenset({DeployMode.REALTIME, DeployMode.SERVERLESS})

@@ -4,8 +4,8 @@ from sagemaker import image_uris
 
 from pipelines.definition.request import Request
 from pipelines.problems import CompileError, SpecRefused
-from pipelines.served import ONE_IMAGE, base_version, problems_of, table_name
 from pipelines.spec import DEFAULT_INSTANCE_TYPE, Framework, FrameworkName
+from pipelines.spec.served import ONE_IMAGE, base_version, problems_of, table_name
 
 _WITHOUT_PYTHON = frozenset({FrameworkName.XGBOOST, FrameworkName.SPARKML})
 

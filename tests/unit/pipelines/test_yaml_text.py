@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.yaml_text import read
+from pipelines.spec.yaml_text import read
 
 ROOT = Path(__file__).parents[3]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)

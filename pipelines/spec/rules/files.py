@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.problems import expected
-from pipelines.rules.finding import Finding
 from pipelines.spec import AlgorithmSpec
+from pipelines.spec.rules.finding import Finding
 from pipelines.staging.sources import inside, problems_of
 
 

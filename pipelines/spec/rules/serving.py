@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.problems import expected
-from pipelines.rules.finding import Finding
 from pipelines.spec import AlgorithmSpec, DeployMode, FrameworkName
+from pipelines.spec.rules.finding import Finding
 
 _NEEDS_SCRIPT: Final = frozenset({FrameworkName.SKLEARN, FrameworkName.CHAINER})
 """Frameworks whose containers cannot load a model by themselves."""

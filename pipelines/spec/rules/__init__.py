@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pipelines.rules import files, kinds, serving, training
-from pipelines.rules.finding import Finding, Rule
 from pipelines.spec import AlgorithmSpec
+from pipelines.spec.rules import files, kinds, serving, training
+from pipelines.spec.rules.finding import Finding, Rule
 
 __all__ = ["RULES", "Finding", "Rule", "findings"]
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pipelines import served
 from pipelines.problems import expected, shown
-from pipelines.rules.finding import Finding, Rule
-from pipelines.spec import DEFAULT_INSTANCE_TYPE, AlgorithmSpec, DeployMode, Framework, FrameworkName
+from pipelines.spec import DEFAULT_INSTANCE_TYPE, AlgorithmSpec, DeployMode, Framework, FrameworkName, served
+from pipelines.spec.rules.finding import Finding, Rule
 
 _KINDS: Final = ("image", "framework", "chain")
 _NOT_CHAINED: Final = ("artifact", "registration", "transform", "training", "tuning", "processing", "evaluation")

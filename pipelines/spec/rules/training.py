@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.problems import expected
-from pipelines.rules.finding import Finding
 from pipelines.spec import AlgorithmSpec, FrameworkName, Hyperparameter, HyperparameterType, Range, TriggerOn
+from pipelines.spec.rules.finding import Finding
 
 
 def trained_needs(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
