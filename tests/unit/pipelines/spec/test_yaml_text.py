@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.spec.yaml_text import read
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 VALUES = st.recursive(
     SCALARS,
