@@ -15,10 +15,10 @@ from cli.options import Json
 from cli.output import out, print_json
 from cli.project import Project
 from pipelines.compile import compile_algorithms
-from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
 from pipelines.goldens import check_goldens, write_goldens
 from pipelines.problems import CatalogueError, CompileError
+from pipelines.product import CompiledPipeline
 from pipelines.spec import json_schema_text
 
 

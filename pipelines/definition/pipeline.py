@@ -5,17 +5,16 @@ Importing this module imports the SDK (1 s and 250 MB): nothing outside the work
 
 import json
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any
 
-import boto3
 import sagemaker.utils
 from sagemaker.workflow.pipeline import Pipeline
-from sagemaker.workflow.pipeline_context import PipelineSession
 from sagemaker.workflow.step_collections import StepCollection
 from sagemaker.workflow.steps import ProcessingStep, Step
 
-from pipelines.compiled import renamed, steps_of
+from pipelines.definition.document import renamed, steps_of
 from pipelines.definition.request import Request
+from pipelines.definition.session import session
 from pipelines.definition.steps.context import Context, parameters
 from pipelines.definition.steps.deployment import deploy_step
 from pipelines.definition.steps.evaluation import check_quality_step, evaluate_step
@@ -25,15 +24,8 @@ from pipelines.definition.steps.registration import register_step
 from pipelines.definition.steps.training import channel_uri, train_step
 from pipelines.definition.steps.transform import create_model_step, transform_step
 from pipelines.definition.steps.tuning import best_model_uri, tune_step
-from pipelines.environment import Environment
-from pipelines.problems import CompileError
 
 Steps = list[Step | StepCollection]
-
-_SETTINGS: dict[str, Any] = {
-    "SchemaVersion": "1.0",
-    "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}},
-}
 
 # The SDK validates its settings anew for each value it looks up, 60 times a pipeline and 3 s in all. The session
 # validates them once, by a name of its own.
@@ -42,51 +34,9 @@ sagemaker.utils.validate_sagemaker_config = lambda _: None
 sagemaker.utils._botocore_resolver = cache(sagemaker.utils._botocore_resolver)
 
 
-class _OneClient(boto3.Session):
-    """A session that makes a client of a service once: the SDK asks for two with every pipeline, and uses neither."""
-
-    def __init__(self, region: str) -> None:
-        super().__init__("offline", "offline", region_name=region)
-        self.events.register("before-send", _refuse)
-        self._made: dict[str, Any] = {}
-
-    def client(self, service_name: str, *arguments: Any, **settings: Any) -> Any:
-        make: Any = super().client
-        if arguments or settings.keys() - {"region_name"}:
-            return make(service_name, *arguments, **settings)
-        if service_name not in self._made:
-            self._made[service_name] = make(service_name)
-        return self._made[service_name]
-
-
-class OfflineSession(PipelineSession):  # type: ignore[misc]  # the SDK has no types
-    """A PipelineSession whose AWS calls all fail, with the operation's name, before they reach a socket."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._bucket_of_artifacts = environment.artifacts_bucket
-        session = _OneClient(environment.region)
-        # Some of the SDK asks boto3 itself for its clients.
-        boto3.DEFAULT_SESSION = session
-        super().__init__(boto_session=session, sagemaker_config=_SETTINGS)
-
-    def default_bucket(self) -> str:
-        """The artifacts bucket, without asking whether it is there."""
-        return self._bucket_of_artifacts
-
-
-@cache
-def _session(environment: Environment) -> OfflineSession:
-    # Making a session loads four service models, 0.3 s; one serves every pipeline of a process.
-    return OfflineSession(environment)
-
-
-def _refuse(request: Any, **_: object) -> NoReturn:
-    raise CompileError(f"the SDK tried to call AWS while compiling: {request.method} {request.url}")
-
-
 def define(request: Request) -> dict[str, Any]:
     """The pipeline's definition as data. Raises CompileError, SpecRefused, and what the SDK raises for its values."""
-    context = Context(request=request, session=_session(request.environment), parameters=parameters(request.spec))
+    context = Context(request=request, session=session(request.environment), parameters=parameters(request.spec))
     pipeline = Pipeline(
         name=request.environment.resource_name(request.spec.name),
         parameters=list(context.parameters.values()),

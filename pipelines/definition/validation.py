@@ -9,7 +9,7 @@ import botocore.session
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 
-from pipelines.compiled import steps_of
+from pipelines.definition.document import steps_of
 
 OPERATIONS: Final = {
     "Processing": ("CreateProcessingJob", "ProcessingJobName"),

@@ -4,46 +4,26 @@ A plan is made first, with everything packed that is uploaded, and then applied:
 changed, and what is in line already is left. What was interrupted goes on where it stopped when it is planned again.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import TYPE_CHECKING
 
 from pipelines.catalogue import Algorithm
-from pipelines.compile import Progress
-from pipelines.compiled import CompiledPipeline
 from pipelines.problems import PublishError
+from pipelines.product import CompiledPipeline
+from pipelines.progress import Progress
 from pipelines.publishing import algorithms, deployments, parameters, pipelines, schedules, sources
-from pipelines.publishing.changes import Action, Change, Kind, Plan, Step
-from pipelines.publishing.publication import CATALOGUE, Clients, Publication, Scope, reading, refusal
+from pipelines.publishing.apply import apply
+from pipelines.publishing.changes import Plan, Step
+from pipelines.publishing.publication import CATALOGUE, Publication, Scope, reading
 from pipelines.publishing.removal import removals
 from pipelines.publishing.standing import Standing, read
-from pipelines.staging.sources import Upload
-from pipelines.staging.stage import image_parameters
+from pipelines.staging.images import image_parameters
+from pipelines.staging.uploads import Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
-
-__all__ = [
-    "Action",
-    "Change",
-    "Clients",
-    "Kind",
-    "Plan",
-    "Publication",
-    "Scope",
-    "apply",
-    "plan_catalogue",
-    "publish",
-    "read_image_values",
-    "reading",
-]
-
-_UPLOADERS: Final = 8
 
 
 def publish(
@@ -81,23 +61,6 @@ def plan_catalogue(
     return plan
 
 
-def apply(plan: Plan, progress: Progress) -> None:
-    """Make a plan true, step by step. Raises PublishError with the refusal and what was done before it."""
-    done: list[Change] = []
-    sizes = [change.size or 0 for change in plan.changed if change.kind is Kind.SOURCE]
-    if sizes:
-        progress(f"uploading {len(sizes)} sources, {sum(sizes):,} bytes")
-    try:
-        for step in _applied(plan.pending):
-            done.append(step.change)
-            progress(f"{step.change.kind} {step.change.name} {step.change.action.done}")
-    except PublishError as error:
-        raise PublishError(f"{error} ({_so_far(done)}; publish again to go on)") from error
-    except KeyboardInterrupt:
-        progress(f"stopped: {_so_far(done)} of {len(plan.pending)} changes; publish again to go on")
-        raise
-
-
 def read_image_values(catalogue: Sequence[Algorithm], ssm: "SSMClient") -> dict[str, str]:
     """The values of the SSM parameters that images name; names without a value are left out."""
     return parameters.values(
@@ -121,35 +84,3 @@ def _pipelines(publication: Publication, compiled: Sequence[CompiledPipeline], s
     yield from schedules.steps(publication, compiled, standing.schedules)
     yield from parameters.steps(publication, compiled, standing.parameters)
     yield from deployments.steps(publication, standing.attempts)
-
-
-def _applied(steps: Iterable[Step]) -> Iterator[Step]:
-    """Apply steps, and yield each when it is done: uploads, which refer to nothing, side by side; the rest in order."""
-    uploads = [step for step in steps if step.change.kind is Kind.SOURCE]
-    with ThreadPoolExecutor(_UPLOADERS) as pool:
-        futures = {pool.submit(_apply, step): step for step in uploads}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        finally:
-            # After a refusal or Ctrl-C nothing new is started, and what is on its way is waited for.
-            pool.shutdown(cancel_futures=True)
-    for step in steps:
-        if step.change.kind is not Kind.SOURCE:
-            _apply(step)
-            yield step
-
-
-def _apply(step: Step) -> None:
-    try:
-        step.apply()
-    except (ClientError, BotoCoreError) as error:
-        raise PublishError(f"{refusal(error)}: at {step.change.kind} {step.change.name}") from error
-
-
-def _so_far(done: Sequence[Change]) -> str:
-    """What was done: `3 sources created, 1 pipeline updated`."""
-    counts = Counter((change.kind, change.action) for change in done)
-    said = [f"{count} {kind}{'' if count == 1 else 's'} {action.done}" for (kind, action), count in counts.items()]
-    return f"done before: {', '.join(said) or 'nothing'}"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pipelines.folders import inside, problems_of
 from pipelines.problems import CatalogueError, CompileError, Problem, expected, shown
 from pipelines.spec import GitSource
-from pipelines.staging.sources import inside, problems_of
 
 TOKEN: Final = "HEADRACE_GIT_TOKEN"
 _TIMEOUT_SECONDS: Final = 300

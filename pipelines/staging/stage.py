@@ -8,10 +8,11 @@ from pathlib import Path
 from pipelines.catalogue import Algorithm, shown_as
 from pipelines.definition.request import Request
 from pipelines.environment import Environment
-from pipelines.problems import CompileError
-from pipelines.spec import Framework, GitSource, Image, ImageSource
+from pipelines.folders import digest, files
+from pipelines.spec import Framework, GitSource
 from pipelines.staging.git import Checkout, resolve
-from pipelines.staging.sources import Upload, UploadKind, digest, files
+from pipelines.staging.images import build_folders, image_uri
+from pipelines.staging.uploads import Upload, UploadKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,6 @@ class _Objects:
         return prefix
 
 
-def image_parameters(algorithm: Algorithm) -> tuple[str, ...]:
-    """The SSM parameters whose values are needed to compile an algorithm."""
-    image = algorithm.spec.image
-    sources = (image.for_training, image.for_inference) if image else ()
-    return tuple(dict.fromkeys(source.ssm for source in sources if source.ssm is not None))
-
-
 def stage(algorithm: Algorithm, environment: Environment, image_values: Mapping[str, str], git_cache: Path) -> Staged:
     """Resolve an algorithm's sources and images.
 
@@ -82,8 +76,8 @@ def stage(algorithm: Algorithm, environment: Environment, image_values: Mapping[
     request = Request(
         spec=spec,
         environment=environment,
-        training_image=_image(spec.image, "training", algorithm, environment, image_values),
-        inference_image=_image(spec.image, "inference", algorithm, environment, image_values),
+        training_image=image_uri(spec.image, "training", algorithm, environment, image_values),
+        inference_image=image_uri(spec.image, "inference", algorithm, environment, image_values),
         source_uri=environment.artifact_uri(source_key) if source_key else None,
         files_uri=environment.artifact_uri(files_prefix) if files_prefix else None,
         serving_uri=environment.artifact_uri(serving_key) if serving_key else None,
@@ -128,30 +122,3 @@ def _checkout(algorithm: Algorithm, framework: Framework, source: GitSource, git
     scripts = tuple((key, script) for key, script in named.items() if script is not None)
     file = shown_as(algorithm.folder)
     return Checkout(file, source, resolve(source, file), framework.source_dir or ".", scripts, git_cache)
-
-
-def build_folders(algorithm: Algorithm) -> tuple[Path, ...]:
-    """The folders that own images are built from, each once."""
-    image = algorithm.spec.image
-    sources = (image.for_training, image.for_inference) if image else ()
-    return tuple(dict.fromkeys(algorithm.folder / source.build for source in sources if source.build is not None))
-
-
-def repository(image: Image, end: str, algorithm: str) -> str:
-    """The ECR repository of an own image: one when both ends share a folder, one each when they do not."""
-    shared = image.for_training.build == image.for_inference.build
-    return f"headrace/{algorithm}" if shared else f"headrace/{algorithm}-{end}"
-
-
-def _image(
-    image: Image | None, end: str, algorithm: Algorithm, environment: Environment, values: Mapping[str, str]
-) -> str | None:
-    if image is None:
-        return None
-    source: ImageSource = image.for_training if end == "training" else image.for_inference
-    if source.build is not None:
-        return environment.image_uri(repository(image, end, algorithm.name))
-    if source.ssm is not None and source.ssm not in values:
-        text = f"expected a value of {source.ssm}, found no such parameter"
-        raise CompileError(f"{shown_as(algorithm.folder)}: image.ssm: {text}")
-    return source.uri if source.ssm is None else values[source.ssm]

@@ -29,7 +29,7 @@ def evaluate_step(
     ]
     outputs = [output("evaluation", "/opt/ml/processing/evaluation", context.run_uri("evaluation"))]
     script = evaluation.entry_point
-    return container_step(context, "Evaluate", "evaluate", script, inputs, outputs, [EVALUATION_FILE])
+    return container_step(context, "Evaluate", script, inputs, outputs, [EVALUATION_FILE])
 
 
 def check_quality_step(

@@ -26,19 +26,18 @@ def process_step(context: Context) -> ProcessingStep:
         output(name, f"/opt/ml/processing/output/{name}", context.run_uri(name)) for name in context.spec.channels
     ]
     script = context.spec.processing.entry_point if context.spec.processing else None
-    return container_step(context, "Process", "process", script, inputs, outputs)
+    return container_step(context, "Process", script, inputs, outputs)
 
 
 def container_step(
     context: Context,
     name: str,
-    command: str,
     script: str | None,
     inputs: list[ProcessingInput],
     outputs: list[ProcessingOutput],
     property_files: list[PropertyFile] | None = None,
 ) -> ProcessingStep:
-    """A processing job: a framework runs `script`, an own image its command `processing <command>`."""
+    """Makes a step that runs a processing job: of `script` in a framework's image, of its command in an own one."""
     if script is not None:
         # One of the two: unpacked files, or the archive of a repository.
         inputs = [*inputs, source("code", context.request.files_uri or context.request.source_uri, CODE_FOLDER)]
@@ -49,7 +48,8 @@ def container_step(
         context.parameters["ProcessingInstanceType"],
         context.spec.processing or Processing(),
     )
-    arguments = [*([] if script else [command]), *hyperparameter_arguments(context)]
+    # An own image's command is the step's name: `processing process`, `processing evaluate`.
+    arguments = [*([] if script else [name.lower()]), *hyperparameter_arguments(context)]
     # An empty list of arguments would be refused by CreateProcessingJob.
     step_args = made.run(inputs=inputs, outputs=outputs, arguments=arguments or None)
     return ProcessingStep(

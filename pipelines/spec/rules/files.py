@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines.folders import inside, problems_of
 from pipelines.problems import expected
 from pipelines.spec import AlgorithmSpec
 from pipelines.spec.rules.finding import Finding
-from pipelines.staging.sources import inside, problems_of
 
 
 def images_are_there(spec: AlgorithmSpec, folder: Path) -> Iterator[Finding]:

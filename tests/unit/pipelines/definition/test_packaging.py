@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.compiled import steps_of
+from pipelines.definition.document import steps_of
 from tests.walk.cloud import ROOT
 
 GOLDENS = ROOT / "tests" / "golden" / "pipelines"

@@ -9,22 +9,14 @@ from typing import Any
 import pytest
 
 from pipelines.catalogue import load_catalogue
-from pipelines.compile import compile_catalogue
-from pipelines.compiled import CompiledPipeline
+from pipelines.compile import compile_algorithms
 from pipelines.problems import CatalogueError, CompileError, Problem, PublishError
-from pipelines.publishing.catalogue import (
-    Action,
-    Kind,
-    Plan,
-    Publication,
-    Scope,
-    apply,
-    plan_catalogue,
-    publish,
-    read_image_values,
-)
-from pipelines.publishing.changes import Change, Step
-from pipelines.staging.sources import Upload, UploadKind
+from pipelines.product import CompiledPipeline
+from pipelines.publishing.apply import apply
+from pipelines.publishing.catalogue import plan_catalogue, publish, read_image_values
+from pipelines.publishing.changes import Action, Change, Kind, Plan, Step
+from pipelines.publishing.publication import Publication, Scope
+from pipelines.staging.uploads import Upload, UploadKind
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 from tests.unit.pipelines.deployment import ENVIRONMENT, answer, deployment, mutations_of, refuse
 
@@ -39,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def compiled(folder: Path) -> Compiled:
     catalogue = write_catalogue(folder, OWN, FRAMEWORK, UNTRAINED)
-    return compile_catalogue(catalogue, ENVIRONMENT, folder / "cache")
+    return compile_algorithms(load_catalogue(catalogue).checked(), ENVIRONMENT, folder / "cache")
 
 
 @pytest.fixture
@@ -274,7 +266,8 @@ def test_a_changed_container_is_deployed_again(
     published(compiled, target)
     catalogue = write_catalogue(tmp_path, UNTRAINED)
     (catalogue / "untrained" / "container" / "serve.py").write_text("print('another')\n")
-    plan = published(compile_catalogue(catalogue, ENVIRONMENT, folder / "cache"), target, Scope(whole=False))
+    changed = compile_algorithms(load_catalogue(catalogue).checked(), ENVIRONMENT, folder / "cache")
+    plan = published(changed, target, Scope(whole=False))
     assert [(change.kind, change.action) for change in plan.changed] == [(Kind.DEPLOYMENT, Action.START)]
 
 
@@ -426,7 +419,8 @@ def test_a_source_that_went_away_ends_it_before_anything_is_changed(
     target: Publication, tmp_path: Path, folder: Path
 ) -> None:
     catalogue = write_catalogue(tmp_path, FRAMEWORK)
-    made, compiled = mutations_of(target.clients), compile_catalogue(catalogue, ENVIRONMENT, folder / "cache")
+    made = mutations_of(target.clients)
+    compiled = compile_algorithms(load_catalogue(catalogue).checked(), ENVIRONMENT, folder / "cache")
     (catalogue / "framework" / "source" / "train.py").unlink()
     with pytest.raises(PublishError, match=r"train\.py: expected a readable file"):
         published(compiled, target)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipelines.catalogue import load_catalogue
-from pipelines.compile import compile_catalogue
+from pipelines.compile import compile_algorithms
 from pipelines.environment import Environment
 from pipelines.problems import CatalogueError, CompileError
 from pipelines.spec import GitSource
@@ -91,8 +91,9 @@ def test_a_tag_is_as_good_as_a_branch(repository: Path, words: list[str]) -> Non
 
 
 def test_a_branch_that_is_gone_is_told(tmp_path: Path, repository: Path) -> None:
+    algorithms = load_catalogue(from_git(tmp_path, repo=str(repository), branch="gone")).checked()
     with pytest.raises(CatalogueError) as caught:
-        compile_catalogue(from_git(tmp_path, repo=str(repository), branch="gone"), Environment(), tmp_path / "cache")
+        compile_algorithms(algorithms, Environment(), tmp_path / "cache")
     what = f'framework.git.branch: expected a branch or tag of {repository}, found "gone"'
     assert str(caught.value) == f"{FILE}: {what}"
 

@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pipelines.definition.document import images_of, steps_of
 from pipelines.environment import Environment
 from pipelines.spec import AlgorithmSpec, DeployMode
-from pipelines.staging.sources import Upload
+from pipelines.staging.uploads import Upload
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-_FIRST: Final = {"Version": 0, "Name": 1, "Type": 2, "Parameters": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,61 +53,6 @@ class CompiledPipeline:
         return json.dumps(json.loads(self.definition or "null"), indent=2, ensure_ascii=False) + "\n"
 
 
-def canonical(definition: dict[str, Any]) -> str:
-    """A definition's one text: keys in alphabetical order, but a step's or parameter's name and type first."""
-    return json.dumps(_ordered(definition), separators=(",", ":"), ensure_ascii=False)
-
-
-def _ordered(value: Any) -> Any:
-    match value:
-        case dict():
-            keys = sorted(value, key=lambda key: (_FIRST.get(key, len(_FIRST)), key))
-            return {key: _ordered(value[key]) for key in keys}
-        case list():
-            return [_ordered(item) for item in value]
-        case _:
-            return value
-
-
-def renamed(definition: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The definition with a step named `new` instead of `old`, wherever it is named or referred to.
-
-    The SDK adds a suffix to the steps of a ModelStep; job rows, events and people see the plain name.
-    """
-
-    def walk(value: Any) -> Any:
-        match value:
-            case dict():
-                return {key: _reference(key, walk(below), old, new) for key, below in value.items()}
-            case list():
-                return [walk(item) for item in value]
-            case _:
-                return value
-
-    result: dict[str, Any] = walk(definition)
-    return result
-
-
-def _reference(key: str, value: Any, old: str, new: str) -> Any:
-    if key == "Name" and value == old:
-        return new
-    if key == "Get" and isinstance(value, str) and value.startswith((f"Steps.{old}.", f"Steps.{old}[")):
-        return f"Steps.{new}{value.removeprefix(f'Steps.{old}')}"
-    if key == "DependsOn" and isinstance(value, list):
-        return [new if item == old else item for item in value]
-    return value
-
-
-def steps_of(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every step, in the order of the definition, with those of a condition's branches after it."""
-    pending = list(definition["Steps"])
-    while pending:
-        step = pending.pop(0)
-        yield step
-        if step["Type"] == "Condition":
-            pending = [*step["Arguments"]["IfSteps"], *step["Arguments"]["ElseSteps"], *pending]
-
-
 def _listed(definition: str | None) -> list[dict[str, Any]]:
     return [] if definition is None else list(steps_of(json.loads(definition)))
 
@@ -126,7 +69,7 @@ def compiled(
     sha256 = None if definition is None else hashlib.sha256(definition.encode()).hexdigest()
     steps = _listed(definition)
     values = {leaf: environment.artifact_uri(key) for leaf, key in keys.items() if key is not None}
-    values |= images(steps)
+    values |= images_of(steps)
     if spec.registration is not None:
         values["industrialmodels"] = json.dumps([environment.model_package_group(spec.registration.group)])
     job_id = derived_job_id("publish", spec.name, sha256, content_sha256) if sha256 else None
@@ -171,23 +114,6 @@ def published(
         "transform": spec.transform.model_dump(mode="json", exclude_none=True) if spec.transform else None,
         "chain": spec.chain.model_dump(mode="json") if spec.chain else None,
     }
-
-
-def images(steps: list[dict[str, Any]]) -> dict[str, str]:
-    """The images that a definition's steps run and register, by the name of their SSM parameter."""
-    found: dict[str, str] = {}
-    for step in steps:
-        if step["Type"] == "Training":
-            found["training_image"] = step["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
-        if step["Type"] == "Tuning":
-            found["training_image"] = step["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"][
-                "TrainingImage"
-            ]
-        if step["Type"] == "Model":
-            found["inference_image"] = step["Arguments"]["PrimaryContainer"]["Image"]
-        if step["Type"] == "RegisterModel":
-            found["inference_image"] = step["Arguments"]["InferenceSpecification"]["Containers"][0]["Image"]
-    return found
 
 
 def derived_job_id(*parts: str) -> str:

@@ -1,4 +1,4 @@
-"""A folder of sources -> a deterministic tar.gz under its content address. `publish` uploads what is described here.
+"""A folder of sources -> a deterministic tar.gz, and its content address. `staging` says what is packed and uploaded.
 
 Equal trees give equal bytes: entries are sorted, and times, owners and modes are fixed. The address is the hash of
 the tar before compression, so that another zlib does not give another address.
@@ -10,7 +10,6 @@ import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, Protocol
@@ -23,38 +22,6 @@ MAX_BYTES: Final = 250 * 1024 * 1024
 _LEFT_OUT: Final = frozenset(
     {"__pycache__", ".git", ".venv", ".DS_Store", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 )
-
-
-class UploadKind(Enum):
-    """What stands at `Upload.path`."""
-
-    FILE = "file"
-    FOLDER = "folder"
-    """Packed as tar.gz when it is read."""
-
-
-class Origin(Protocol):
-    """Where a folder comes from that is not there yet."""
-
-    def fetch(self) -> Path:
-        """The folder. Raises PipelinesError when it cannot be had."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """One object of the artifacts bucket; its key carries the content's hash, so it is never overwritten."""
-
-    key: str
-    path: Path
-    kind: UploadKind
-    origin: Origin | None = None
-    """Fetched when the bytes are asked for; `path` is where the folder stands then."""
-
-    def body(self) -> bytes:
-        """The object's bytes. Raises OSError when the file is gone, and what `origin` raises."""
-        if self.origin is not None:
-            return pack(self.origin.fetch())
-        return pack(self.path) if self.kind is UploadKind.FOLDER else self.path.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)

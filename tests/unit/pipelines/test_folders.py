@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.staging.sources import digest, files, inside, pack, problems_of
+from pipelines.folders import digest, files, inside, pack, problems_of
 
 NAMES = st.text(st.characters(categories=("Ll", "Nd")), min_size=1, max_size=8)
 TREES = st.dictionaries(st.lists(NAMES, min_size=1, max_size=3).map("/".join), st.binary(max_size=300), max_size=6)
