@@ -1,4 +1,4 @@
-"""`headrace compile`: write state_machines/ and the golden pipeline definitions, or check that they are in step."""
+"""`headrace compile`: write state_machines/, the golden pipeline definitions and what is copied, or check them."""
 
 import json
 import tempfile
@@ -9,16 +9,17 @@ import typer
 
 from cli import project as projects
 from cli.catalogue import catalogue_of
-from cli.errors import CommandError, UsageError
+from cli.errors import CommandError
 from cli.machines import write_machines
 from cli.options import Json
 from cli.output import out, print_json
 from cli.project import Project
+from cli.publishing import told
 from pipelines.compile import compile_algorithms
-from pipelines.compiled import CompiledPipeline
+from pipelines.copies import check_copies, write_copies
 from pipelines.environment import Environment
 from pipelines.goldens import check_goldens, write_goldens
-from pipelines.problems import CatalogueError, CompileError
+from pipelines.product import CompiledPipeline
 from pipelines.spec import json_schema_text
 
 
@@ -26,23 +27,39 @@ def compile_command(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if anything is out of step.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compile every workflow and every algorithm."""
+    """Compile every workflow and every algorithm, and copy what algorithms share."""
     project = projects.find()
-    if check:
-        # The stepfunctions SDK takes a second to import: only a check pays for it every time.
-        from workflows import render
+    with told():
+        if check:
+            _check(project, as_json)
+        else:
+            _write(project, as_json)
 
-        differences = [*render.check(project.state_machines), *_definition_differences(project), *_schema(project)]
-        if as_json:
-            print_json({"differences": differences})
-        if differences:
-            raise CommandError("\n".join(differences) + "\nrun `headrace compile` and commit what it writes")
-        if not as_json:
-            out.print("state machines, pipeline definitions and the schema are in step with their sources")
-        return
-    # All is compiled before anything is written: a mistake leaves everything as it was.
+
+def _check(project: Project, as_json: bool) -> None:
+    # The stepfunctions SDK takes a second to import: only a check pays for it every time.
+    from workflows import render
+
+    differences = [
+        *render.check(project.state_machines),
+        *check_copies(project.algorithms),
+        *_definition_differences(project),
+        *_schema(project),
+    ]
+    if as_json:
+        print_json({"differences": differences})
+    if differences:
+        raise CommandError("\n".join(differences) + "\nrun `headrace compile` and commit what it writes")
+    if not as_json:
+        out.print("state machines, copies, pipeline definitions and the schema are in step with their sources")
+
+
+def _write(project: Project, as_json: bool) -> None:
+    # Definitions name sources by their content, so copies come first.
+    copied = write_copies(project.algorithms)
+    # All is compiled before anything else is written: a mistake leaves everything as it was.
     compiled = _compile(project, None)
-    written = [*write_machines(project), *write_goldens(project.goldens, compiled)]
+    written = [*copied, *write_machines(project), *write_goldens(project.goldens, compiled)]
     if _schema(project):
         _schema_file(project).write_text(json_schema_text(), "utf-8")
         written.append(_schema_file(project))
@@ -68,13 +85,7 @@ def _definition_differences(project: Project) -> tuple[str, ...]:
 
 
 def _compile(project: Project, cache: Path | None) -> tuple[CompiledPipeline, ...]:
-    try:
-        return compile_algorithms(catalogue_of(project), Environment(), cache or project.cache_dir / "pipelines")
-    except CatalogueError as error:
-        # Known only now: a branch that is gone.
-        raise UsageError(str(error)) from error
-    except CompileError as error:
-        raise CommandError(str(error)) from error
+    return compile_algorithms(catalogue_of(project), Environment(), cache or project.cache_dir / "pipelines")
 
 
 def _refused(pipeline: CompiledPipeline) -> list[str]:
@@ -82,7 +93,7 @@ def _refused(pipeline: CompiledPipeline) -> list[str]:
     if pipeline.definition is None:
         return []
     # Only this check needs botocore's models.
-    from pipelines.validation import argument_problems
+    from pipelines.definition.validation import argument_problems
 
     return [f"{pipeline.name}: {problem}" for problem in argument_problems(json.loads(pipeline.definition))]
 

@@ -23,7 +23,7 @@ from cli.project import Project
 from cli.publishing import publish_catalogue
 from pipelines.catalogue import Algorithm
 from pipelines.environment import Environment
-from pipelines.staging import build_folders
+from pipelines.staging.images import build_folders
 
 
 def deploy(

@@ -21,7 +21,10 @@ from cli.project import Project
 from cli.publishing import compile_for, idle, publication_of, telling, told
 from pipelines.catalogue import Algorithm
 from pipelines.environment import LOCAL_ACCOUNT, Environment
-from pipelines.publish import Action, Change, Kind, Plan, Scope, apply, plan_catalogue
+from pipelines.publishing.apply import apply
+from pipelines.publishing.catalogue import plan_catalogue
+from pipelines.publishing.changes import Action, Change, Kind, Plan
+from pipelines.publishing.publication import Scope
 
 _ADDRESS_SHOWN = 12
 _STYLES = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red", Action.START: "cyan"}

@@ -3,32 +3,22 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from cli.catalogue import catalogue_of
 from cli.errors import CommandError, UsageError
 from cli.project import Project
 from pipelines.catalogue import Algorithm
-from pipelines.compile import Progress, compile_algorithms
-from pipelines.compiled import CompiledPipeline
+from pipelines.compile import compile_algorithms
 from pipelines.environment import Environment
 from pipelines.problems import CatalogueError, CompileError, PublishError
-from pipelines.publish import Clients, Plan, Publication, Scope, publish, read_image_values, reading
-from pipelines.staging import repository
+from pipelines.product import CompiledPipeline
+from pipelines.progress import Progress
+from pipelines.publishing.catalogue import publish, read_image_values
+from pipelines.publishing.changes import Plan
+from pipelines.publishing.publication import Clients, Publication, Scope, reading
 
 _TOLD = ("packing", "uploading", "function", "pipeline", "deployment", "stopped")
-
-
-def image_folders(algorithms: tuple[Algorithm, ...]) -> dict[str, Path]:
-    """ECR repository -> the folder its image is built from, for every own image of the catalogue."""
-    folders = {}
-    for algorithm in algorithms:
-        if (image := algorithm.spec.image) is not None:
-            for end, source in (("training", image.for_training), ("inference", image.for_inference)):
-                if source.build is not None:
-                    folders[repository(image, end, algorithm.name)] = algorithm.folder / source.build
-    return folders
 
 
 def publish_catalogue(

@@ -10,9 +10,9 @@ from cli.output import say
 from cli.project import Project
 from pipelines.catalogue import Algorithm
 from pipelines.compile import compile_algorithms
-from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
 from pipelines.problems import PipelinesError
+from pipelines.product import CompiledPipeline
 from pipelines.spec import AlgorithmSpec
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Resolved:
 
 def resolve(project: Project, algorithms: Sequence[Algorithm]) -> list[Resolved]:
     """Each algorithm in the local cloud's terms; definitions come from the cache where nothing has changed."""
-    from cli.publishing import image_folders
     from local.sagemaker.machine.images import FRAMEWORKS, Images
+    from pipelines.staging.images import image_folders
 
     images = Images(image_folders(tuple(algorithms)), project.root / "images.yaml", FRAMEWORKS)
     found = {}

@@ -9,13 +9,14 @@ from pathlib import Path
 from cli.api import Api, follow
 from cli.catalogue import catalogue_of
 from cli.project import Project
-from cli.publishing import image_folders, publish_catalogue
+from cli.publishing import publish_catalogue
 from local.cloud import LocalCloud
 from local.settings import ACCOUNT, REGION, LocalSettings
-from pipelines.compile import Progress
-from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment
+from pipelines.product import CompiledPipeline
+from pipelines.progress import Progress
 from pipelines.spec import Build
+from pipelines.staging.images import image_folders
 
 _DEPLOYMENT_SECONDS = 300.0
 

@@ -1,44 +1,28 @@
-"""A folder of algorithms and an environment -> compiled pipelines, without a network and with the same bytes each time.
+"""Algorithms and an environment -> compiled pipelines, without a network and with the same bytes each time.
 
-Definitions are cached under the hash of everything they depend on, so that an unchanged algorithm imports no SDK.
+The stages, in order:
+
+1. `catalogue` and `spec`: each algorithm.yaml is read and checked, before anything here begins.
+2. `staging`: folders get their content addresses, branches become commits, images get their names. What comes of it
+   is a list of uploads, and a request that has a URI for everything outside the specification.
+3. `definition`: a request becomes a definition, from a cache where request and compiler are unchanged, else by the
+   sagemaker SDK in a process of its own.
+4. `product`: a definition is put together with what functions and people are told of the algorithm.
+
+What comes out is compared with the committed files (`goldens`) or brought to a deployment (`publishing`).
 """
 
-import hashlib
-import importlib.metadata
-import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipelines.catalogue import Algorithm, load_catalogue
-from pipelines.compiled import CompiledPipeline, canonical, compiled
+from pipelines.catalogue import Algorithm
+from pipelines.definition.cache import definitions
+from pipelines.definition.exchange import Refusal
 from pipelines.environment import Environment
 from pipelines.problems import CatalogueError, Problem
-from pipelines.request import Request
-from pipelines.sdk import Refusal, definitions
-from pipelines.staging import Staged, stage
-
-Progress = Callable[[str], None]
-"""Called with a line to show: what is being done now."""
-
-
-def _silent(_: str) -> None:
-    return None
-
-
-def compile_catalogue(
-    folder: Path,
-    environment: Environment,
-    cache_dir: Path,
-    *,
-    image_values: Mapping[str, str] | None = None,
-    progress: Progress = _silent,
-) -> tuple[CompiledPipeline, ...]:
-    """Every algorithm of a folder, by name. Raises CatalogueError (all problems) or CompileError."""
-    algorithms = load_catalogue(folder).checked()
-    return compile_algorithms(algorithms, environment, cache_dir, image_values=image_values, progress=progress)
+from pipelines.product import CompiledPipeline, compiled
+from pipelines.progress import Progress, silent
+from pipelines.staging.stage import Staged, stage
 
 
 def compile_algorithms(
@@ -47,15 +31,17 @@ def compile_algorithms(
     cache_dir: Path,
     *,
     image_values: Mapping[str, str] | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> tuple[CompiledPipeline, ...]:
-    """Some algorithms. `image_values` are the values of the SSM parameters that their images name.
+    """Compiles algorithms. `image_values` are the values of the SSM parameters that their images name.
 
     Raises CatalogueError (all problems) for what a file says, CompileError for what is outside the files.
     """
     staged = _staged(algorithms, environment, image_values or {}, cache_dir / "git")
-    texts = _definitions([item for item in staged if _runs(item)], cache_dir / "definitions", progress)
-    return tuple(_compiled(item, next(texts) if _runs(item) else None) for item in staged)
+    # A chain asks the endpoints of others and has nothing to define.
+    defined = [algorithm for algorithm in staged if algorithm.request.spec.chain is None]
+    texts = dict(zip(map(_name, defined), _texts(defined, cache_dir / "definitions", progress), strict=True))
+    return tuple(_compiled(algorithm, texts.get(_name(algorithm))) for algorithm in staged)
 
 
 def _staged(
@@ -73,72 +59,24 @@ def _staged(
     return staged
 
 
-def _runs(staged: Staged) -> bool:
-    """Whether the algorithm is a pipeline; a chain asks the endpoints of others and has nothing to define."""
-    return staged.request.spec.chain is None
+def _texts(staged: Sequence[Staged], folder: Path, progress: Progress) -> list[str]:
+    """Returns the canonical text of each definition. Raises CatalogueError with everything that the SDK refuses."""
+    texts = definitions([algorithm.request for algorithm in staged], folder, progress)
+    problems = [
+        Problem(algorithm.file, text.path, text.text)
+        for algorithm, text in zip(staged, texts, strict=True)
+        if isinstance(text, Refusal)
+    ]
+    if problems:
+        raise CatalogueError(problems)
+    return [text for text in texts if isinstance(text, str)]
+
+
+def _name(staged: Staged) -> str:
+    return staged.request.spec.name
 
 
 def _compiled(staged: Staged, definition: str | None) -> CompiledPipeline:
     request = staged.request
     keys = {"source": staged.source_key, "artifact": staged.artifact_key}
     return compiled(request.spec, request.environment, definition, staged.uploads, keys, staged.content_sha256)
-
-
-def _definitions(staged: list[Staged], folder: Path, progress: Progress) -> Iterator[str]:
-    """The canonical text of each definition: from the cache, or from the SDK for those that are not there."""
-    requests = [item.request for item in staged]
-    places = [folder / f"{_key(request)}.json" for request in requests]
-    texts = [_cached(place) for place in places]
-    missing = [index for index, text in enumerate(texts) if text is None]
-    if missing:
-        progress(f"compiling {', '.join(requests[index].spec.name for index in missing)}")
-    problems: list[Problem] = []
-    made = definitions([requests[index] for index in missing])
-    for index, answer in zip(missing, made, strict=True):
-        name = requests[index].spec.name
-        if isinstance(answer, Refusal):
-            problems.append(Problem(staged[index].file, answer.path, answer.text))
-            continue
-        texts[index] = canonical(answer)
-        _keep(places[index], canonical(answer))
-        progress(f"compiled {name}")
-    if problems:
-        raise CatalogueError(problems)
-    return iter([text for text in texts if text is not None])
-
-
-def _key(request: Request) -> str:
-    return hashlib.sha256(f"{compiler_version()}\n{request.canonical()}".encode()).hexdigest()
-
-
-@cache
-def compiler_version() -> str:
-    """Hash of this package's own source and the SDK's version: what a cached definition was made by."""
-    digest = hashlib.sha256(importlib.metadata.version("sagemaker").encode())
-    folder = Path(__file__).parent
-    for path in sorted(folder.rglob("*.py")):
-        if "publish" in path.relative_to(folder).parts[0]:
-            # What becomes of a definition changes nothing in it.
-            continue
-        digest.update(path.relative_to(folder).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _cached(place: Path) -> str | None:
-    try:
-        text = place.read_text(encoding="utf-8")
-        json.loads(text)
-    except (FileNotFoundError, ValueError):
-        # Missing, or cut short by a full disk: compiling again writes it anew.
-        return None
-    return text
-
-
-def _keep(place: Path, text: str) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=place.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    # Renamed whole, so another process compiling the same never reads half a definition.
-    Path(temporary).replace(place)

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from pipelines.catalogue import FILE_NAME, Algorithm
 from pipelines.environment import Environment
+from pipelines.folders import digest
 from pipelines.problems import CatalogueError, Problem, expected
-from pipelines.sources import digest
-from pipelines.staging import repository
+from pipelines.staging.images import built_images
 
 LATEST: Final = "latest"
 UNTAGGED_KEPT: Final = 10
@@ -225,7 +225,7 @@ def plan_images(algorithms: Sequence[Algorithm], environment: Environment) -> tu
     planned: dict[str, ContainerImage] = {}
     problems = []
     for algorithm in algorithms:
-        for key, name, folder in _built(algorithm):
+        for key, name, folder in built_images(algorithm):
             dockerfile = folder / "Dockerfile"
             if not dockerfile.is_file():
                 where = f"{algorithm.folder.parent.name}/{algorithm.name}/{FILE_NAME}"
@@ -237,17 +237,6 @@ def plan_images(algorithms: Sequence[Algorithm], environment: Environment) -> tu
     if problems:
         raise CatalogueError(dict.fromkeys(problems))
     return tuple(planned[name] for name in sorted(planned))
-
-
-def _built(algorithm: Algorithm) -> Iterator[tuple[str, str, Path]]:
-    """(key, repository, folder) of each end's image that is built here."""
-    image = algorithm.spec.image
-    if image is None:
-        return
-    for end, source in (("training", image.for_training), ("inference", image.for_inference)):
-        if source.build is not None:
-            key = "image.build" if source is image else f"image.{end}.build"
-            yield key, repository(image, end, algorithm.name), algorithm.folder / source.build
 
 
 def ecr_registries(dockerfile: str) -> tuple[Registry, ...]:

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipelines.compiled import CompiledPipeline
+from pipelines.product import CompiledPipeline
 
 
 def write_goldens(folder: Path, pipelines: Sequence[CompiledPipeline]) -> tuple[Path, ...]:

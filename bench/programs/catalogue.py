@@ -11,7 +11,7 @@ from bench.programs import Order, serve
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_algorithms
 from pipelines.environment import Environment
-from pipelines.staging import stage
+from pipelines.staging.stage import stage
 
 
 def answer(order: Order) -> Any:
@@ -34,16 +34,17 @@ def _sdk(folder: Path, cache: Path) -> None:
     import sagemaker.utils
 
     before = sagemaker.utils.validate_sagemaker_config, sagemaker.utils._botocore_resolver
-    from pipelines import definition
+    from pipelines.definition import session
+    from pipelines.definition.pipeline import define
 
     sagemaker.utils.validate_sagemaker_config, sagemaker.utils._botocore_resolver = before
     # Nor has a script the settings that turn telemetry off, which cost seconds a pipeline: it is left out otherwise.
     sagemaker.telemetry.telemetry_logging._send_telemetry_request = lambda *_, **__: None
-    vars(definition)["_SETTINGS"] = {}
-    vars(definition)["_OneClient"] = lambda region: boto3.Session("offline", "offline", region_name=region)
+    vars(session)["_SETTINGS"] = {}
+    vars(session)["_OneClient"] = lambda region: boto3.Session("offline", "offline", region_name=region)
     for algorithm in load_catalogue(folder).checked():
         if algorithm.spec.chain is None:
-            definition.define(stage(algorithm, Environment(), {}, cache / "git").request)
+            define(stage(algorithm, Environment(), {}, cache / "git").request)
 
 
 if __name__ == "__main__":

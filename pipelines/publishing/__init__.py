@@ -1,1 +1,1 @@
-"""Bringing a deployment in line with the project, one kind of thing a module. The door is `pipelines.publish`."""
+"""Bringing a deployment in line with the project, one kind of thing a module. The door is `catalogue`."""

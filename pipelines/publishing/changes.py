@@ -1,4 +1,4 @@
-"""A plan: what stands, what is wanted, and the difference as data. `pipelines.publish` applies it in this order."""
+"""A plan: what stands, what is wanted, and the difference as data. `catalogue` applies it in this order."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -7,8 +7,8 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-from pipelines.compiled import derived_job_id
 from pipelines.problems import PublishError
+from pipelines.product import derived_job_id
 from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
 from pipelines.publishing.publication import Publication, code_of
 

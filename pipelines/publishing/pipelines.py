@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from pipelines.compiled import CompiledPipeline, steps_of
+from pipelines.definition.document import steps_of
+from pipelines.product import CompiledPipeline
 from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
 from pipelines.publishing.publication import Publication, is_missing
 

@@ -5,7 +5,7 @@ What people made with it stays: endpoints, model packages, uploaded objects, job
 
 from collections.abc import Collection, Sequence
 
-from pipelines.compiled import CompiledPipeline
+from pipelines.product import CompiledPipeline
 from pipelines.publishing import algorithms, parameters, pipelines, schedules
 from pipelines.publishing.changes import Plan, Step
 from pipelines.publishing.publication import Publication

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from pipelines.compiled import CompiledPipeline
 from pipelines.environment import Environment, dashed
+from pipelines.product import CompiledPipeline
 from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
 from pipelines.publishing.publication import Publication, is_missing
 

@@ -11,7 +11,7 @@ from typing import Final
 from pipelines.problems import CompileError, PublishError
 from pipelines.publishing.changes import Action, Change, Kind, Plan, Step, unchanged
 from pipelines.publishing.publication import Publication
-from pipelines.sources import Upload
+from pipelines.staging.uploads import Upload
 
 _ADDRESS_PARTS: Final = 3
 """`sources/<algorithm>/<address>/...`: what one listing covers."""

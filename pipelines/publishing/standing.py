@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from pipelines.compiled import CompiledPipeline
+from pipelines.product import CompiledPipeline
 from pipelines.publishing import algorithms, deployments, parameters, pipelines, schedules, sources
 from pipelines.publishing.pipelines import Described
 from pipelines.publishing.publication import Publication, Scope

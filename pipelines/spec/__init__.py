@@ -1,4 +1,4 @@
-"""The types of algorithm.yaml: what a file may say. `catalogue` reads files, `rules` checks what keys say together.
+"""The types of algorithm.yaml: what a file may say. `reading` reads a file, `rules` checks what keys say together.
 
 Unknown keys are refused, nothing is converted silently, and every default stands here and nowhere else.
 """

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.compile import compile_catalogue
-from pipelines.compiled import CompiledPipeline
+from pipelines.catalogue import load_catalogue
+from pipelines.compile import compile_algorithms
+from pipelines.definition.validation import argument_problems
 from pipelines.environment import Environment
 from pipelines.goldens import check_goldens
+from pipelines.product import CompiledPipeline
 from pipelines.spec import json_schema_text
-from pipelines.validation import argument_problems
 from workflows import render
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompiledPipeline, ...]:
-    return compile_catalogue(ROOT / "algorithms", Environment(), tmp_path_factory.mktemp("cache"))
+    algorithms = load_catalogue(ROOT / "algorithms").checked()
+    return compile_algorithms(algorithms, Environment(), tmp_path_factory.mktemp("cache"))
 
 
 def test_state_machines_are_what_workflows_says() -> None:

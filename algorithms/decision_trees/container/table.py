@@ -1,4 +1,4 @@
-"""Tables of numbers with one column of class names: from CSV files or a request, in bounded memory.
+"""Tables of numbers with one column to predict: from CSV files or a request, in bounded memory.
 
 Every objection names the file, the row as a spreadsheet numbers it (the header is row 1), the column and the cell.
 """
@@ -26,7 +26,7 @@ Record = tuple[int, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`numbers` is rows x columns, one column for each of `names`; `labels` has the class name of each row."""
+    """`numbers` is rows x columns, one column for each of `names`; `labels` has what each row has in the target."""
 
     names: tuple[str, ...]
     numbers: np.ndarray

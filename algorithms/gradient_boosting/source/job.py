@@ -1,7 +1,4 @@
-"""What every command of the container shares: where SageMaker puts things, and how a failure is told.
-
-The walk: `process` and `evaluate` (stages.py), then `train` and `serve`, all reading tables by table.py.
-"""
+"""What the programs of this folder share: where SageMaker puts things, and how a failure is told."""
 
 from __future__ import annotations
 

@@ -76,10 +76,3 @@ def test_a_table_that_teaches_nothing_is_refused(script: Container, content: str
     assert code == 1
     assert reason in said
     assert script.text("output/message") == said
-
-
-@pytest.mark.parametrize("name", ["job.py", "table.py"])
-def test_every_tabular_algorithm_carries_the_same_modules(name: str) -> None:
-    """Each folder travels alone, so what they share is there more than once."""
-    shared = ALGORITHMS / "gradient_boosting" / "source" / name
-    assert (SOURCE / name).read_bytes() == shared.read_bytes()

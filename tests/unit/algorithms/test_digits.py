@@ -74,10 +74,3 @@ def test_a_request_that_is_no_table_is_told() -> None:
             inference.input_handler(io.BytesIO(b"1,2\n3,x\n"), SimpleNamespace(request_content_type="text/csv"))
         with pytest.raises(ValueError, match=r"image/png is not supported"):
             inference.input_handler(io.BytesIO(b""), SimpleNamespace(request_content_type="image/png"))
-
-
-@pytest.mark.parametrize("algorithm", ["digits", "paddleocr", "paddlenlp"])
-def test_algorithms_in_script_mode_carry_the_same_job_module(algorithm: str) -> None:
-    """Each folder travels alone, so what they share is there several times."""
-    shared = ALGORITHMS / "gradient_boosting" / "source" / "job.py"
-    assert (ALGORITHMS / algorithm / "source" / "job.py").read_bytes() == shared.read_bytes()

@@ -82,5 +82,3 @@ def test_the_scripts_are_python_that_the_frameworks_image_reads(folder: str) -> 
         tree = ast.parse(file.read_text(), feature_version=(3, 8))
         annotated = any(isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) for node in ast.walk(tree))
         assert not annotated or "from __future__ import annotations" in file.read_text(), file
-    shared = ALGORITHMS / "gradient_boosting" / "source" / "job.py"
-    assert (ALGORITHMS / folder / "source" / "job.py").read_bytes() == shared.read_bytes()

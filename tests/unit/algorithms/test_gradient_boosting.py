@@ -102,10 +102,3 @@ def test_a_hyperparameter_of_the_wrong_type_is_told(script: Container) -> None:
     assert code == 1
     assert "--learning-rate" in reason
     assert "'fast'" in reason
-
-
-@pytest.mark.parametrize("name", ["job.py", "table.py", "model.py", "stages.py"])
-def test_both_tabular_algorithms_carry_the_same_modules(name: str) -> None:
-    """Each folder travels alone, so what they share is there twice."""
-    shared = ALGORITHMS / "decision_trees" / "container" / name
-    assert (SOURCE / name).read_bytes() == shared.read_bytes()

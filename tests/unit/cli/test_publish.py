@@ -12,7 +12,7 @@ import pytest
 from cli.errors import CommandError, UsageError
 from cli.project import Project
 from cli.publish import Part, publish
-from pipelines.publish import Publication
+from pipelines.publishing.publication import Publication
 from tests.unit.pipelines.catalogues import OWN, UNTRAINED, write_algorithm, write_catalogue
 from tests.unit.pipelines.deployment import ENVIRONMENT, deployment
 

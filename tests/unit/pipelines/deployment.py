@@ -13,7 +13,7 @@ import boto3
 from moto import mock_aws
 
 from pipelines.environment import Environment
-from pipelines.publish import Clients, Publication
+from pipelines.publishing.publication import Clients, Publication
 
 ENVIRONMENT = Environment(account="123456789012")
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)

@@ -10,9 +10,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.catalogue import load_algorithm, load_catalogue, parse
+from pipelines.catalogue import load_algorithm, load_catalogue
 from pipelines.problems import CatalogueError
 from pipelines.spec import AlgorithmSpec, DeployMode, json_schema
+from pipelines.spec.reading import parse
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 
 

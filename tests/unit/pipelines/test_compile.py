@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 
 from pipelines.catalogue import load_catalogue
-from pipelines.compile import compile_algorithms, compile_catalogue
-from pipelines.compiled import CompiledPipeline, derived_job_id, renamed, steps_of
+from pipelines.compile import compile_algorithms
+from pipelines.definition.cache import source_sha256
+from pipelines.definition.document import renamed, steps_of
+from pipelines.definition.validation import argument_problems
 from pipelines.environment import Environment
+from pipelines.folders import pack
 from pipelines.problems import CompileError
-from pipelines.sources import pack
-from pipelines.validation import argument_problems
+from pipelines.product import CompiledPipeline, derived_job_id
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 
 ROOT = Path(__file__).parents[3]
@@ -149,7 +152,8 @@ DEFINED = [spec["name"] for spec in SPECS if "chain" not in spec]
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CompiledPipeline]:
     folder = tmp_path_factory.mktemp("catalogue")
-    made = compile_catalogue(write_catalogue(folder, *SPECS), Environment(), folder / "cache")
+    algorithms = load_catalogue(write_catalogue(folder, *SPECS)).checked()
+    made = compile_algorithms(algorithms, Environment(), folder / "cache")
     return {pipeline.name: pipeline for pipeline in made}
 
 
@@ -317,10 +321,11 @@ def test_another_process_compiles_to_the_same_bytes(compiled: dict[str, Compiled
     program = """
 import sys
 from pathlib import Path
-from pipelines.compile import compile_catalogue
+from pipelines.catalogue import load_catalogue
+from pipelines.compile import compile_algorithms
 from pipelines.environment import Environment
 folder = Path(sys.argv[1])
-for item in compile_catalogue(folder / "algorithms", Environment(), folder / "cache"):
+for item in compile_algorithms(load_catalogue(folder / "algorithms").checked(), Environment(), folder / "cache"):
     print(item.definition)
 """
     write_catalogue(tmp_path, *SPECS)
@@ -500,7 +505,7 @@ def test_an_unchanged_algorithm_is_not_compiled_again(tmp_path: Path) -> None:
 
     def compile_again() -> tuple[tuple[CompiledPipeline, ...], list[str]]:
         said: list[str] = []
-        return compile_catalogue(catalogue, Environment(), cache, progress=said.append), said
+        return compile_algorithms(load_catalogue(catalogue).checked(), Environment(), cache, progress=said.append), said
 
     made, said = compile_again()
     assert said == ["compiling own, untrained", "compiled own", "compiled untrained"]
@@ -513,15 +518,33 @@ def test_an_unchanged_algorithm_is_not_compiled_again(tmp_path: Path) -> None:
     assert compile_again()[0] == made
 
 
+def test_a_definition_is_compiled_anew_when_the_compiler_changes_and_not_when_publishing_does(tmp_path: Path) -> None:
+    package = tmp_path / "pipelines"
+    shutil.copytree(ROOT / "pipelines", package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = source_sha256(package, "2.257.0")
+    for module in sorted(package.rglob("*.py")):
+        content = module.read_bytes()
+        module.write_bytes(content + b"\n")
+        name = module.relative_to(package).as_posix()
+        assert (source_sha256(package, "2.257.0") == before) == name.startswith("publishing/"), name
+        module.write_bytes(content)
+    assert source_sha256(package, "2.257.0") == before
+    assert source_sha256(package, "2.258.0") != before
+    # Not every name with the word in it is about what becomes of a definition.
+    (package / "publishable.py").touch()
+    assert source_sha256(package, "2.257.0") != before
+
+
 def test_compiling_leaves_no_sdk_in_this_process(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from pipelines.compile import compile_catalogue
+from pipelines.catalogue import load_catalogue
+from pipelines.compile import compile_algorithms
 from pipelines.environment import Environment
-import pipelines.publish, pipelines.goldens
+import pipelines.publishing.catalogue, pipelines.goldens
 folder = Path(sys.argv[1])
-compile_catalogue(folder / "algorithms", Environment(), folder / "cache")
+compile_algorithms(load_catalogue(folder / "algorithms").checked(), Environment(), folder / "cache")
 sys.exit("sagemaker" in sys.modules or "boto3" in sys.modules)
 """
     write_catalogue(tmp_path, UNTRAINED)
@@ -532,7 +555,7 @@ sys.exit("sagemaker" in sys.modules or "boto3" in sys.modules)
 def test_the_account_and_region_are_where_it_is_published(tmp_path: Path) -> None:
     china = Environment(stage="prod", account="123456789012", region="cn-north-1")
     catalogue = write_catalogue(tmp_path, OWN, FRAMEWORK)
-    for pipeline in compile_catalogue(catalogue, china, tmp_path / "cache"):
+    for pipeline in compile_algorithms(load_catalogue(catalogue).checked(), china, tmp_path / "cache"):
         assert pipeline.definition is not None
         assert "arn:aws:" not in pipeline.definition
         assert "arn:aws-cn:" in pipeline.definition
@@ -600,12 +623,12 @@ def test_compiling_cannot_reach_a_network() -> None:
     program = """
 import socket, warnings
 warnings.simplefilter("ignore")
-from pipelines.worker import close_network
+from pipelines.definition.worker import close_network
 close_network()
-from pipelines.definition import OfflineSession
+from pipelines.definition.session import OfflineSession
 from pipelines.environment import Environment
 from pipelines.problems import CompileError
-from pipelines.sources import pack
+from pipelines.folders import pack
 session = OfflineSession(Environment())
 for call in (session.sagemaker_client.list_pipelines, session.boto_session.client("sts").get_caller_identity):
     try:

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.compiled import CompiledPipeline
 from pipelines.goldens import check_goldens, write_goldens
+from pipelines.product import CompiledPipeline
 
 PIPELINE = CompiledPipeline("own", "headrace-dev-own", '{"Version":"1","Steps":[]}', (), "{}", (), None, None)
 

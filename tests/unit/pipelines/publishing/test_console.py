@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.publish import Action, Publication, apply
+from pipelines.publishing.apply import apply
+from pipelines.publishing.changes import Action
 from pipelines.publishing.console import plan_console
+from pipelines.publishing.publication import Publication
 from tests.unit.pipelines.deployment import ENVIRONMENT, deployment, mutations
 
 FILES = {

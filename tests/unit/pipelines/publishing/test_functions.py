@@ -15,7 +15,8 @@ from moto import mock_aws
 
 from pipelines.environment import Environment
 from pipelines.problems import PublishError
-from pipelines.publish import Action, Plan, apply
+from pipelines.publishing.apply import apply
+from pipelines.publishing.changes import Action, Plan
 from pipelines.publishing.functions import Functions, make_build, packed, plan_functions
 from tests.unit.pipelines.deployment import answer, mutations
 

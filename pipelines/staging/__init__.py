@@ -1,0 +1,1 @@
+"""An algorithm's folder -> what is uploaded for it, and the request for its definition."""

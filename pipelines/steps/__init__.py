@@ -1,1 +1,0 @@
-"""The steps of a pipeline in the order they run, one module for each. Imported only by `definition`, with the SDK."""
