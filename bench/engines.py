@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from local.stepfunctions.executor.executor import Executor, Retention
-from local.stepfunctions.executor.requests import NewExecution, Over
+from local.stepfunctions.executor.new_execution import NewExecution, Over
 from local.stepfunctions.executor.tasks import ScheduledTask
 from local.stepfunctions.executor.turn import Turn
 from local.stepfunctions.executor.world import MapRunTask

@@ -13,7 +13,7 @@ import psutil
 from bench.engines import MACHINE, ROLE, Engine
 from bench.programs import Order, serve
 from local.stepfunctions.executor.collector import collect_seldom
-from local.stepfunctions.executor.requests import NewExecution
+from local.stepfunctions.executor.new_execution import NewExecution
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal.rows import ExecutionRow
 

@@ -27,7 +27,7 @@ from local.stepfunctions.asl.resources import ResourceKind
 from local.stepfunctions.executionlogs import ExecutionLogs
 from local.stepfunctions.executor.errors import ExecutorStopped
 from local.stepfunctions.executor.executor import Executor, Retention
-from local.stepfunctions.executor.requests import Over
+from local.stepfunctions.executor.new_execution import Over
 from local.stepfunctions.executor.tasks import ScheduledTask
 from local.stepfunctions.integrations.integrations import Integrations
 from local.stepfunctions.interpreter.events import Event

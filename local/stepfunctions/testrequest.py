@@ -6,9 +6,9 @@ from typing import Any
 from local.stepfunctions import mocks
 from local.stepfunctions.asl import compiler, timestamps
 from local.stepfunctions.asl.documents import decode
+from local.stepfunctions.asl.machine.machine import TYPES, Flow, MapState, ParallelState, State, StateType, TaskState
 from local.stepfunctions.asl.resources import Pattern, ResourceKind
 from local.stepfunctions.asl.scope import Effects
-from local.stepfunctions.asl.states import TYPES, Flow, MapState, ParallelState, State, StateType, TaskState
 from local.stepfunctions.asl.validation import InvalidDefinition
 
 _MOCKED = (StateType.TASK, StateType.MAP, StateType.PARALLEL)

@@ -10,12 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 from local.stepfunctions.asl import errors
-from local.stepfunctions.asl.dataflow import Left, QueryFlow
 from local.stepfunctions.asl.documents import decode, encode
 from local.stepfunctions.asl.errors import StatesError
-from local.stepfunctions.asl.failures import matches
-from local.stepfunctions.asl.scope import Effects, Scope
-from local.stepfunctions.asl.states import (
+from local.stepfunctions.asl.machine.dataflow import Left, QueryFlow
+from local.stepfunctions.asl.machine.machine import (
     TYPES,
     ChoiceState,
     FailState,
@@ -28,6 +26,8 @@ from local.stepfunctions.asl.states import (
     TaskState,
     WaitState,
 )
+from local.stepfunctions.asl.machine.retries import matches
+from local.stepfunctions.asl.scope import Effects, Scope
 from local.stepfunctions.interpreter.distributed import tolerated
 from local.stepfunctions.testrequest import Refused, context_of, json_of, tested_state
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.stepfunctions.asl.documents import decode, encode
-from local.stepfunctions.asl.states import Machine
+from local.stepfunctions.asl.machine.machine import Machine
 from local.stepfunctions.interpreter import interpreter
 from local.stepfunctions.interpreter.commands import StartTimer, Status
 from local.stepfunctions.interpreter.events import Event

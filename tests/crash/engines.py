@@ -19,7 +19,7 @@ from botocore.response import StreamingBody
 from local.stepfunctions.asl.resources import Pattern
 from local.stepfunctions.executor.errors import TaskOver
 from local.stepfunctions.executor.executor import Executor, Retention
-from local.stepfunctions.executor.requests import NewExecution
+from local.stepfunctions.executor.new_execution import NewExecution
 from local.stepfunctions.executor.tasks import ScheduledTask
 from local.stepfunctions.executor.turn import Turn
 from local.stepfunctions.interpreter.events import Event

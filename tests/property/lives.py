@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from local.stepfunctions.asl.compiler import compile_machine
-from local.stepfunctions.asl.states import Machine
+from local.stepfunctions.asl.machine.machine import Machine
 from local.stepfunctions.interpreter import interpreter
 from local.stepfunctions.interpreter.changes import replay
 from local.stepfunctions.interpreter.commands import (

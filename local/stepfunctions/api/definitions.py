@@ -11,7 +11,7 @@ from local.stepfunctions.api.context import Context
 from local.stepfunctions.api.errors import ApiError
 from local.stepfunctions.asl import compiler
 from local.stepfunctions.asl.documents import decode
-from local.stepfunctions.asl.states import TaskState
+from local.stepfunctions.asl.machine.machine import TaskState
 from local.stepfunctions.asl.validation import InvalidDefinition, Severity
 from local.stepfunctions.integrations.task import TaskError
 from local.stepfunctions.interpreter.commands import ScheduleTask

@@ -7,11 +7,11 @@ of each state type.
 from collections.abc import Iterator
 from typing import Any
 
-from local.stepfunctions.asl import steps
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.asl.fields import MOST_SECONDS, Fields
-from local.stepfunctions.asl.processors import EXPRESS_SECONDS
-from local.stepfunctions.asl.states import ChoiceState, Flow, Machine, RetryingState, State, StateType
+from local.stepfunctions.asl.machine.machine import ChoiceState, Flow, Machine, RetryingState, State, StateType
+from local.stepfunctions.asl.machine.processors import EXPRESS_SECONDS
+from local.stepfunctions.asl.states import state_types as steps
 from local.stepfunctions.asl.validation import Code, InvalidDefinition, Problem, Report
 
 JSONPATH, JSONATA = "JSONPath", "JSONata"

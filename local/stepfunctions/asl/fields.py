@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from local.stepfunctions.asl import paths
-from local.stepfunctions.asl.dataflow import ResultPath, empty, read
 from local.stepfunctions.asl.documents import encode, is_number
 from local.stepfunctions.asl.errors import PARAMETER_PATH_FAILURE, StatesError, SyntaxProblem, runtime
-from local.stepfunctions.asl.expressions import UnknownPath, compile_expression, compile_path
-from local.stepfunctions.asl.queries import Query, is_query
+from local.stepfunctions.asl.jsonata.queries import Query, is_query
+from local.stepfunctions.asl.jsonpath import paths
+from local.stepfunctions.asl.jsonpath.expressions import UnknownPath, compile_expression, compile_path
+from local.stepfunctions.asl.machine.dataflow import ResultPath, empty, read
+from local.stepfunctions.asl.machine.machine import Evaluate
 from local.stepfunctions.asl.scope import Expression, Scope
-from local.stepfunctions.asl.states import Evaluate
 from local.stepfunctions.asl.templates import JsonataTemplate, NotAnExpression, compile_jsonata, compile_template
 from local.stepfunctions.asl.validation import Report
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from local.stepfunctions.asl.errors import StatesError, SyntaxProblem, runtime
-from local.stepfunctions.asl.expressions import UnknownPath, compile_expression
-from local.stepfunctions.asl.queries import Query, is_query
+from local.stepfunctions.asl.jsonata.queries import Query, is_query
+from local.stepfunctions.asl.jsonpath.expressions import UnknownPath, compile_expression
 from local.stepfunctions.asl.scope import Expression, Scope
 
 JsonataTemplate = Callable[[Scope], Any]

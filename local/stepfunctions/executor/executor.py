@@ -23,7 +23,7 @@ from local.stepfunctions.executor.errors import (
     TokenInvalid,
 )
 from local.stepfunctions.executor.live import Live, LiveExecutions
-from local.stepfunctions.executor.requests import NewExecution, Over
+from local.stepfunctions.executor.new_execution import NewExecution, Over
 from local.stepfunctions.executor.tasks import ScheduledMapRun, ScheduledTask, key_of
 from local.stepfunctions.executor.timers import Timers
 from local.stepfunctions.executor.turn import Turn

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from local.stepfunctions.asl import processors
 from local.stepfunctions.asl.compiler import compile_machine
-from local.stepfunctions.asl.states import Machine
+from local.stepfunctions.asl.machine import processors
+from local.stepfunctions.asl.machine.machine import Machine
 from local.stepfunctions.asl.validation import InvalidDefinition
 from local.stepfunctions.executor import tokens
 from local.stepfunctions.interpreter import changes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.stepfunctions.executor.errors import AlreadyExists, NoSuchExecution, NotRedrivable
 from local.stepfunctions.executor.live import Live, identity_of, machine_of
-from local.stepfunctions.executor.requests import NewExecution, Over
+from local.stepfunctions.executor.new_execution import NewExecution, Over
 from local.stepfunctions.interpreter import interpreter, redriving
 from local.stepfunctions.interpreter.commands import Command, Complete, Status
 from local.stepfunctions.interpreter.events import Event

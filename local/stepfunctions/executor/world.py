@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from local.stepfunctions.executor.requests import Over
+from local.stepfunctions.executor.new_execution import Over
 from local.stepfunctions.interpreter.commands import StartMapRun
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal.rows import ExecutionRow

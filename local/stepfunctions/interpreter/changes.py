@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from local.stepfunctions.asl.documents import Document, decode
-from local.stepfunctions.asl.states import Machine, MapState, ParallelState
+from local.stepfunctions.asl.machine.machine import Machine, MapState, ParallelState
 from local.stepfunctions.interpreter.commands import Status
 from local.stepfunctions.interpreter.events import Event, EventType, MarkType
 from local.stepfunctions.interpreter.execution import Execution, Frame, Identity, MapRunTried, Plan, Task

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from local.stepfunctions.asl.machine.machine import Flow, MapState
 from local.stepfunctions.asl.resources import Resource
-from local.stepfunctions.asl.states import Flow, MapState
 from local.stepfunctions.interpreter.stimuli import Timer
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.stepfunctions.asl import timestamps
-from local.stepfunctions.asl.states import RetryingState, TaskState
+from local.stepfunctions.asl.machine.machine import RetryingState, TaskState
 from local.stepfunctions.interpreter.execution import Execution, Frame
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from local.stepfunctions.asl.documents import decode, encode, size
 from local.stepfunctions.asl.errors import StatesError, runtime
+from local.stepfunctions.asl.machine.machine import Batcher, Distribution, MapState
 from local.stepfunctions.asl.scope import Scope
-from local.stepfunctions.asl.states import Batcher, Distribution, MapState
 from local.stepfunctions.interpreter.commands import Part, StartMapRun
 from local.stepfunctions.interpreter.events import EventType
 from local.stepfunctions.interpreter.execution import Frame, MapRunTried, Task

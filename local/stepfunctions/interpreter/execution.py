@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from local.stepfunctions.asl.documents import EMPTY, Document
-from local.stepfunctions.asl.states import Flow, Machine, State
+from local.stepfunctions.asl.machine.machine import Flow, Machine, State
 from local.stepfunctions.interpreter.commands import Status
 
 

@@ -1,8 +1,8 @@
 """A state has failed: it is tried again, caught, or takes down the line of states it is part of."""
 
 from local.stepfunctions.asl.errors import QueryEvaluationError, StatesError
-from local.stepfunctions.asl.failures import matches
-from local.stepfunctions.asl.states import TYPES, MapState, ParallelState, RetryingState, TaskState, WaitState
+from local.stepfunctions.asl.machine.machine import TYPES, MapState, ParallelState, RetryingState, TaskState, WaitState
+from local.stepfunctions.asl.machine.retries import matches
 from local.stepfunctions.interpreter.commands import Status
 from local.stepfunctions.interpreter.events import EventType, MarkType
 from local.stepfunctions.interpreter.execution import Execution, Frame

@@ -11,8 +11,7 @@ from typing import Any
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import Document, decode
 from local.stepfunctions.asl.errors import StatesError
-from local.stepfunctions.asl.scope import Effects
-from local.stepfunctions.asl.states import (
+from local.stepfunctions.asl.machine.machine import (
     BaseState,
     ChoiceState,
     FailState,
@@ -24,6 +23,7 @@ from local.stepfunctions.asl.states import (
     TaskState,
     WaitState,
 )
+from local.stepfunctions.asl.scope import Effects
 from local.stepfunctions.interpreter import distributed, nested, redriving, tasks
 from local.stepfunctions.interpreter.changes import apply, replay
 from local.stepfunctions.interpreter.commands import Command, StartTimer, Status

@@ -4,7 +4,7 @@ from typing import Any
 
 from local.stepfunctions.asl.documents import EMPTY, Document, encode, too_deep
 from local.stepfunctions.asl.errors import StatesError
-from local.stepfunctions.asl.states import MapState, ParallelState
+from local.stepfunctions.asl.machine.machine import MapState, ParallelState
 from local.stepfunctions.interpreter import distributed
 from local.stepfunctions.interpreter.events import EventType, MarkType
 from local.stepfunctions.interpreter.execution import Frame, Plan

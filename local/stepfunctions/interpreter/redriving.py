@@ -6,7 +6,7 @@ Source: the Developer Guide, "Restarting state machine executions with redrive".
 """
 
 from local.stepfunctions.asl import errors
-from local.stepfunctions.asl.states import MapState, ParallelState
+from local.stepfunctions.asl.machine.machine import MapState, ParallelState
 from local.stepfunctions.interpreter import distributed, nested
 from local.stepfunctions.interpreter.changes import apply
 from local.stepfunctions.interpreter.commands import Status

@@ -7,8 +7,8 @@ from typing import Any
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import MAX_BYTES, Document, encode, size, too_deep
 from local.stepfunctions.asl.errors import QueryEvaluationError, StatesError
+from local.stepfunctions.asl.machine.machine import TYPES, BaseState, WaitState
 from local.stepfunctions.asl.scope import Effects, Scope
-from local.stepfunctions.asl.states import TYPES, BaseState, WaitState
 from local.stepfunctions.interpreter.changes import apply
 from local.stepfunctions.interpreter.commands import CancelTask, CancelTimer, Command, Complete, StartTimer, Status
 from local.stepfunctions.interpreter.context import context_of

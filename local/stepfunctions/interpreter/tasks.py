@@ -6,8 +6,8 @@ from typing import Any
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import MAX_BYTES, decode, size
 from local.stepfunctions.asl.errors import StatesError
+from local.stepfunctions.asl.machine.machine import MapState, TaskState
 from local.stepfunctions.asl.resources import ResourceKind
-from local.stepfunctions.asl.states import MapState, TaskState
 from local.stepfunctions.interpreter import distributed
 from local.stepfunctions.interpreter.commands import ScheduleTask
 from local.stepfunctions.interpreter.events import WHOLE, EventType

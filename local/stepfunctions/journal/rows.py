@@ -19,7 +19,7 @@ class Revision:
     logging: str | None = None
     """The loggingConfiguration, as JSON."""
     processor: str | None = None
-    """Of a map run's children: where in the definition their Map state stands (`asl.processors`)."""
+    """Of a map run's children: where in the definition their Map state stands (`asl.machine.processors`)."""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.stepfunctions.asl.compiler import compile_machine
-from local.stepfunctions.asl.states import Machine
+from local.stepfunctions.asl.machine.machine import Machine
 from local.stepfunctions.interpreter import interpreter
 from local.stepfunctions.interpreter.commands import CancelTimer, Command, Complete, ScheduleTask, StartTimer
 from local.stepfunctions.interpreter.events import Event

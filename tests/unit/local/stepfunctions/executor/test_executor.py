@@ -11,7 +11,7 @@ import pytest
 from local.stepfunctions.executor import tokens
 from local.stepfunctions.executor.errors import AlreadyExists, ExecutorStopped, NoSuchExecution, TaskOver, TokenInvalid
 from local.stepfunctions.executor.executor import Retention
-from local.stepfunctions.executor.requests import NewExecution
+from local.stepfunctions.executor.new_execution import NewExecution
 from local.stepfunctions.executor.timers import Timers
 from local.stepfunctions.interpreter import interpreter
 from local.stepfunctions.interpreter.stimuli import TaskStarted, TaskSucceeded, Timer, TimerKind

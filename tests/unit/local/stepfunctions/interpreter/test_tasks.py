@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from local.stepfunctions.asl.dataflow import PathFlow
+from local.stepfunctions.asl.machine.dataflow import PathFlow
 from local.stepfunctions.interpreter.commands import CancelTask, Status
 from local.stepfunctions.interpreter.stimuli import (
     Stopped,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.clients import LocalClients
-from local.stepfunctions.executor.requests import NewExecution
+from local.stepfunctions.executor.new_execution import NewExecution
 from tests.conformance.comparison import ends_match, events_match
 from tests.conformance.test_pure import _PACK, Case, filled, pack
 from tests.unit.local.stepfunctions.executor.world import SECONDS

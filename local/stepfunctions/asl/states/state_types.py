@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from local.stepfunctions.asl import maps
-from local.stepfunctions.asl.choosing import compile_choice
-from local.stepfunctions.asl.faults import faults
 from local.stepfunctions.asl.fields import Fields
-from local.stepfunctions.asl.flows import end_of, flow_of
-from local.stepfunctions.asl.states import ParallelState, PassState, State, StateType, SucceedState
-from local.stepfunctions.asl.waits import compile_fail, compile_wait
-from local.stepfunctions.asl.working import compile_task
+from local.stepfunctions.asl.machine.machine import ParallelState, PassState, State, StateType, SucceedState
+from local.stepfunctions.asl.states import map as maps
+from local.stepfunctions.asl.states.choice import compile_choice
+from local.stepfunctions.asl.states.flow_fields import end_of, flow_of
+from local.stepfunctions.asl.states.retry_and_catch import faults
+from local.stepfunctions.asl.states.task import compile_task
+from local.stepfunctions.asl.states.wait import compile_fail, compile_wait
 
 if TYPE_CHECKING:
     from local.stepfunctions.asl.compiler import Compiler

@@ -14,7 +14,7 @@ import jsonata  # type: ignore[import-untyped]
 from local.stepfunctions.asl import intrinsics, timestamps
 from local.stepfunctions.asl.documents import decode, encode, type_name
 from local.stepfunctions.asl.errors import QueryEvaluationError, SyntaxProblem
-from local.stepfunctions.asl.evaluation import Expression
+from local.stepfunctions.asl.jsonata.evaluation import Expression
 from local.stepfunctions.asl.scope import Scope
 
 _NULL = jsonata.Utils.NULL_VALUE

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.asl.errors import RESULT_PATH_MATCH_FAILURE, StatesError
-from local.stepfunctions.asl.expressions import UnknownPath
-from local.stepfunctions.asl.paths import NoSuchPath, Path
+from local.stepfunctions.asl.jsonpath.expressions import UnknownPath
+from local.stepfunctions.asl.jsonpath.paths import NoSuchPath, Path
 from local.stepfunctions.asl.scope import Expression, Scope
 from local.stepfunctions.asl.templates import JsonataTemplate
 

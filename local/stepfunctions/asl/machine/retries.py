@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from local.stepfunctions.asl import errors
-from local.stepfunctions.asl.dataflow import Leave
+from local.stepfunctions.asl.machine.dataflow import Leave
 
 
 def matches(names: Iterable[str], error: str | None, *, heartbeat: bool = False) -> bool:

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from local.stepfunctions.asl.compiler import compile_machine
-from local.stepfunctions.asl.processors import processor
-from local.stepfunctions.asl.states import MapState
+from local.stepfunctions.asl.machine.machine import MapState
+from local.stepfunctions.asl.machine.processors import processor
 from tests.unit.local.stepfunctions.world import machine_of
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from local.stepfunctions.asl import paths
 from local.stepfunctions.asl.documents import decode, encode
 from local.stepfunctions.asl.errors import INTRINSIC_FAILURE, StatesError, SyntaxProblem, runtime
 from local.stepfunctions.asl.intrinsics import INTRINSICS, Intrinsic, IntrinsicError, format_pieces
-from local.stepfunctions.asl.paths import NoSuchPath, Path, TooManyPlaces
+from local.stepfunctions.asl.jsonpath import paths
+from local.stepfunctions.asl.jsonpath.paths import NoSuchPath, Path, TooManyPlaces
 from local.stepfunctions.asl.patterns import PatternTooSlow
 from local.stepfunctions.asl.scope import Expression, Scope
 

@@ -6,11 +6,11 @@ from typing import Any
 from local.stepfunctions.asl import timestamps
 from local.stepfunctions.asl.documents import is_number
 from local.stepfunctions.asl.errors import QueryEvaluationError, runtime
-from local.stepfunctions.asl.expressions import UnknownPath, compile_path
 from local.stepfunctions.asl.fields import MOST_SECONDS, Fields, shown, text_of
-from local.stepfunctions.asl.flows import end_of, flow_of
+from local.stepfunctions.asl.jsonpath.expressions import UnknownPath, compile_path
+from local.stepfunctions.asl.machine.machine import Evaluate, FailState, State, WaitState
 from local.stepfunctions.asl.scope import Scope
-from local.stepfunctions.asl.states import Evaluate, FailState, State, WaitState
+from local.stepfunctions.asl.states.flow_fields import end_of, flow_of
 
 
 def compile_fail(name: str, fields: Fields) -> State:

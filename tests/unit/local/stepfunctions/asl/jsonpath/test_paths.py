@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.stepfunctions.asl.errors import SyntaxProblem
-from local.stepfunctions.asl.paths import NoSuchPath, TooManyPlaces, parse
+from local.stepfunctions.asl.jsonpath.paths import NoSuchPath, TooManyPlaces, parse
 from local.stepfunctions.asl.patterns import PatternTooSlow
 
 _STORE: Any = {

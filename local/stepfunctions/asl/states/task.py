@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local.stepfunctions.asl import resources
-from local.stepfunctions.asl.faults import faults
 from local.stepfunctions.asl.fields import Fields
-from local.stepfunctions.asl.flows import end_of, flow_of
+from local.stepfunctions.asl.machine.machine import Evaluate, State, TaskState
 from local.stepfunctions.asl.resources import Pattern, Resource, ResourceKind
-from local.stepfunctions.asl.states import Evaluate, State, TaskState
+from local.stepfunctions.asl.states.flow_fields import end_of, flow_of
+from local.stepfunctions.asl.states.retry_and_catch import faults
 
 if TYPE_CHECKING:
     from local.stepfunctions.asl.compiler import Compiler

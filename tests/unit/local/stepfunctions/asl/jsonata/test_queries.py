@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from local.stepfunctions.asl.errors import QueryEvaluationError, SyntaxProblem
-from local.stepfunctions.asl.queries import Query
+from local.stepfunctions.asl.jsonata.queries import Query
 from local.stepfunctions.asl.scope import Scope
 from tests.unit.local.stepfunctions.world import FixedEffects
 
@@ -70,7 +70,7 @@ def test_failure_names_expression_and_field(text: str, says: str) -> None:
 
 
 def test_endless_expression_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.stepfunctions.asl.meters.MAX_STEPS", 10_000)
+    monkeypatch.setattr("local.stepfunctions.asl.jsonata.meters.MAX_STEPS", 10_000)
     with pytest.raises(QueryEvaluationError):
         value_of("($f := function($x){$f($x)}; $f(1))")
 

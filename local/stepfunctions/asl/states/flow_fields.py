@@ -1,7 +1,7 @@
 """What the state types share: the data flow of a state, and where it leads."""
 
-from local.stepfunctions.asl.dataflow import DataFlow, PathFlow, QueryFlow
 from local.stepfunctions.asl.fields import Fields
+from local.stepfunctions.asl.machine.dataflow import DataFlow, PathFlow, QueryFlow
 
 
 def flow_of(fields: Fields, *, task: bool = False, parameters: bool = True, traced: bool = True) -> DataFlow:

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from local.stepfunctions.asl.choices import compile_rule
 from local.stepfunctions.asl.errors import StatesError, SyntaxProblem
 from local.stepfunctions.asl.scope import Scope
+from local.stepfunctions.asl.states.choice_rules import compile_rule
 from tests.unit.local.stepfunctions.world import FixedEffects
 
 _DATA: Any = {"n": 5, "f": 5.0, "s": "log-2.txt", "t": "2024-02-29T12:00:00Z", "b": True, "z": None, "m": 6}

@@ -15,7 +15,7 @@ import jsonata  # type: ignore[import-untyped]
 from jsonata import datetimeutils
 
 from local.stepfunctions.asl.documents import distinct, is_number
-from local.stepfunctions.asl.meters import Meter, TooMuch
+from local.stepfunctions.asl.jsonata.meters import Meter, TooMuch
 from local.stepfunctions.asl.patterns import MOST_SECONDS, Pattern, PatternProblem
 
 _PACKAGE = jsonata.Functions

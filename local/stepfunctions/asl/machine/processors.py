@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from local.stepfunctions.asl.states import Distribution, Flow, Machine, MapState, ParallelState
+from local.stepfunctions.asl.machine.machine import Distribution, Flow, Machine, MapState, ParallelState
 
 EXPRESS_SECONDS = 300.0
 """No Express execution lasts longer (AWS quota)."""

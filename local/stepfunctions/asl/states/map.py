@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from local.stepfunctions.asl.dataflow import DataFlow, read
 from local.stepfunctions.asl.errors import QueryEvaluationError, runtime
-from local.stepfunctions.asl.expressions import compile_path
-from local.stepfunctions.asl.failures import Catcher, Retrier
 from local.stepfunctions.asl.fields import Fields, shown
-from local.stepfunctions.asl.processors import place_of
+from local.stepfunctions.asl.jsonpath.expressions import compile_path
+from local.stepfunctions.asl.machine.dataflow import DataFlow, read
+from local.stepfunctions.asl.machine.machine import Batcher, Distribution, Evaluate, Flow, MapState
+from local.stepfunctions.asl.machine.processors import place_of
+from local.stepfunctions.asl.machine.retries import Catcher, Retrier
 from local.stepfunctions.asl.scope import Scope
-from local.stepfunctions.asl.states import Batcher, Distribution, Evaluate, Flow, MapState
 from local.stepfunctions.asl.templates import compile_jsonata
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from local.stepfunctions.asl.choices import COMPOSITES, OPERATORS, compile_rule
-from local.stepfunctions.asl.dataflow import DataFlow, Left, PathFlow, QueryFlow, read
 from local.stepfunctions.asl.fields import Fields
-from local.stepfunctions.asl.flows import flow_of
-from local.stepfunctions.asl.queries import is_query
+from local.stepfunctions.asl.jsonata.queries import is_query
+from local.stepfunctions.asl.machine.dataflow import DataFlow, Left, PathFlow, QueryFlow, read
+from local.stepfunctions.asl.machine.machine import Branch, ChoiceState, State
 from local.stepfunctions.asl.scope import Scope
-from local.stepfunctions.asl.states import Branch, ChoiceState, State
+from local.stepfunctions.asl.states.choice_rules import COMPOSITES, OPERATORS, compile_rule
+from local.stepfunctions.asl.states.flow_fields import flow_of
 
 
 def compile_choice(name: str, fields: Fields) -> State:

@@ -8,7 +8,7 @@ from typing import Any
 from local.stepfunctions.asl import timestamps
 from local.stepfunctions.asl.documents import is_number
 from local.stepfunctions.asl.errors import SyntaxProblem, runtime
-from local.stepfunctions.asl.expressions import UnknownPath, compile_path
+from local.stepfunctions.asl.jsonpath.expressions import UnknownPath, compile_path
 from local.stepfunctions.asl.scope import Expression, Scope
 
 Rule = Callable[[Any, Scope], bool]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from local.stepfunctions.asl.errors import SyntaxProblem
-from local.stepfunctions.asl.filters import Predicate, parse_filter, whole_number
+from local.stepfunctions.asl.jsonpath.filters import Predicate, parse_filter, whole_number
 
 _NAME = re.compile(r"[^\s.\[\]()'\",]+")
 _QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")

@@ -6,7 +6,7 @@ import pytest
 
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.asl.errors import StatesError, SyntaxProblem
-from local.stepfunctions.asl.expressions import UnknownPath, compile_expression
+from local.stepfunctions.asl.jsonpath.expressions import UnknownPath, compile_expression
 from local.stepfunctions.asl.scope import Scope
 from tests.unit.local.stepfunctions.world import FixedEffects
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from local.stepfunctions.asl.dataflow import DataFlow, Left
-from local.stepfunctions.asl.failures import Catcher, Retrier
+from local.stepfunctions.asl.machine.dataflow import DataFlow, Left
+from local.stepfunctions.asl.machine.retries import Catcher, Retrier
 from local.stepfunctions.asl.resources import Resource
 from local.stepfunctions.asl.scope import Scope
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from local.stepfunctions.asl.dataflow import Left, QueryFlow, ResultPath
 from local.stepfunctions.asl.errors import ALL
-from local.stepfunctions.asl.failures import Catcher, Retrier
 from local.stepfunctions.asl.fields import MOST_SECONDS, Fields
+from local.stepfunctions.asl.machine.dataflow import Left, QueryFlow, ResultPath
+from local.stepfunctions.asl.machine.retries import Catcher, Retrier
 from local.stepfunctions.asl.scope import Scope
 
 _MOST_DELAY = 31_622_399

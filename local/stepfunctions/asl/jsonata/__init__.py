@@ -1,0 +1,1 @@
+"""JSONata states: queries, evaluated within bounds."""

@@ -1,0 +1,1 @@
+"""JSONPath states: paths in Jayway's dialect, their filters, and the expressions of a field."""

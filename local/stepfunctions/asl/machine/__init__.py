@@ -1,0 +1,1 @@
+"""A compiled definition, as the interpreter runs it."""
