@@ -4,6 +4,7 @@ One pass does both: each field is read by `fields.py`, which reports what it can
 of each state type.
 """
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.asl.fields import MOST_SECONDS, Fields
 from local.stepfunctions.asl.machine.machine import ChoiceState, Flow, Machine, RetryingState, State, StateType
 from local.stepfunctions.asl.machine.processors import EXPRESS_SECONDS
-from local.stepfunctions.asl.states import state_types as steps
+from local.stepfunctions.asl.states import state_types
 from local.stepfunctions.asl.validation import Code, InvalidDefinition, Problem, Report
 
 JSONPATH, JSONATA = "JSONPath", "JSONata"
@@ -67,7 +68,6 @@ class Compiler:
         """The language of the machine; a state may leave JSONPath for JSONata, not the other way."""
         self.express = express
         self.trail: list[str | int] = []
-        """The states around the one that is compiled, each but the last followed by the branch, where it has some."""
         self._names: set[str] = set()
 
     def machine(self, definition: dict[str, Any]) -> Machine | None:
@@ -97,14 +97,21 @@ class Compiler:
             self._reach(start, {name: state for name, state in states.items() if state is not None}, location)
         return Flow(start, {name: state for name, state in states.items() if state is not None})
 
-    def inner(self, definition: dict[str, Any], location: str, branch: int | None = None) -> Flow | None:
-        """The flow of a branch of a Parallel state, or of a Map's processor."""
-        if branch is None:
-            return self.flow(definition, location)
-        self.trail.append(branch)
+    # `states.contents.Contents`: what a state that contains others asks.
+
+    def branch(self, definition: dict[str, Any], location: str, index: int) -> Flow | None:
+        self.trail.append(index)
         flow = self.flow(definition, location)
         self.trail.pop()
         return flow
+
+    def processor(self, definition: dict[str, Any], location: str, *, express: bool) -> Flow | None:
+        within = self
+        if express and not self.express:
+            # The report, the names and the trail stay those of the whole definition.
+            within = copy.copy(self)
+            within.express = True
+        return within.flow(definition, location)
 
     def state(self, name: str, definition: Any, location: str) -> State | None:
         here = f"{location}/{name}"
@@ -131,7 +138,7 @@ class Compiler:
             return None
         fields = Fields(definition, here, self.report, self.jsonata)
         jsonata = self._language(fields)
-        return steps.compile_step(self, name, Fields(definition, here, self.report, jsonata))
+        return state_types.compile_state(self, name, Fields(definition, here, self.report, jsonata))
 
     def _language(self, fields: Fields) -> bool:
         language = fields.values.get("QueryLanguage", JSONATA if self.jsonata else JSONPATH)

@@ -1,1 +1,1 @@
-"""The state types: the fields that each takes in either query language, compiled once. `state_types.py` has them all."""
+"""The state types: the fields that each takes in either query language, compiled once, all in `state_types.py`."""

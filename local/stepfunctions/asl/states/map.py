@@ -1,9 +1,7 @@
 """The fields of a Map state: where its items come from, what each iteration gets, and how many may fail."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.stepfunctions.asl.errors import QueryEvaluationError, runtime
 from local.stepfunctions.asl.fields import Fields, shown
@@ -13,10 +11,8 @@ from local.stepfunctions.asl.machine.machine import Batcher, Distribution, Evalu
 from local.stepfunctions.asl.machine.processors import place_of
 from local.stepfunctions.asl.machine.retries import Catcher, Retrier
 from local.stepfunctions.asl.scope import Scope
+from local.stepfunctions.asl.states.contents import Contents
 from local.stepfunctions.asl.templates import compile_jsonata
-
-if TYPE_CHECKING:
-    from local.stepfunctions.asl.compiler import Compiler
 
 COMMON = ("ItemProcessor", "Iterator", "ItemSelector", "ItemReader", "ItemBatcher", "ResultWriter", "MaxConcurrency",
           "ToleratedFailureCount", "ToleratedFailurePercentage", "Label")  # fmt: skip
@@ -25,7 +21,7 @@ _BAD_LABEL = re.compile(r"[\s?*<>{}\[\]:;,\\|^~$#%&`\"\x00-\x1f\x7f-\x9f]")
 
 
 def compile_map(
-    compiler: Compiler,
+    contents: Contents,
     name: str,
     fields: Fields,
     *,
@@ -44,8 +40,8 @@ def compile_map(
               fields.toleration("ToleratedFailurePercentage", percentage=True))  # fmt: skip
     if definition is None:
         return None
-    distribution = _distribution(compiler, fields, definition, which)
-    processor = _processor(compiler, definition, f"{fields.location}/{which}", distribution)
+    distribution = _distribution(contents, fields, definition, which)
+    processor = _processor(contents, definition, f"{fields.location}/{which}", distribution)
     if processor is None or items is None:
         return None
     return MapState(
@@ -56,14 +52,11 @@ def compile_map(
 
 
 def _processor(
-    compiler: Compiler, definition: dict[str, Any], location: str, distribution: Distribution | None
+    contents: Contents, definition: dict[str, Any], location: str, distribution: Distribution | None
 ) -> Flow | None:
-    """Children of a map run may be Express while their parent is not, with all that Express does not support."""
-    outer = compiler.express
-    compiler.express = outer or (distribution is not None and distribution.express)
-    flow = compiler.inner(definition, location)
-    compiler.express = outer
-    return flow
+    """Compiles the processor. Children may be Express while their parent is not, with all that this rules out."""
+    express = distribution is not None and distribution.express
+    return contents.processor(definition, location, express=express)
 
 
 def _items(fields: Fields) -> Evaluate | None:
@@ -117,7 +110,7 @@ def _selector(fields: Fields) -> Evaluate | None:
     return None if compiled is None else lambda scope, root: compiled(root, scope)
 
 
-def _distribution(compiler: Compiler, fields: Fields, processor: dict[str, Any], which: str) -> Distribution | None:
+def _distribution(contents: Contents, fields: Fields, processor: dict[str, Any], which: str) -> Distribution | None:
     config = processor.get("ProcessorConfig", {})
     here = fields.below(processor, which)
     if not isinstance(config, dict):
@@ -136,7 +129,7 @@ def _distribution(compiler: Compiler, fields: Fields, processor: dict[str, Any],
             if name in fields:
                 fields.problem(f"The field '{name}' is only supported in a distributed Map", name)
         return None
-    if compiler.express:
+    if contents.express:
         below.problem("Express state machine does not support Distributed Map", "Mode")
     reader, reader_arguments = _storage(fields, "ItemReader", "ReaderConfig")
     writer, writer_arguments = _storage(fields, "ResultWriter", "WriterConfig")
@@ -149,7 +142,7 @@ def _distribution(compiler: Compiler, fields: Fields, processor: dict[str, Any],
         writer=writer,
         writer_arguments=writer_arguments,
         batcher=_batcher(fields),
-        place=place_of(compiler.trail),
+        place=place_of(contents.trail),
     )
 
 

@@ -1,21 +1,16 @@
 """Each state type: the fields it takes in either language, and what they are compiled to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from local.stepfunctions.asl.fields import Fields
 from local.stepfunctions.asl.machine.machine import ParallelState, PassState, State, StateType, SucceedState
 from local.stepfunctions.asl.states import map as maps
 from local.stepfunctions.asl.states.choice import compile_choice
+from local.stepfunctions.asl.states.contents import Contents
 from local.stepfunctions.asl.states.flow_fields import end_of, flow_of
 from local.stepfunctions.asl.states.retry_and_catch import faults
 from local.stepfunctions.asl.states.task import compile_task
 from local.stepfunctions.asl.states.wait import compile_fail, compile_wait
-
-if TYPE_CHECKING:
-    from local.stepfunctions.asl.compiler import Compiler
 
 _COMMON = ("Type", "QueryLanguage")
 _ENDS = ("Next", "End")
@@ -49,18 +44,18 @@ _QUERY_FIELDS: Mapping[StateType, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def compile_step(compiler: Compiler, name: str, fields: Fields) -> State | None:
+def compile_state(contents: Contents, name: str, fields: Fields) -> State | None:
     """`fields` knows the state's language."""
     kind = StateType(fields.values["Type"])
     allowed = (_QUERY_FIELDS if fields.jsonata else _PATH_FIELDS)[kind]
     fields.only((*_COMMON, *allowed))
-    return _COMPILERS[kind](compiler, name, fields)
+    return _COMPILERS[kind](contents, name, fields)
 
 
 # The types.
 
 
-def _pass(_compiler: Compiler, name: str, fields: Fields) -> State:
+def _pass(_contents: Contents, name: str, fields: Fields) -> State:
     has_result = "Result" in fields and not fields.jsonata
     return PassState(
         name=name,
@@ -73,11 +68,11 @@ def _pass(_compiler: Compiler, name: str, fields: Fields) -> State:
     )
 
 
-def _succeed(_compiler: Compiler, name: str, fields: Fields) -> State:
+def _succeed(_contents: Contents, name: str, fields: Fields) -> State:
     return SucceedState(name=name, jsonata=fields.jsonata, flow=flow_of(fields))
 
 
-def _parallel(compiler: Compiler, name: str, fields: Fields) -> State:
+def _parallel(contents: Contents, name: str, fields: Fields) -> State:
     fields.require("Branches")
     branches = []
     for index, branch in enumerate(fields.items("Branches", least=1)):
@@ -85,7 +80,7 @@ def _parallel(compiler: Compiler, name: str, fields: Fields) -> State:
         if not isinstance(branch, dict):
             fields.report.add("Value is not an Object", here)
             continue
-        flow = compiler.inner(branch, here, index)
+        flow = contents.branch(branch, here, index)
         if flow is not None:
             branches.append(flow)
     retriers, catchers = faults(fields)
@@ -95,17 +90,17 @@ def _parallel(compiler: Compiler, name: str, fields: Fields) -> State:
     )  # fmt: skip
 
 
-def _map(compiler: Compiler, name: str, fields: Fields) -> State | None:
+def _map(contents: Contents, name: str, fields: Fields) -> State | None:
     flow = flow_of(fields, parameters=False)
-    return maps.compile_map(compiler, name, fields, flow=flow, next_state=end_of(fields), faults=faults(fields))
+    return maps.compile_map(contents, name, fields, flow=flow, next_state=end_of(fields), faults=faults(fields))
 
 
-_COMPILERS: Mapping[StateType, Callable[[Compiler, str, Fields], State | None]] = {
+_COMPILERS: Mapping[StateType, Callable[[Contents, str, Fields], State | None]] = {
     StateType.PASS: _pass,
     StateType.SUCCEED: _succeed,
-    StateType.FAIL: lambda _compiler, name, fields: compile_fail(name, fields),
-    StateType.WAIT: lambda _compiler, name, fields: compile_wait(name, fields),
-    StateType.CHOICE: lambda _compiler, name, fields: compile_choice(name, fields),
+    StateType.FAIL: lambda _contents, name, fields: compile_fail(name, fields),
+    StateType.WAIT: lambda _contents, name, fields: compile_wait(name, fields),
+    StateType.CHOICE: lambda _contents, name, fields: compile_choice(name, fields),
     StateType.TASK: compile_task,
     StateType.PARALLEL: _parallel,
     StateType.MAP: _map,

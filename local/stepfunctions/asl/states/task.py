@@ -1,22 +1,16 @@
 """Task states: the resource, the time it may take, and the role it takes on."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from local.stepfunctions.asl import resources
 from local.stepfunctions.asl.fields import Fields
 from local.stepfunctions.asl.machine.machine import Evaluate, State, TaskState
 from local.stepfunctions.asl.resources import Pattern, Resource, ResourceKind
+from local.stepfunctions.asl.states.contents import Contents
 from local.stepfunctions.asl.states.flow_fields import end_of, flow_of
 from local.stepfunctions.asl.states.retry_and_catch import faults
 
-if TYPE_CHECKING:
-    from local.stepfunctions.asl.compiler import Compiler
 
-
-def compile_task(compiler: Compiler, name: str, fields: Fields) -> State | None:
-    resource = _resource(compiler, fields)
+def compile_task(contents: Contents, name: str, fields: Fields) -> State | None:
+    resource = _resource(contents, fields)
     next_state, flow = end_of(fields), flow_of(fields, task=True)
     retriers, catchers = faults(fields)
     timeout, heartbeat, role = fields.seconds("TimeoutSeconds"), fields.seconds("HeartbeatSeconds"), _role(fields)
@@ -28,7 +22,7 @@ def compile_task(compiler: Compiler, name: str, fields: Fields) -> State | None:
     )  # fmt: skip
 
 
-def _resource(compiler: Compiler, fields: Fields) -> Resource | None:
+def _resource(contents: Contents, fields: Fields) -> Resource | None:
     arn = fields.text("Resource")
     if not fields.require("Resource") or arn is None:
         return None
@@ -40,10 +34,10 @@ def _resource(compiler: Compiler, fields: Fields) -> Resource | None:
             "Resource",
         )
         return None
-    if compiler.express and resource.pattern is not Pattern.REQUEST_RESPONSE:
+    if contents.express and resource.pattern is not Pattern.REQUEST_RESPONSE:
         pattern = resource.pattern.value
         fields.problem(f"Express state machine does not support '{pattern}' service integration ", "Resource")
-    if compiler.express and resource.kind is ResourceKind.ACTIVITY:
+    if contents.express and resource.kind is ResourceKind.ACTIVITY:
         fields.problem("Express state machine does not support Activity ARN", "Resource")
     return resource
 
