@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.engines import MACHINE, PASSES, Engine
 from bench.measure import Row, compare, compare_rates, folder, in_turn, milliseconds, pairs, per_second
-from local.stepfunctions.executor.executor import Retention
+from local.stepfunctions.executor.upkeep import Retention
 from local.stepfunctions.journal.journal import Journal
 from local.stepfunctions.journal.reading import Reader
 from local.stepfunctions.journal.rows import ExecutionRow

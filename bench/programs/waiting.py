@@ -54,7 +54,7 @@ class Waiting:
         self._expected = int(order["count"])
         executor.start()
         executor.resume()
-        while len(executor._timers) < self._expected and not self._all_ended.wait(0.005):
+        while len(executor._commands.timers) < self._expected and not self._all_ended.wait(0.005):
             pass
         return {"rss": self._memory.memory_info().rss}
 

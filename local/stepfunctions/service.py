@@ -26,9 +26,10 @@ from local.stepfunctions.api.registry import Machines
 from local.stepfunctions.asl.resources import ResourceKind
 from local.stepfunctions.executionlogs import ExecutionLogs
 from local.stepfunctions.executor.errors import ExecutorStopped
-from local.stepfunctions.executor.executor import Executor, Retention
-from local.stepfunctions.executor.new_execution import Over
+from local.stepfunctions.executor.executor import Executor
+from local.stepfunctions.executor.over import Over
 from local.stepfunctions.executor.tasks import ScheduledTask
+from local.stepfunctions.executor.upkeep import Retention
 from local.stepfunctions.integrations.integrations import Integrations
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal.errors import JournalError

@@ -18,10 +18,11 @@ from botocore.response import StreamingBody
 
 from local.stepfunctions.asl.resources import Pattern
 from local.stepfunctions.executor.errors import TaskOver
-from local.stepfunctions.executor.executor import Executor, Retention
+from local.stepfunctions.executor.executor import Executor
 from local.stepfunctions.executor.new_execution import NewExecution
 from local.stepfunctions.executor.tasks import ScheduledTask
 from local.stepfunctions.executor.turn import Turn
+from local.stepfunctions.executor.upkeep import Retention
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal import mapruns
 from local.stepfunctions.journal.journal import Journal
@@ -169,7 +170,7 @@ class Running:
             wrote = self.turns_that_wrote
             # What the first turn asked the workers for, they have answered before the second.
             for _ in range(2):
-                due = self.on_the_thread(lambda _: self.executor._timers.next_due())
+                due = self.on_the_thread(lambda _: self.executor._commands.timers.next_due())
         return due
 
     def stop(self) -> None:
@@ -204,7 +205,7 @@ class Running:
         return [child for run in runs for child in reader.executions(map_run=run.arn)]
 
     def timers(self) -> int:
-        return int(self.on_the_thread(lambda _: len(self.executor._timers)))
+        return int(self.on_the_thread(lambda _: len(self.executor._commands.timers)))
 
     # The client.
 

@@ -12,7 +12,8 @@ from local.stepfunctions.api.context import Context, Later
 from local.stepfunctions.api.errors import ApiError
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.executor.errors import AlreadyExists, ExecutorError
-from local.stepfunctions.executor.new_execution import NewExecution, Over
+from local.stepfunctions.executor.new_execution import NewExecution
+from local.stepfunctions.executor.over import Over
 from local.stepfunctions.journal.rows import ExecutionRow
 
 _SYNC_SECONDS = 300.0

@@ -7,37 +7,25 @@ its cost; no command leaves before its commit, so that a crash repeats at most w
 import logging
 import threading
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from local.stepfunctions.executor import tokens
-from local.stepfunctions.executor.errors import (
-    ExecutorStopped,
-    NoSuchExecution,
-    TaskOver,
-    TokenInvalid,
-)
-from local.stepfunctions.executor.live import Live, LiveExecutions
-from local.stepfunctions.executor.new_execution import NewExecution, Over
-from local.stepfunctions.executor.tasks import ScheduledMapRun, ScheduledTask, key_of
-from local.stepfunctions.executor.timers import Timers
+from local.stepfunctions.executor.commands import Commands, item_inputs
+from local.stepfunctions.executor.committing import Commits
+from local.stepfunctions.executor.errors import NoSuchExecution, TaskOver, TokenInvalid
+from local.stepfunctions.executor.live import LiveExecutions
+from local.stepfunctions.executor.mailbox import Mailbox, Post, Work
+from local.stepfunctions.executor.new_execution import NewExecution
+from local.stepfunctions.executor.over import Over
+from local.stepfunctions.executor.resuming import Unresumed
 from local.stepfunctions.executor.turn import Turn
+from local.stepfunctions.executor.upkeep import AS_ON_AWS, Pruning, Resuming, Retention
 from local.stepfunctions.executor.world import MapRuns, Observer, Performer, Watcher
-from local.stepfunctions.interpreter import interpreter
-from local.stepfunctions.interpreter.commands import (
-    CancelTask,
-    CancelTimer,
-    Command,
-    ScheduleTask,
-    StartMapRun,
-    StartTimer,
-    Status,
-)
+from local.stepfunctions.interpreter.commands import Status
 from local.stepfunctions.interpreter.stimuli import (
     Broken,
     Stimulus,
@@ -46,42 +34,20 @@ from local.stepfunctions.interpreter.stimuli import (
     TaskSucceeded,
     Timer,
     TimerFired,
-    TimerKind,
 )
-from local.stepfunctions.journal.errors import JournalError, JournalFull, JournalRefused
 from local.stepfunctions.journal.journal import Journal
 from local.stepfunctions.journal.reading import Reader
 from local.stepfunctions.journal.rows import ExecutionRow
 
 _TURN_POSTS = 512
 """So many posts and timers at most share a commit."""
-_RETRY_SECONDS = 1.0
-"""After a commit that failed, what nobody is told of is tried again."""
-_RESUMED_AT_ONCE = 256
-_PRUNE_SECONDS = 5.0
-_PRUNED_AT_ONCE = 500
 _JOIN_SECONDS = 10.0
 _LOG = logging.getLogger("headrace.stepfunctions")
 
-Work = Callable[[Turn], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """Which finished executions are kept; AWS keeps them for 90 days."""
-
-    seconds: float = 90 * 86_400.0
-    executions: int = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Post:
-    work: Work
-    refuse: Callable[[BaseException], None] | None = None
-    """Who waits for it. None: it has to happen, so it is tried again."""
-
 
 class Executor:
+    """The door to the engine's thread."""
+
     def __init__(
         self,
         journal: Journal,
@@ -89,51 +55,45 @@ class Executor:
         map_runs: MapRuns,
         *,
         clock: Callable[[], float] = time.time,
-        retention: Retention = Retention(),
+        retention: Retention = AS_ON_AWS,
     ) -> None:
         self.journal = journal
         self.reader = Reader(journal.path)
         self.live = LiveExecutions(self.reader, journal.secret)
         self.map_runs = map_runs
-        self._performer = performer
         self._clock = clock
-        self._retention = retention
-        self._posts: SimpleQueue[_Post | None] = SimpleQueue()
-        self._late: deque[tuple[float, _Post]] = deque()
-        self._timers = Timers()
-        self._map_run_tasks: dict[tuple[int, int], str] = {}
+        self._mailbox = Mailbox()
+        self._unresumed = Unresumed()
+        self._commits = Commits(journal, self.live, self._unresumed, map_runs, self._mailbox)
+        self._commands = Commands(performer, map_runs, self.post, self.tell)
+        self._item_inputs = item_inputs(self.live, clock)
+        self._pruning = Pruning(journal, retention)
+        self._resuming = Resuming(self.live, self._unresumed, self.post)
         self._watchers: defaultdict[int, list[Watcher]] = defaultdict(list)
         self._observers: list[Observer] = []
-        self._unresumed: set[int] = set()
-        self._next_prune = 0.0
-        self._closing = False
         self._thread = threading.Thread(target=self._run, name="stepfunctions", daemon=True)
 
     # Life.
 
     def start(self) -> None:
-        """Take what is asked. What ran when the last one stopped waits for `resume`, or for whom it hears of first."""
-        self._unresumed = set(self.journal.running())
+        """Takes what is asked. What ran when the last one stopped waits for `resume`, or for whom it hears of first."""
+        self._unresumed.add(self.journal.running())
         self._thread.start()
 
     def resume(self) -> int:
-        """Go on with what ran when the last one stopped. Answers how many executions that are."""
-        running = sorted(self._unresumed)
-        if running:
-            self.post(partial(self._resume, running, 0))
-        return len(running)
+        """Goes on with what ran when the last one stopped. Returns how many executions that are."""
+        return self._resuming.begin()
 
     def stop(self) -> None:
-        """What runs stays as it is, for the next start."""
-        self._closing = True
-        self._posts.put(None)
+        """Leaves what runs as it is, for the next start."""
+        self._mailbox.close()
         if self._thread.is_alive():
             self._thread.join(_JOIN_SECONDS)
         self.reader.close()
         self.journal.close()
 
     def observe(self, observer: Observer) -> None:
-        """Before `start`."""
+        """Has an observer told of everything; before `start`."""
         self._observers.append(observer)
 
     # What is asked of it, from any thread.
@@ -209,126 +169,48 @@ class Executor:
             answer = work(turn)
             turn.committed.append(lambda: future.set_result(answer))
 
-        self._put(_Post(carry_out, refuse))
+        self._mailbox.put(Post(carry_out, refuse))
         return future
 
     def post(self, work: Work) -> None:
         """Do something in the next turn, without fail."""
-        self._put(_Post(work))
-
-    def end_broken(self, execution: int, cause: str) -> None:
-        """The interpreter failed on it."""
-        _LOG.error("execution %s: %s", execution, cause)
-        self.live.drop(execution)
-        self.tell(execution, Broken(cause))
-
-    def _put(self, post: _Post) -> None:
-        if self._closing:
-            if post.refuse is not None:
-                post.refuse(ExecutorStopped("the local cloud is stopping"))
-            return
-        self._posts.put(post)
+        self._mailbox.put(Post(work))
 
     # The thread.
 
     def _run(self) -> None:
-        while not self._closing:
-            self._turn(self._gather())
-        self._refuse_the_rest()
+        while not self._mailbox.closing:
+            for turn in self._commits.run(self._gather(), self._clock):
+                self._committed(turn)
+                self.live.shrink()
+        self._mailbox.refuse_the_rest()
 
-    def _gather(self) -> list[_Post]:
-        """Wait for something to do."""
-        gathered: list[_Post] = []
-        try:
-            post = self._posts.get(timeout=self._until_next())
-            while post is not None:
-                gathered.append(post)
-                if len(gathered) == _TURN_POSTS:
-                    break
-                post = self._posts.get_nowait()
-        except Empty:
-            pass
+    def _gather(self) -> list[Post]:
+        """Waits for something to do."""
+        posts = self._mailbox.take(self._until_next(), _TURN_POSTS)
         now = self._clock()
-        due = list(self._timers.take_due(now, _TURN_POSTS - len(gathered)))
+        due = list(self._commands.timers.take_due(now, _TURN_POSTS - len(posts)))
         self.live.preload([execution for execution, _ in due])
-        gathered += [_Post(partial(self._fire, execution, timer)) for execution, timer in due]
-        while self._late and self._late[0][0] <= now:
-            gathered.append(self._late.popleft()[1])
-        if now >= self._next_prune:
-            self._next_prune = now + _PRUNE_SECONDS
-            gathered.append(_Post(self._prune))
-        return gathered
+        posts += [Post(partial(_fire, execution, timer)) for execution, timer in due]
+        posts += self._mailbox.take_late(now)
+        if now >= self._pruning.due:
+            posts.append(self._pruning.post(now))
+        return posts
 
     def _until_next(self) -> float:
         due = min(
-            self._timers.next_due() or float("inf"),
-            self._late[0][0] if self._late else float("inf"),
-            self._next_prune,
+            self._commands.timers.next_due() or float("inf"),
+            self._mailbox.next_late(),
+            self._pruning.due,
         )
         return max(0.0, due - self._clock())
 
-    def _turn(self, posts: list[_Post]) -> None:
-        turn = Turn(self, self.journal, self._clock())
-        try:
-            for post in posts:
-                self._work(turn, post)
-            self.journal.commit()
-        except JournalRefused as error:
-            self._undone(turn)
-            self._one_by_one(posts, error)
-            return
-        except JournalError as error:
-            self._undone(turn)
-            self._not_committed(posts, error)
-            return
-        self._committed(turn)
-        self.live.shrink()
-
-    def _work(self, turn: Turn, post: _Post) -> None:
-        try:
-            post.work(turn)
-            turn.settle()
-        except (JournalFull, JournalRefused):
-            raise
-        except Exception as error:  # noqa: BLE001 - the edge of a post: the others of its turn go on
-            if post.refuse is not None:
-                refuse, told = post.refuse, error
-                turn.committed.append(lambda: refuse(told))
-            else:
-                _LOG.exception("a post failed")
-
-    def _undone(self, turn: Turn) -> None:
-        """What is in memory of it is not what the journal says."""
-        self.journal.rollback()
-        for execution in turn.touched:
-            self.live.drop(execution)
-        self.map_runs.forget()
-        self._unresumed |= turn.resumed
-
-    def _not_committed(self, posts: list[_Post], error: JournalError) -> None:
-        _LOG.error("%s", error)
-        again = self._clock() + _RETRY_SECONDS
-        for post in posts:
-            if post.refuse is not None:
-                post.refuse(error)
-            else:
-                self._late.append((again, post))
-
-    def _one_by_one(self, posts: list[_Post], error: JournalRefused) -> None:
-        """One of them cannot be written, whenever it is tried; the others can."""
-        if len(posts) > 1:
-            for post in posts:
-                self._turn([post])
-        elif posts[0].refuse is not None:
-            posts[0].refuse(error)
-        else:
-            _LOG.error("given up: %s", error)
-
     def _committed(self, turn: Turn) -> None:
+        """Tells the world of a turn that is on the disk."""
         for live, command in turn.commands:
-            self._carry_out(live, command)
+            self._commands.carry_out(live, command, self._item_inputs)
         for live in turn.ended:
-            self._timers.cancel(live.row.id, Timer(TimerKind.EXECUTION, 0, live.execution.began))
+            self._commands.ended(live)
             self.live.drop(live.row.id)
         for row, records in turn.observed:
             for observer in self._observers:
@@ -336,8 +218,18 @@ class Executor:
         for over in turn.over:
             for watcher in self._watchers.pop(over.row.id, ()):
                 self._guarded(partial(watcher, over))
+        for execution, task in turn.answered:
+            self._commands.answered(execution, task)
+        for execution, cause in turn.broken.items():
+            self._end_broken(execution, cause)
         for call in turn.committed:
             self._guarded(call)
+
+    def _end_broken(self, execution: int, cause: str) -> None:
+        """Ends an execution on which the interpreter failed."""
+        _LOG.error("execution %s: %s", execution, cause)
+        self.live.drop(execution)
+        self.tell(execution, Broken(cause))
 
     def _guarded(self, call: Callable[[], None]) -> None:
         try:
@@ -345,58 +237,7 @@ class Executor:
         except Exception:  # noqa: BLE001 - whoever listens must not stop the engine
             _LOG.exception("a listener failed")
 
-    def _refuse_the_rest(self) -> None:
-        while True:
-            try:
-                post = self._posts.get_nowait()
-            except Empty:
-                return
-            if post is not None and post.refuse is not None:
-                post.refuse(ExecutorStopped("the local cloud is stopping"))
-
-    # Commands.
-
-    def _carry_out(self, live: Live, command: Command) -> None:
-        execution = live.row.id
-        match command:
-            case StartTimer(timer, due):
-                self._timers.set(execution, timer, due)
-            case CancelTimer(timer):
-                self._timers.cancel(execution, timer)
-            case ScheduleTask():
-                self._perform(ScheduledTask(command, live.row, self.tell))
-            case CancelTask(task=number):
-                self._cancel(live.row, number)
-            case StartMapRun():
-                self._map_run_tasks[execution, command.task] = command.arn
-                run = ScheduledMapRun(command, live.row, self.tell, partial(self._item_inputs, execution))
-                self.post(lambda turn: self.map_runs.begin(turn, run))
-
-    def _perform(self, task: ScheduledTask) -> None:
-        try:
-            self._performer.perform(task)
-        except Exception as error:  # noqa: BLE001 - a task that cannot begin has failed
-            _LOG.exception("a task could not begin")
-            task.failed("States.Runtime", f"The task could not begin: {type(error).__name__}: {error}")
-
-    def _cancel(self, row: ExecutionRow, task: int) -> None:
-        map_run = self._map_run_tasks.pop((row.id, task), None)
-        if map_run is None:
-            self._guarded(lambda: self._performer.cancel(key_of(row.arn, task)))
-        else:
-            self.post(lambda turn: self.map_runs.cancel(turn, map_run))
-
-    def _item_inputs(self, execution: int, task: int, items: list[Any]) -> list[Any]:
-        live = self.live.get(execution)
-        frame = None if live is None else live.execution.task_frame(task)
-        if live is None or frame is None:
-            raise TaskOver("the Map state is over")
-        return interpreter.item_inputs(live.execution, frame.number, items, self._clock(), live.effects)
-
     # What happened.
-
-    def _fire(self, execution: int, timer: Timer, turn: Turn) -> None:
-        turn.tell(execution, TimerFired(timer))
 
     def _task_told(self, token: str, stimulus: Callable[[int], Stimulus]) -> "Future[None]":
         def work(turn: Turn) -> None:
@@ -415,50 +256,6 @@ class Executor:
         details = self.reader.last(row.id).details
         return Over(row, details.get("output"), details.get("error"), details.get("cause"))
 
-    # From time to time.
 
-    def _prune(self, _turn: Turn) -> None:
-        before = self._clock() - self._retention.seconds
-        if self.journal.prune(before, self._retention.executions, _PRUNED_AT_ONCE) == _PRUNED_AT_ONCE:
-            self._next_prune = 0.0
-
-    def _resume(self, running: list[int], index: int, turn: Turn) -> None:
-        """Some at a time, so that others are heard in between."""
-        some = running[index : index + _RESUMED_AT_ONCE]
-        # What this turn has changed already is in memory: nothing is read that the journal does not have yet.
-        self.live.preload(some)
-        for execution in some:
-            try:
-                self._resume_one(turn, execution)
-            except Exception:  # noqa: BLE001 - one that cannot be read must not keep the others
-                _LOG.exception("execution %s cannot go on", execution)
-        if index + _RESUMED_AT_ONCE < len(running):
-            turn.committed.append(lambda: self.post(partial(self._resume, running, index + _RESUMED_AT_ONCE)))
-
-    def _resume_one(self, turn: Turn, execution: int) -> None:
-        live = self.live.get(execution) if execution in self._unresumed else None
-        if live is None:
-            return
-        fell_due: list[StartTimer] = []
-        for command in self.pending(turn, live):
-            if isinstance(command, StartTimer) and command.due <= turn.now:
-                fell_due.append(command)
-            else:
-                turn.commands.append((live, command))
-        if fell_due:
-            # In the order in which they would have fired.
-            fell_due.sort(key=lambda command: command.due)
-            turn.advance(live, [TimerFired(command.timer) for command in fell_due])
-
-    def forget_map_run(self, execution: int, task: int) -> None:
-        """It has answered."""
-        self._map_run_tasks.pop((execution, task), None)
-
-    def pending(self, turn: Turn, live: Live) -> list[Command]:
-        """What an execution from before the start waits for, the first time it is asked."""
-        if live.row.id not in self._unresumed:
-            return []
-        commands = interpreter.resume(live.execution, turn.now, live.effects)
-        self._unresumed.discard(live.row.id)
-        turn.resumed.add(live.row.id)
-        return commands
+def _fire(execution: int, timer: Timer, turn: Turn) -> None:
+    turn.tell(execution, TimerFired(timer))

@@ -55,7 +55,7 @@ class Live:
 
 class LiveExecutions:
     def __init__(self, reader: Reader, secret: bytes, max_live: int = MAX_LIVE) -> None:
-        self._reader = reader
+        self.reader = reader
         self._secret = secret
         self._max = max_live
         self._live: OrderedDict[int, Live] = OrderedDict()
@@ -67,10 +67,10 @@ class LiveExecutions:
         """None where it does not run. Raises JournalDamaged."""
         live = self._live.get(execution)
         if live is None:
-            row = self._reader.by_id(execution)
+            row = self.reader.by_id(execution)
             if row is None or row.status != "RUNNING":
                 return None
-            live = self._replayed(row, *self._reader.history(row.id))
+            live = self._replayed(row, *self.reader.history(row.id))
             self._live[execution] = live
         else:
             self._live.move_to_end(execution)
@@ -85,11 +85,11 @@ class LiveExecutions:
 
         One that cannot be read is left to `get`, which says so to whoever asks for it.
         """
-        missing = [one for one in executions if one not in self._live]
+        missing = [execution for execution in executions if execution not in self._live]
         if len(missing) < _WORTH_IT:
             return
         try:
-            for row, records, batches in self._reader.running(missing):
+            for row, records, batches in self.reader.running(missing):
                 self._live[row.id] = self._replayed(row, records, batches)
         except (JournalDamaged, InvalidDefinition):
             return

@@ -1,8 +1,6 @@
-"""What the executor is asked for, and what it tells."""
+"""What an execution is begun with."""
 
 from dataclasses import dataclass
-
-from local.stepfunctions.journal.rows import ExecutionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +24,3 @@ class NewExecution:
     """Of a map run's child, here and below: where in the definition its Map state stands."""
     map_run: str | None = None
     item: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """An execution has ended."""
-
-    row: ExecutionRow
-    output: str | None
-    error: str | None
-    cause: str | None

@@ -4,26 +4,26 @@ import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.stepfunctions.executor.errors import AlreadyExists, NoSuchExecution, NotRedrivable
-from local.stepfunctions.executor.live import Live, identity_of, machine_of
-from local.stepfunctions.executor.new_execution import NewExecution, Over
+from local.stepfunctions.executor.live import Live, LiveExecutions, identity_of, machine_of
+from local.stepfunctions.executor.new_execution import NewExecution
+from local.stepfunctions.executor.over import Over
+from local.stepfunctions.executor.resuming import Unresumed
 from local.stepfunctions.interpreter import interpreter, redriving
-from local.stepfunctions.interpreter.commands import Command, Complete, Status
+from local.stepfunctions.interpreter.commands import Command, Complete, StartTimer, Status
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.interpreter.interpreter import Advance
-from local.stepfunctions.interpreter.stimuli import Stimulus, Stopped, TaskFailed, TaskSucceeded
+from local.stepfunctions.interpreter.stimuli import Stimulus, Stopped, TaskFailed, TaskSucceeded, TimerFired
 from local.stepfunctions.journal.journal import Journal
 from local.stepfunctions.journal.rows import ExecutionRow, execution_arn
 
-if TYPE_CHECKING:
-    from local.stepfunctions.executor.executor import Executor
-
 
 class Turn:
-    def __init__(self, executor: "Executor", journal: Journal, now: float) -> None:
+    """What happened in one turn, and what follows from it once it is on the disk."""
+
+    def __init__(self, journal: Journal, live: LiveExecutions, unresumed: Unresumed, now: float) -> None:
         self.now = now
         self.commands: list[tuple[Live, Command]] = []
         """To be carried out after the commit."""
@@ -32,13 +32,17 @@ class Turn:
         self.observed: list[tuple[ExecutionRow, Sequence[Event]]] = []
         self.over: list[Over] = []
         self.ended: list[Live] = []
-        self._children_over: deque[Over] = deque()
-        self._executor = executor
-        self._journal = journal
-        self._live = executor.live
+        self.answered: list[tuple[int, int]] = []
+        """(execution, task) of tasks that need not be remembered any more."""
+        self.broken: dict[int, str] = {}
+        """Executions on which the engine failed, and how: each is to be ended in a turn of its own."""
+        self.children_over: deque[Over] = deque()
+        """Ends that map runs are to hear of within this turn."""
         self.touched: set[int] = set()
         self.resumed: set[int] = set()
-        self._broken: set[int] = set()
+        self._journal = journal
+        self._live = live
+        self._unresumed = unresumed
 
     # What can be asked of it, here and in `local.stepfunctions.mapruns`.
 
@@ -68,16 +72,29 @@ class Turn:
 
     def tell(self, execution: int, *stimuli: Stimulus) -> bool:
         """Something has happened to an execution. False where it does not run any more."""
-        live = None if execution in self._broken else self._live.get(execution)
+        live = None if execution in self.broken else self._live.get(execution)
         if live is None or live.execution.status is not Status.RUNNING:
             return False
         # Before it moves: what it waits for besides is asked for once more, and what it begins now only once.
-        self.commands.extend((live, command) for command in self._executor.pending(self, live))
+        self.commands.extend((live, command) for command in self._pending(live))
         self.advance(live, stimuli)
         for stimulus in stimuli:
             if isinstance(stimulus, TaskSucceeded | TaskFailed):
-                self.committed.append(partial(self._executor.forget_map_run, execution, stimulus.task))
+                self.answered.append((execution, stimulus.task))
         return True
+
+    def resume(self, live: Live) -> None:
+        """Goes on with an execution from before the start, unless something has happened to it already."""
+        fell_due: list[StartTimer] = []
+        for command in self._pending(live):
+            if isinstance(command, StartTimer) and command.due <= self.now:
+                fell_due.append(command)
+            else:
+                self.commands.append((live, command))
+        if fell_due:
+            # In the order in which they would have fired.
+            fell_due.sort(key=lambda command: command.due)
+            self.advance(live, [TimerFired(command.timer) for command in fell_due])
 
     def stop(self, execution: int, error: str | None = None, cause: str | None = None) -> bool:
         """False where it does not run any more."""
@@ -103,13 +120,13 @@ class Turn:
 
     def redrive(self, arn: str) -> ExecutionRow:
         """Raises NoSuchExecution or NotRedrivable."""
-        row = self._executor.reader.execution(arn)
+        row = self._live.reader.execution(arn)
         if row is None:
             raise NoSuchExecution(arn)
         if row.status == Status.RUNNING.value or row.id in self.touched:
             raise NotRedrivable("the execution is running")
         effects = self._live.effects(row.id)
-        records, batches = self._executor.reader.history(row.id)
+        records, batches = self._live.reader.history(row.id)
         try:
             execution, step = interpreter.redrive(
                 machine_of(row.revision), identity_of(row), records, self.now, effects
@@ -123,10 +140,12 @@ class Turn:
         self._take(live, step)
         return row
 
-    def settle(self) -> None:
-        """Tell map runs of their children, which may begin others, until all is said."""
-        while self._children_over:
-            self._executor.map_runs.child_over(self, self._children_over.popleft())
+    def _pending(self, live: Live) -> list[Command]:
+        """Returns what an execution from before the start waits for, the first time it is asked."""
+        if live.row.id not in self._unresumed:
+            return []
+        self.resumed.add(live.row.id)
+        return self._unresumed.pending(live, self.now)
 
     def _take(self, live: Live, step: Advance) -> None:
         row = live.row
@@ -152,7 +171,7 @@ class Turn:
         self.over.append(over)
         self.ended.append(live)
         if row.map_run is not None:
-            self._children_over.append(over)
+            self.children_over.append(over)
         if row.express and row.map_run is None:
             self._journal.delete(row.id)
         else:
@@ -160,10 +179,8 @@ class Turn:
 
     def _break(self, live: Live, error: Exception) -> None:
         """Its state in memory is half moved: it is read from the journal, and ended, in a turn of its own."""
-        self._broken.add(live.row.id)
         self.touched.add(live.row.id)
-        cause = f"The engine failed: {type(error).__name__}: {error}"
-        self.committed.append(lambda: self._executor.end_broken(live.row.id, cause))
+        self.broken[live.row.id] = f"The engine failed: {type(error).__name__}: {error}"
 
 
 def generated_name(now: float) -> str:

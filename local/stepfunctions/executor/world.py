@@ -1,16 +1,14 @@
 """What the executor needs of others: someone who carries out tasks, and someone who runs distributed Maps."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from local.stepfunctions.executor.new_execution import Over
+from local.stepfunctions.executor.over import Over
+from local.stepfunctions.executor.tasks import ScheduledTask
+from local.stepfunctions.executor.turn import Turn
 from local.stepfunctions.interpreter.commands import StartMapRun
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal.rows import ExecutionRow
-
-if TYPE_CHECKING:
-    from local.stepfunctions.executor.tasks import ScheduledTask
-    from local.stepfunctions.executor.turn import Turn
 
 Observer = Callable[[ExecutionRow, Sequence[Event]], None]
 """Told of what was committed, on the engine's thread; it must not block."""
@@ -21,7 +19,7 @@ Watcher = Callable[[Over], None]
 class Performer(Protocol):
     """Neither may block: both are called on the engine's thread."""
 
-    def perform(self, task: "ScheduledTask") -> None:
+    def perform(self, task: ScheduledTask) -> None:
         """Answered by the task's own methods, from any thread."""
 
     def cancel(self, key: str) -> None:
@@ -46,13 +44,13 @@ class MapRunTask(Protocol):
 class MapRuns(Protocol):
     """All on the engine's thread, in a turn."""
 
-    def begin(self, turn: "Turn", task: MapRunTask) -> None:
+    def begin(self, turn: Turn, task: MapRunTask) -> None:
         """After a crash it is asked for once more, under the same ARN."""
 
-    def child_over(self, turn: "Turn", over: Over) -> None:
+    def child_over(self, turn: Turn, over: Over) -> None:
         """An execution with a `map_run` has ended."""
 
-    def cancel(self, turn: "Turn", arn: str) -> None:
+    def cancel(self, turn: Turn, arn: str) -> None:
         """The Map state is over without it."""
 
     def forget(self) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from local.stepfunctions.asl.documents import MAX_BYTES, encode, size
 from local.stepfunctions.asl.errors import StatesError
 from local.stepfunctions.executor.errors import ExecutorError
-from local.stepfunctions.executor.new_execution import NewExecution, Over
+from local.stepfunctions.executor.new_execution import NewExecution
+from local.stepfunctions.executor.over import Over
 from local.stepfunctions.interpreter.commands import Part, Status
 from local.stepfunctions.interpreter.redriving import why_not
 from local.stepfunctions.interpreter.stimuli import TaskFailed, TaskSucceeded

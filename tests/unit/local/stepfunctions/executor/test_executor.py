@@ -10,9 +10,9 @@ import pytest
 
 from local.stepfunctions.executor import tokens
 from local.stepfunctions.executor.errors import AlreadyExists, ExecutorStopped, NoSuchExecution, TaskOver, TokenInvalid
-from local.stepfunctions.executor.executor import Retention
 from local.stepfunctions.executor.new_execution import NewExecution
 from local.stepfunctions.executor.timers import Timers
+from local.stepfunctions.executor.upkeep import Retention
 from local.stepfunctions.interpreter import interpreter
 from local.stepfunctions.interpreter.stimuli import TaskStarted, TaskSucceeded, Timer, TimerKind
 from local.stepfunctions.journal.errors import JournalFull, JournalRefused
@@ -220,7 +220,7 @@ def test_a_machine_s_timeout_ends_it(tmp_path: Path) -> None:
         arn = one.begin({**WAIT, "TimeoutSeconds": 5})
         one.later(5)
         assert one.over(arn).row.status == "TIMED_OUT"
-        assert len(one.executor._timers) == 0
+        assert len(one.executor._commands.timers) == 0
 
 
 def test_a_failed_execution_is_taken_up_where_it_failed(tmp_path: Path) -> None:

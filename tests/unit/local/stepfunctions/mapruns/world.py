@@ -8,7 +8,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from local.stepfunctions.executor.executor import Executor
-from local.stepfunctions.executor.new_execution import NewExecution, Over
+from local.stepfunctions.executor.new_execution import NewExecution
+from local.stepfunctions.executor.over import Over
 from local.stepfunctions.executor.tasks import ScheduledTask
 from local.stepfunctions.executor.turn import Turn
 from local.stepfunctions.journal import mapruns as rows
