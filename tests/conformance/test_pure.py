@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.stepfunctions import teststate
 from local.stepfunctions.asl.compiler import compile_machine, validate
 from local.stepfunctions.asl.validation import InvalidDefinition
 from local.stepfunctions.interpreter.events import Event, as_history
-from local.stepfunctions.testrequest import Refused
+from local.stepfunctions.teststate import teststate
+from local.stepfunctions.teststate.request import Refused
 from tests.conformance import driver
 from tests.conformance.comparison import TOKEN, ends_match, events_match, response_matches, text_matches
 from tests.conformance.recorded import Replayed, with_arns

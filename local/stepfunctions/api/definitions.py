@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 from local.documents import Document
-from local.stepfunctions import testrequest, teststate
 from local.stepfunctions.api.context import Context
 from local.stepfunctions.api.errors import ApiError
 from local.stepfunctions.asl import compiler
@@ -15,6 +14,8 @@ from local.stepfunctions.asl.machine.machine import TaskState
 from local.stepfunctions.asl.validation import InvalidDefinition, Severity
 from local.stepfunctions.integrations.task import TaskError
 from local.stepfunctions.interpreter.commands import ScheduleTask
+from local.stepfunctions.teststate import request as testrequest
+from local.stepfunctions.teststate import teststate
 
 _DEFAULT_RESULTS = 100
 

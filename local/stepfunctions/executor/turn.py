@@ -17,7 +17,7 @@ from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.interpreter.interpreter import Advance
 from local.stepfunctions.interpreter.stimuli import Stimulus, Stopped, TaskFailed, TaskSucceeded, TimerFired
 from local.stepfunctions.journal.journal import Journal
-from local.stepfunctions.journal.rows import ExecutionRow, execution_arn
+from local.stepfunctions.journal.rows import ExecutionRow, RevisionKey, execution_arn
 
 
 class Turn:
@@ -48,10 +48,11 @@ class Turn:
 
     def start(self, new: NewExecution) -> ExecutionRow:
         """Begin an execution. Raises AlreadyExists, or ValueError where the input is not JSON."""
-        revision = self._journal.revision(
+        key = RevisionKey(
             new.machine_arn, new.definition, new.role_arn, new.express, new.version_arn, new.alias_arn, new.logging,
             new.processor,
         )  # fmt: skip
+        revision = self._journal.revision(key)
         name = generated_name(self.now) if new.name is None else new.name
         if new.express and new.map_run is None:
             name = f"{name}:{uuid.uuid4()}"

@@ -17,44 +17,43 @@ from local.stepfunctions.interpreter.run import Run
 
 def run_distributed(run: Run, frame: Frame, state: MapState, effective: Any) -> None:
     """Raises StatesError."""
-    distribution = state.distribution
-    if distribution is None:
-        raise TypeError(f"{state.name} is inline")
+    distribution = _distribution(state)
     scope = run.scope(frame)
     items = None if distribution.reader is not None else state.items(scope, effective)
     # A wrong MaxConcurrency is told before the state starts, a wrong toleration after.
     _concurrency(state, scope, effective)
     run.emit(frame, EventType.MAP_STATE_STARTED, {"length": 0 if items is None else len(items)})
     tried = MapRunTried(_arn(run, distribution), 0)
-    command = _command(run, frame, state, distribution, effective, run.execution.last + 1, tried)
+    command = _command(run, frame, state, effective, run.execution.last + 1, tried)
     run.emit(frame, EventType.MAP_RUN_STARTED, {"mapRunArn": command.arn})
     run.commands.append(command)
 
 
 def redriven(run: Run, frame: Frame, state: MapState, tried: MapRunTried) -> None:
     """The same map run goes on with what was not successful in it. Raises StatesError."""
-    if state.distribution is None:
-        raise TypeError(f"{state.name} is inline")
     effective = state.flow.enter(run.scope(frame))
     redrives = tried.redrives + 1
-    command = _command(
-        run, frame, state, state.distribution, effective, run.execution.last + 1, MapRunTried(tried.arn, redrives)
-    )
+    command = _command(run, frame, state, effective, run.execution.last + 1, MapRunTried(tried.arn, redrives))
     run.emit(frame, EventType.MAP_RUN_REDRIVEN, {"mapRunArn": tried.arn, "redriveCount": redrives})
     run.commands.append(command)
 
 
 def resumed(run: Run, frame: Frame, state: MapState, task: Task) -> StartMapRun:
     """The command once more; the executor knows by its ARN whether the map run is there already."""
-    if state.distribution is None or frame.map_run is None:
+    if frame.map_run is None:
         raise TypeError(f"{state.name} has no map run")
     effective = state.flow.enter(run.scope(frame))
-    return _command(run, frame, state, state.distribution, effective, task.id, frame.map_run)
+    return _command(run, frame, state, effective, task.id, frame.map_run)
 
 
-def _command(
-    run: Run, frame: Frame, state: MapState, distribution: Distribution, effective: Any, task: int, tried: MapRunTried
-) -> StartMapRun:
+def _distribution(state: MapState) -> Distribution:
+    if state.distribution is None:
+        raise TypeError(f"{state.name} is inline")
+    return state.distribution
+
+
+def _command(run: Run, frame: Frame, state: MapState, effective: Any, task: int, tried: MapRunTried) -> StartMapRun:
+    distribution = _distribution(state)
     scope = run.scope(frame)
     items = None if distribution.reader is not None else state.items(scope, effective)
     count, percentage = tolerated(state, scope, effective)

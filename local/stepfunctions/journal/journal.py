@@ -15,7 +15,7 @@ from typing import Any
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal import codec, schema
 from local.stepfunctions.journal.errors import JournalFull, JournalRefused
-from local.stepfunctions.journal.rows import ExecutionRow, Revision
+from local.stepfunctions.journal.rows import ExecutionRow, Revision, RevisionKey
 from local.stepfunctions.journal.schema import BATCH_BITS
 
 _INSERT = "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -35,7 +35,7 @@ class Journal:
         # Of an execution that was pruned, or that left no row, the number is not given again: its tokens live on.
         self._last = max(self._last, self._meta("last_execution"))
         self._reserved = self._last
-        self._revisions: dict[tuple[Any, ...], tuple[int, Revision]] = {}
+        self._revisions: dict[RevisionKey, tuple[int, Revision]] = {}
         self._inserts: dict[int, tuple[Any, ...]] = {}
         self._updates: list[tuple[Any, ...]] = []
         self._appends: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
@@ -52,25 +52,15 @@ class Journal:
         self._last += 1
         return self._last
 
-    def revision(
-        self,
-        machine_arn: str,
-        definition: str,
-        role_arn: str,
-        express: bool,
-        version_arn: str | None,
-        alias_arn: str | None,
-        logging: str | None,
-        processor: str | None,
-    ) -> Revision:
-        key = (machine_arn, definition, role_arn, express, version_arn, alias_arn, logging, processor)
-        found = self._revisions.get(key)
-        if found is None:
-            found = self._kept_revision(key)
+    def revision(self, key: RevisionKey) -> Revision:
+        """Keeps a revision once, and returns it. Raises JournalFull."""
+        known = self._revisions.get(key)
+        if known is None:
+            known = self._kept_revision(key)
             if len(self._revisions) >= _KEPT_REVISIONS:
                 self._revisions.clear()
-            self._revisions[key] = found
-        return found[1]
+            self._revisions[key] = known
+        return known[1]
 
     def is_taken(self, revision: Revision, name: str) -> int | None:
         """The execution of that state machine that has the name; 0 where it was inserted in this very turn."""
@@ -193,24 +183,22 @@ class Journal:
         self._names.clear()
 
     def _machine(self, revision: Revision) -> int:
-        key = (revision.machine_arn, revision.definition, revision.role_arn, revision.express, revision.version_arn,
-               revision.alias_arn, revision.logging, revision.processor)  # fmt: skip
-        found = self._revisions.get(key)
-        return found[0] if found is not None else self._machine_id(revision.machine_arn)
+        known = self._revisions.get(revision.key)
+        return known[0] if known is not None else self._machine_id(revision.machine_arn)
 
     def _machine_id(self, arn: str) -> int:
         self.execute("INSERT OR IGNORE INTO machines (arn) VALUES (?)", (arn,))
         return int(self._one("SELECT id FROM machines WHERE arn = ?", (arn,))[0])
 
-    def _kept_revision(self, key: tuple[Any, ...]) -> tuple[int, Revision]:
-        digest = hashlib.sha256(repr(key).encode("utf-8", "surrogatepass")).digest()
+    def _kept_revision(self, key: RevisionKey) -> tuple[int, Revision]:
+        digest = hashlib.sha256(repr(tuple(key)).encode("utf-8", "surrogatepass")).digest()
         self.execute(
             "INSERT OR IGNORE INTO revisions (digest, machine_arn, definition, role_arn, express, version_arn,"
             " alias_arn, logging, processor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (digest, *key),
         )
         identity = self._one("SELECT id FROM revisions WHERE digest = ?", (digest,))[0]
-        return self._machine_id(key[0]), Revision(identity, *key)
+        return self._machine_id(key.machine_arn), Revision(identity, *key)
 
     def _meta(self, name: str) -> int:
         row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()

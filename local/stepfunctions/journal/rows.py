@@ -1,7 +1,20 @@
 """An execution without its history."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class RevisionKey(NamedTuple):
+    """What makes executions ones of the same revision, in the order of the table's columns."""
+
+    machine_arn: str
+    definition: str
+    role_arn: str
+    express: bool = False
+    version_arn: str | None = None
+    alias_arn: str | None = None
+    logging: str | None = None
+    processor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +33,13 @@ class Revision:
     """The loggingConfiguration, as JSON."""
     processor: str | None = None
     """Of a map run's children: where in the definition their Map state stands (`asl.machine.processors`)."""
+
+    @property
+    def key(self) -> RevisionKey:
+        return RevisionKey(
+            self.machine_arn, self.definition, self.role_arn, self.express, self.version_arn, self.alias_arn,
+            self.logging, self.processor,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from local.stepfunctions.journal import codec, schema
 from local.stepfunctions.journal.errors import JournalDamaged, JournalFull, JournalUnusable
 from local.stepfunctions.journal.journal import Journal
 from local.stepfunctions.journal.reading import Reader
-from local.stepfunctions.journal.rows import ExecutionRow, machine_and_name
+from local.stepfunctions.journal.rows import ExecutionRow, RevisionKey, machine_and_name
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:m"
 JSON = st.recursive(
@@ -26,7 +26,7 @@ JSON = st.recursive(
 
 
 def row(journal: Journal, name: str, status: str = "SUCCEEDED", **changes: Any) -> ExecutionRow:
-    revision = journal.revision(MACHINE, "{}", "role", False, None, None, None, None)
+    revision = journal.revision(RevisionKey(MACHINE, "{}", "role"))
     given: dict[str, Any] = {"started": 1.0, "stopped": None if status == "RUNNING" else 2.0, **changes}
     return ExecutionRow(journal.next_id(), revision, name, status, **given)
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from local.stepfunctions import teststate
-from local.stepfunctions.testrequest import Refused
+from local.stepfunctions.teststate import teststate
+from local.stepfunctions.teststate.request import Refused
 from tests.unit.local.stepfunctions.world import LAMBDA, FixedEffects, task
 
 

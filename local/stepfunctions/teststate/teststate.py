@@ -29,7 +29,7 @@ from local.stepfunctions.asl.machine.machine import (
 from local.stepfunctions.asl.machine.retries import matches
 from local.stepfunctions.asl.scope import Effects, Scope
 from local.stepfunctions.interpreter.distributed import tolerated
-from local.stepfunctions.testrequest import Refused, context_of, json_of, tested_state
+from local.stepfunctions.teststate.request import Refused, context_of, json_of, tested_state
 
 _SHOWN: Mapping[StateType, frozenset[str]] = {
     StateType.PASS: frozenset({"afterInputPath", "afterParameters", "result", "afterResultSelector",

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.stepfunctions import mocks
 from local.stepfunctions.asl import compiler, timestamps
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.asl.machine.machine import TYPES, Flow, MapState, ParallelState, State, StateType, TaskState
 from local.stepfunctions.asl.resources import Pattern, ResourceKind
 from local.stepfunctions.asl.scope import Effects
 from local.stepfunctions.asl.validation import InvalidDefinition
+from local.stepfunctions.teststate import mocks
 
 _MOCKED = (StateType.TASK, StateType.MAP, StateType.PARALLEL)
 _CONTEXT_TYPES: Mapping[str, Mapping[str, type]] = {
