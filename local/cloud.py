@@ -154,7 +154,7 @@ class LocalCloud:
         self.stop()
 
     def health(self) -> Mapping[str, object]:
-        """The health page of design.md."""
+        """Returns the health page of design.md."""
         outputs = self.stack.outputs if self.stack else {}
         return {
             "status": "ready" if self._ready else "starting",

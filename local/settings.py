@@ -40,7 +40,7 @@ class LocalSettings:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
+    """Returns a loopback port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -24,7 +24,7 @@ class Stack:
     outputs: Mapping[str, str]
 
     def output(self, name: str) -> str:
-        """One output. Raises StackFailed when the template has none of that name."""
+        """Returns an output. Raises StackFailed when the template has none of that name."""
         if name not in self.outputs:
             raise StackFailed(f"the template has no output {name}; the local cloud needs it")
         return self.outputs[name]

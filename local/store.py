@@ -58,7 +58,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is written at once or not at all. May be nested: the outermost commits.
+        """Writes everything inside at once or not at all. May be nested: the outermost commits.
 
         This, and all that reads or writes, raises StoreClosed after `close`.
         """
@@ -137,7 +137,7 @@ class Store:
         return cursor.rowcount > 0
 
     def find(self, kind: str, prefix: str = "") -> list[Document]:
-        """All of a kind whose name starts with `prefix`, oldest first."""
+        """Returns all of a kind whose name starts with `prefix`, oldest first."""
         return [document for _, document in self.items(kind, prefix)]
 
     def items(self, kind: str, prefix: str = "", limit: int = -1) -> list[tuple[str, Document]]:

@@ -44,7 +44,7 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 
 def read(path: Path) -> Template:
-    """The template as plain data. Raises StackFailed with the place when it is not YAML."""
+    """Returns the template as plain data. Raises StackFailed with the place when it is not YAML."""
     try:
         # A SafeLoader with constructors for CloudFormation's tags; it builds plain data only.
         document = yaml.load(path.read_text("utf-8"), Loader=_Loader)
@@ -58,7 +58,7 @@ def read(path: Path) -> Template:
 
 
 def package(path: Path, bucket: str, upload: Upload) -> Template:
-    """The template with its code uploaded to `bucket` under content hashes and its definitions inlined."""
+    """Returns the template with its code uploaded to `bucket` under content hashes and its definitions inlined."""
     template = read(path)
     template.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
     for resource in template["Resources"].values():
@@ -83,7 +83,7 @@ def _upload_code(root: Path, handler: str, bucket: str, upload: Upload) -> Mappi
 
 
 def zip_package(folder: Path) -> bytes:
-    """A package folder as a zip with that folder at its root; the same sources give the same bytes."""
+    """Returns a package folder as a zip with that folder at its root; the same sources give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in _sources(folder):

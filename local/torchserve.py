@@ -81,7 +81,7 @@ class Archive:
 
 
 def check(inputs: Inputs) -> tuple[str, ...]:
-    """A line for each problem: `what: expected X, found Y`."""
+    """Returns a line for each problem: `what: expected X, found Y`."""
     problems: list[str] = []
     if not _NAME.fullmatch(inputs.name):
         problems.append(f"--name: expected letters, digits, '.', '_' and '-', at most 100, found {inputs.name!r}")
@@ -194,7 +194,7 @@ def _not_a_config(file: Path) -> list[str]:
 
 
 def _collisions(inputs: Inputs) -> list[str]:
-    """All files of an archive stand in one folder: two of one name would be one."""
+    """Checks names: all files of an archive stand in one folder, so two of one name would be one."""
     named = [inputs.model, inputs.config, *inputs.extra]
     named += [path for path in (inputs.handler, inputs.requirements) if isinstance(path, Path)]
     by_name: dict[str, list[Path]] = {}
@@ -248,7 +248,7 @@ def _run_archiver(inputs: Inputs, aside: Path, python: Path) -> Path:
 
 
 def _rewrite(made: Path, finished: Path) -> tuple[str, ...]:
-    """The same members, in order, stored, without times, owners and modes. Returns their names."""
+    """Writes the same members, in order, stored, without times, owners and modes. Returns their names."""
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(finished, "w") as target:
         names = sorted(name for name in source.namelist() if not name.endswith("/"))
         for name in names:

@@ -21,7 +21,7 @@ def model(service: str) -> ServiceModel:
 
 
 def problems(shape: Shape | None, request: object, *, unknown_members: bool = False) -> list[str]:
-    """Everything that does not fit, worded as AWS words it. `unknown_members`: such may be there."""
+    """Returns everything that does not fit, worded as AWS words it. `unknown_members`: such may be there."""
     found: list[str] = []
     if shape is not None:
         _check(shape, request, "", found)
@@ -29,7 +29,7 @@ def problems(shape: Shape | None, request: object, *, unknown_members: bool = Fa
 
 
 def detected(found: Sequence[str]) -> str:
-    """The message of AWS's ValidationException."""
+    """Returns the message of AWS's ValidationException."""
     count = len(found)
     return f"{count} validation {'error' if count == 1 else 'errors'} detected: {'; '.join(found)}"
 
@@ -149,7 +149,7 @@ def _joined(path: str, name: str) -> str:
 
 @functools.cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """The model's patterns are Java's; None where Python has no such expression."""
+    """Compiles a pattern of the model, which is Java's; None where Python has no such expression."""
     translated = pattern.replace(r"\p{ASCII}", r"[\x00-\x7f]").replace(r"[\p{Print}]", r"[\x20-\x7e]")
     translated = translated.replace(r"\z", r"\Z")
     try:

@@ -200,7 +200,9 @@ class SageMaker:
 
 
 async def _parts(parts: Parts, pool: ThreadPoolExecutor) -> AsyncIterator[bytes]:
-    """Each is asked for when the one before has gone out: a slow reader slows the container, not this process."""
+    """Yields the parts, each asked for when the one before has gone out: a slow reader slows the container, not this
+    process.
+    """
     loop = asyncio.get_running_loop()
     try:
         while part := await loop.run_in_executor(pool, parts.read):

@@ -45,7 +45,7 @@ class Activities:
                 self._tasks[activity].pop(key, None)
 
     def poll(self, activity: str) -> Poll:
-        """Its future is given the oldest task, now or later; or it is cancelled."""
+        """Takes in a worker: its future is given the oldest task, now or later; or it is cancelled."""
         poll = Poll(activity)
         with self._lock:
             tasks = self._tasks[activity]
@@ -61,12 +61,12 @@ class Activities:
         return poll
 
     def waiting(self, activity: str) -> int:
-        """How many workers wait."""
+        """Returns how many workers wait."""
         with self._lock:
             return len(self._polls[activity])
 
     def leave(self, poll: Poll) -> bool:
-        """The worker waits no longer. False where it need not: its future is done, or will be at once."""
+        """Lets a worker wait no longer. False where it need not: its future is done, or will be at once."""
         with self._lock:
             polls = self._polls[poll.activity]
             if poll not in polls:

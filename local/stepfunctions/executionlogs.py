@@ -90,7 +90,7 @@ class ExecutionLogs:
             client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
     def _stream(self, group: str, machine: str) -> str:
-        """A new one every hour."""
+        """Returns the stream's name; a new one every hour."""
         name, until = self._streams.get((group, machine), ("", 0.0))
         now = time.time()
         if now > until:
@@ -126,7 +126,7 @@ def _lines(batch: _Batch, configuration: Document) -> list[_Line]:
 
 
 def is_logged(kind: str, level: str) -> bool:
-    """Whether a configuration of this level takes events of this type."""
+    """Tells whether a configuration of this level takes events of this type."""
     match level:
         case "ALL":
             return True

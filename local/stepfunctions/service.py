@@ -211,7 +211,7 @@ class StepFunctions:
         return later.finish(later.future)
 
     def resolve(self, arn: str) -> bool:
-        """Whether an execution could be started by this ARN: of a state machine, a version or an alias."""
+        """Tells whether an execution could be started by this ARN: of a state machine, a version or an alias."""
         context = self._context
         if context is None:
             return False
@@ -352,7 +352,7 @@ def _failure(error: Exception) -> Response:
 
 
 def _told(error: Exception) -> ApiError:
-    """What the client is told."""
+    """Returns what the client is told."""
     match error:
         case ApiError():
             return error

@@ -159,7 +159,7 @@ class StatusEvents:
             last = rows[-1][0]
 
     def _send(self, change: _Change) -> bool:
-        """False where it could not be sent before the stop. What the bus will not take at all is left out."""
+        """Returns False where it could not be sent before the stop. What the bus will not take at all is left out."""
         row = (change.row or self._context.reader.by_id(change.execution)) if self._wanted(change.status) else None
         if row is None or row.express:
             return True

@@ -15,7 +15,7 @@ _POLL_SECONDS = 1.0
 
 
 def tripped(machine: Machine, names: Sequence[str]) -> list[str]:
-    """Those that are in ALARM now. What cannot be asked is taken for quiet, and logged."""
+    """Returns those that are in ALARM now. What cannot be asked is taken for quiet, and logged."""
     if not names:
         return []
     try:

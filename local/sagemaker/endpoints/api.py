@@ -98,7 +98,7 @@ def delete(endpoints: Endpoints, request: Document) -> Document:
 
 
 def _pending(request: Document) -> Document:
-    """What a deployment is to do; kept until it is done, so that a restart does it."""
+    """Returns what a deployment is to do; kept until it is done, so that a restart does it."""
     pending: Document = {"EndpointConfigName": request["EndpointConfigName"]}
     if "DeploymentConfig" in request:
         pending["DeploymentConfig"] = request["DeploymentConfig"]

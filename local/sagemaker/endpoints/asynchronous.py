@@ -50,7 +50,7 @@ def invoke_async(
 
 
 def _config(endpoints: Endpoints, name: str) -> Document:
-    """The endpoint's AsyncInferenceConfig. Raises EndpointValidationError."""
+    """Returns the endpoint's AsyncInferenceConfig. Raises EndpointValidationError."""
     hosted = endpoints.live(name, 0)
     fleets = hosted.traffic.fleets if hosted is not None else []
     config: Document | None = fleets[-1].asynchronous if fleets else None

@@ -110,7 +110,7 @@ class AsyncQueue:
         thread.start()
 
     def _next(self) -> str | None:
-        """None: the worker is to leave."""
+        """Tells the worker to leave, by None."""
         with self._state:
             self._idle += 1
             self._arrived.wait_for(lambda: self._stopping.is_set() or (self._pending and self._most))
@@ -136,7 +136,7 @@ class AsyncQueue:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[Route]:
-        """A place at an instance, waited for. Raises WorkFailed at a stop."""
+        """Gives a place at an instance, waited for. Raises WorkFailed at a stop."""
         with self._state:
             self._free.wait_for(lambda: self._stopping.is_set() or self._asking < self._most)
             self._asking += 1

@@ -83,7 +83,7 @@ def line(
     response: tuple[Mapping[str, str], bytes],
     identity: str,
 ) -> Document:
-    """One captured invocation."""
+    """Returns one captured invocation."""
     modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
     data: Document = {}
     for member, mode, (headers, body) in (("endpointInput", "INPUT", request), ("endpointOutput", "OUTPUT", response)):

@@ -49,7 +49,9 @@ def capture(config: Document) -> Document | None:
 
 
 def stage(step: Step, fleet: Fleet, share: Fraction) -> Document:
-    """The ProductionVariantStatus while `step` is carried out; `share` of the requests reach `fleet` by then."""
+    """Returns the ProductionVariantStatus while `step` is carried out; `share` of the requests reach `fleet` by
+    then.
+    """
     full = sum(variant.desired for variant in fleet.variants)
     active = sum(-(-share.numerator * variant.desired // share.denominator) for variant in fleet.variants)
     what = f"full capacity of {full}" if share == 1 else f"canary capacity of {active}"

@@ -26,7 +26,7 @@ def received(status: int, hostname: str, message: str | None) -> str:
 
 
 def said(reply: Reply) -> str:
-    """What an answer that is an error says, as far as it is read. Raises Unanswered."""
+    """Returns what an answer that is an error says, as far as it is read. Raises Unanswered."""
     parts, size = [], 0
     while size < _MOST_SAID and (chunk := reply.read()):
         parts.append(chunk)

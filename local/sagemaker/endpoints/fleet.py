@@ -107,7 +107,7 @@ class Fleet:
         return next((variant for variant in self.variants if variant.name == name), None)
 
     def reserve(self, variant: Variant, wanted: Instance | None = None) -> Instance | None:
-        """A place for one request. A serverless variant is started for it. Raises Throttled, WorkFailed."""
+        """Returns a place for one request. A serverless variant is started for it. Raises Throttled, WorkFailed."""
         on_demand = self._on_demand.get(variant.name)
         return variant.reserve(wanted) if on_demand is None else on_demand.reserve()
 

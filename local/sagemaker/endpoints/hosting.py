@@ -60,7 +60,7 @@ class Endpoints:
         self._in_thread(name, lambda: self._remove(name))
 
     def live(self, name: str, seconds: float) -> Hosted | None:
-        """What serves the endpoint now. One that is being brought back after a restart is waited for."""
+        """Returns what serves the endpoint now. One that is being brought back after a restart is waited for."""
         hosted = self._hosted.get(name)
         if hosted is not None and hosted.traffic.fleets:
             return hosted

@@ -175,7 +175,7 @@ class Inference:
         return included
 
     def _carried(self, topic: str, content: IO[bytes]) -> bytes | None:
-        """The response as far as a message may carry it; None where it is not to."""
+        """Returns the response as far as a message may carry it; None where it is not to."""
         if topic not in self._included:
             return None
         content.seek(0)

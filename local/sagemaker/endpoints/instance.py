@@ -126,7 +126,8 @@ class Instance:
             stop.join()
 
     def ask(self, ask: Ask) -> Reply:
-        """The answer of the last container, or of the first that answers with an error. Raises Unanswered, WorkFailed.
+        """Returns the answer of the last container, or of the first that answers with an error. Raises Unanswered,
+        WorkFailed.
 
         WorkFailed: the target model cannot be had.
         """

@@ -64,13 +64,13 @@ def _ask(machine: Machine, hosted: Hosted, route: Route, asked: Any, timed: Time
 
 
 def unloaded(error: WorkFailed) -> EndpointValidationError | ModelNotReady:
-    """The target model of a multi-model endpoint cannot be had."""
+    """Answers that the target model of a multi-model endpoint cannot be had."""
     text = str(error)
     return EndpointValidationError(text) if isinstance(error, ModelNotThere) else ModelNotReady(text)
 
 
 def fields(answered: Headers, variant: str) -> dict[str, str]:
-    """The headers of an answer to the caller."""
+    """Returns the headers of an answer to the caller."""
     headers = {
         "Content-Type": answered.get("content-type", "application/octet-stream"),
         "x-Amzn-Invoked-Production-Variant": variant,

@@ -27,7 +27,7 @@ def failed(region: str, endpoint: str, request: Document, reason: str, body: byt
 
 
 def _message(region: str, endpoint: str, request: Document, status: str) -> Document:
-    """What both share."""
+    """Returns what both share."""
     asked = {
         "accept": request.get("Accept"),
         "contentType": request.get("ContentType"),

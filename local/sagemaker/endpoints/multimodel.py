@@ -41,7 +41,7 @@ class ManyModels:
         self._generation = 0
 
     def loaded(self, server: Server, target: str, deadline: float) -> str:
-        """The path to invoke `target` at, once it is loaded. Raises WorkFailed, NoAnswer, TooLate."""
+        """Returns the path to invoke `target` at, once it is loaded. Raises WorkFailed, NoAnswer, TooLate."""
         name = hashlib.sha256(target.encode()).hexdigest()[:32]
         with self._lock:
             if server.generation != self._generation:

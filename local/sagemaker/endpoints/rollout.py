@@ -65,7 +65,7 @@ class Plan:
 
 
 def plan(config: Mapping[str, Any] | None, counts: Sequence[int]) -> Plan:
-    """The plan of a DeploymentConfig for a green fleet with these instance counts of its variants.
+    """Returns the plan of a DeploymentConfig for a green fleet with these instance counts of its variants.
 
     Raises ValidationException for a policy that AWS would not take.
     """
@@ -80,7 +80,7 @@ def plan(config: Mapping[str, Any] | None, counts: Sequence[int]) -> Plan:
 
 
 def instances(capacity: Fraction, count: int) -> int:
-    """How many of `count` instances are that capacity: never fewer."""
+    """Returns how many of `count` instances are that capacity: never fewer."""
     return ceil(capacity * count)
 
 
@@ -99,7 +99,7 @@ def _blue_green(policy: Mapping[str, Any], counts: Sequence[int], alarms: tuple[
 
 
 def _shares(routing: Mapping[str, Any], counts: Sequence[int]) -> Iterator[Fraction]:
-    """The part of the traffic after each shift; the last is all of it."""
+    """Yields the part of the traffic after each shift; the last is all of it."""
     match routing["Type"]:
         case "CANARY":
             _require(routing, "CanarySize", "LinearStepSize")

@@ -46,7 +46,7 @@ def _members(operation: str) -> tuple[tuple[str, str, bool], ...]:
 
 
 def check(operation: str, name: str, headers: Headers) -> Document:
-    """The request's members out of path and headers. Raises EndpointValidationError."""
+    """Returns the request's members out of path and headers. Raises EndpointValidationError."""
     members: Document = {}
     for member, header, number in _members(operation):
         value = headers.get(header)
@@ -107,7 +107,7 @@ def synchronous(machine: Machine, hosted: Hosted) -> None:
 
 @contextmanager
 def routed(hosted: Hosted, members: Mapping[str, Any]) -> Iterator[Route]:
-    """A place for one request, given back afterwards. Raises the runtime's errors where there is none."""
+    """Gives a place for one request, given back afterwards. Raises the runtime's errors where there is none."""
     route = route_for(hosted, members)
     try:
         check_target(hosted.name, route, members)
@@ -156,7 +156,7 @@ def check_target(name: str, route: Route, members: Mapping[str, Any]) -> None:
 
 
 def ask(headers: Headers, members: Mapping[str, Any], body: bytes, seconds: float) -> Ask:
-    """What the container is asked: of the caller's headers those that AWS passes on."""
+    """Returns what the container is asked: of the caller's headers those that AWS passes on."""
     forwarded = {field: headers[field] for field in _FORWARDED if field in headers}
     if "Accept" in members:
         forwarded["accept"] = members["Accept"]

@@ -59,6 +59,8 @@ class Shadows:
 
 
 def sampled(shadow: Variant, fleet: Fleet) -> float:
-    """The part of the requests that a shadow variant gets: its weight against the production variant's, at most 1."""
+    """Returns the part of the requests that a shadow variant gets: its weight against the production variant's, at most
+    1.
+    """
     weight = sum(variant.weight for variant in fleet.variants)
     return 1.0 if weight <= 0 else min(1.0, shadow.weight / weight)

@@ -31,7 +31,7 @@ class Parts:
         self._done = done
 
     def read(self) -> bytes:
-        """The next frame; empty at the end. What goes wrong within the answer is a frame too, the last one."""
+        """Returns the next frame; empty at the end. What goes wrong within the answer is a frame too, the last one."""
         reply = self._reply
         if reply is None:
             return b""
@@ -108,7 +108,7 @@ def _broken(error: Unanswered) -> bytes:
 
 
 def frame(headers: dict[str, str], content_type: str, payload: bytes) -> bytes:
-    """One message of an event stream."""
+    """Returns one message of an event stream."""
     packed = b"".join(_header(name, value) for name, value in {**headers, ":content-type": content_type}.items())
     lengths = struct.pack("!II", 16 + len(packed) + len(payload), len(packed))
     message = lengths + _checksum(lengths) + packed + payload

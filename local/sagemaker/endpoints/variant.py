@@ -44,7 +44,9 @@ class Variant:
             return [*self._instances, *self._leaving]
 
     def reserve(self, wanted: Instance | None = None) -> Instance | None:
-        """An instance with a place for one more request, to be released; None where the variant has no instance."""
+        """Returns an instance with a place for one more request, to be released; None where the variant has no
+        instance.
+        """
         with self._lock:
             if not self._instances:
                 return None
@@ -102,7 +104,7 @@ def _start(instances: Sequence[Instance]) -> None:
 
 
 def stopped(instances: Iterable[Instance], drain_seconds: float) -> list[threading.Thread]:
-    """All at once, each in the thread that is answered."""
+    """Runs all at once, each in the thread that is answered."""
     threads = [threading.Thread(target=instance.stop, args=(drain_seconds,), daemon=True) for instance in instances]
     for thread in threads:
         thread.start()

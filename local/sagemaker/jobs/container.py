@@ -50,7 +50,7 @@ class Ending:
 
 
 def run(job: Job, runs: Sequence[Run], max_seconds: float) -> Ending:
-    """All of them at once. The first that fails, like a stop, ends the others."""
+    """Runs all of them at once. The first that fails, like a stop, ends the others."""
     if job.stop_asked.is_set():
         return Ending(Cause.STOPPED, 0, 0)
     processes: list[ContainerProcess] = []
@@ -104,13 +104,13 @@ def _stop(processes: Sequence[ContainerProcess], runs: Sequence[Run], grace_seco
 
 
 def failure_reason(code: int, message: str, log: LogStream) -> str:
-    """The container's own words where it left some, otherwise the end of its standard error."""
+    """Returns the container's own words where it left some, otherwise the end of its standard error."""
     said = message or log.tail_text() or "the container said nothing"
     return f"AlgorithmError: {said}, exit code: {code}"
 
 
 def message(file: Path) -> str:
-    """What a container wrote to its failure or message file; empty where it wrote none."""
+    """Returns what a container wrote to its failure or message file; empty where it wrote none."""
     try:
         with file.open("rb") as opened:
             return opened.read(_MAX_MESSAGE).decode("utf-8", "replace").strip()

@@ -118,7 +118,7 @@ def _record(uri: str, line: str, names: Sequence[str]) -> Document:
 
 
 def place(ml: Path, local_path: str, where: str) -> Path:
-    """Where a LocalPath of the container is on this machine, under `ml`. Raises ValidationException."""
+    """Returns where a LocalPath of the container is on this machine, under `ml`. Raises ValidationException."""
     root = "/opt/ml/"
     parts = [part for part in local_path.removeprefix(root).split("/") if part]
     if not local_path.startswith(root) or not parts or ".." in parts:

@@ -57,7 +57,7 @@ class Cluster:
 
 @contextmanager
 def prepared(job: Job, log_group: str, groups: Sequence[Group], folders: Iterable[str]) -> Iterator[list[Instance]]:
-    """The job's instances with these folders under /opt/ml; their logs are at CloudWatch when this is left."""
+    """Gives the job's instances with these folders under /opt/ml; their logs are at CloudWatch when this is left."""
     cluster = Cluster(_hosts(job.machine, sum(group.count for group in groups)), groups)
     made: list[Instance] = []
     started = int(now())

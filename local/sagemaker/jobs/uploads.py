@@ -80,7 +80,9 @@ class Uploads:
 
 
 def _states(folder: Path) -> dict[Path, _State]:
-    """Every regular file of `folder`; links count only where they stay inside (`storage.upload_folder` says why)."""
+    """Returns every regular file of `folder`; links count only where they stay inside (`storage.upload_folder` says
+    why).
+    """
     root = folder.resolve()
     states: dict[Path, _State] = {}
     for path in sorted(folder.rglob("*")):

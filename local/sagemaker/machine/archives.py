@@ -46,5 +46,5 @@ def _bounded(tar: tarfile.TarFile, max_bytes: int) -> list[tarfile.TarInfo]:
 
 
 def is_empty(folder: Path) -> bool:
-    """No files anywhere below."""
+    """Tells whether there are no files anywhere below."""
     return not any(path.is_file() for path in folder.rglob("*"))

@@ -62,7 +62,7 @@ class Environment:
         return [*own, *layer, str(self.folder / "bin")]
 
     def layered(self, layer: Path) -> "Environment":
-        """The same, with a place in front for what the container installs by `pip`.
+        """Returns the same, with a place in front for what the container installs by `pip`.
 
         pip sees the packages below as installed, so it adds what is missing and leaves those alone.
         """
@@ -98,11 +98,11 @@ class Environments:
         return self._images.resolve(uri)
 
     def unavailable(self, uri: str) -> str | None:
-        """Why an image cannot run here, in a few words, or None. Raises ImageError for a map that is wrong."""
+        """Returns why an image cannot run here, in a few words, or None. Raises ImageError for a map that is wrong."""
         return self._images.unavailable(uri)
 
     def ensure(self, uri: str, extra: bytes = b"", progress: Progress = _silent) -> Environment:
-        """The environment of an image, built now if it is not there. `extra` is a further requirements file.
+        """Returns the environment of an image, built now if it is not there. `extra` is a further requirements file.
 
         Raises ImageError with the installer's last lines.
         """
@@ -120,7 +120,7 @@ class Environments:
 
     @contextmanager
     def _locked(self, folder: Path, image: Image, progress: Progress) -> Iterator[None]:
-        """One builder at a time, among threads (each opens its own file) and processes."""
+        """Lets one builder work at a time, among threads (each opens its own file) and processes."""
         self._root.mkdir(parents=True, exist_ok=True)
         with folder.with_suffix(".lock").open("w") as file:
             try:
@@ -170,7 +170,7 @@ class Environments:
             raise ImageError(f"the environment of {image.uri!r} cannot be built (uv, exit {code}):\n{last}")
 
     def _run(self, command: list[str], image: Image, progress: Progress = _silent) -> tuple[int, list[str]]:
-        """A program of a build, ended by `stop` and after a while: its exit code and what it said."""
+        """Runs a program of a build, ended by `stop` and after a while: its exit code and what it said."""
         said: list[str] = []
         with self._begin(command, image) as process:
             timer = threading.Timer(_BUILD_SECONDS, process.kill)

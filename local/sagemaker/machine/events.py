@@ -79,7 +79,7 @@ class Outbox:
         return len(sent) == len(batch) > 0
 
     def _send(self, event: Mapping[str, object]) -> bool:
-        """True when it is on the bus, or when the bus will never take it."""
+        """Returns True when it is on the bus, or when the bus will never take it."""
         for pause in (*_RETRY_SECONDS, None):
             try:
                 self._cloud.emit(

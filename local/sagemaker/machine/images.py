@@ -120,7 +120,7 @@ class Images:
         self._algorithms: frozenset[str] = frozenset(table.get("algorithms", ()))
 
     def unavailable(self, uri: str) -> str | None:
-        """Why an image cannot run here, in a few words, or None. Raises ImageError for a map that is wrong."""
+        """Returns why an image cannot run here, in a few words, or None. Raises ImageError for a map that is wrong."""
         if self._of_map(uri) is not None or self._of_catalogue(uri) is not None:
             return None
         entry, _ = self._entry(uri)
@@ -152,7 +152,7 @@ class Images:
         return Image(uri, wanted, None, entry.get("handlers"), parse(name)[1], build)
 
     def _entry(self, name: str) -> tuple[Mapping[str, Any] | None, Mapping[str, str]]:
-        """The first entry for an image, with what its `versions` finds in the tag."""
+        """Returns the first entry for an image, with what its `versions` finds in the tag."""
         repository, tag = parse(name)
         for entry in self._frameworks:
             if not fnmatch.fnmatchcase(repository, entry["repository"]) or not fnmatch.fnmatchcase(tag, entry["tag"]):
@@ -230,7 +230,7 @@ class Images:
 
 
 def _hindrance(entry: Mapping[str, Any]) -> str | None:
-    """Why what an entry stands for does not run on this machine's Python, or on any."""
+    """Returns why what an entry stands for does not run on this machine's Python, or on any."""
     newest, why = entry.get("python"), entry.get("why")
     if newest is None or why is None:
         return None if why is None else str(why)

@@ -77,7 +77,7 @@ class Metrics:
 
     @contextmanager
     def timed(self, variant: str, instances: int, *, counted: bool = True) -> Iterator["Timed"]:
-        """One invocation of a variant; its caller says the status. `counted`: as an invocation too."""
+        """Times one invocation of a variant; its caller says the status. `counted`: as an invocation too."""
         timed, begun = Timed(), time.perf_counter()
         try:
             yield timed

@@ -62,7 +62,7 @@ def settings(places: Places | None = None) -> dict[str, str]:
 
 
 def for_uv(places: Places | None = None) -> dict[str, str]:
-    """The variables that tell uv the same. What uv is told by variables or files of its own stands."""
+    """Returns the variables that tell uv the same. What uv is told by variables or files of its own stands."""
     places = places or Places()
     environment = places.environment
     if environment.get("UV_CONFIG_FILE") or any(file.is_file() for file in _files_of_uv(places)):
@@ -81,7 +81,8 @@ def for_uv(places: Places | None = None) -> dict[str, str]:
 
 
 def _has_torch_for_cards(places: Places, told: Mapping[str, str]) -> bool:
-    """Whether PyTorch would bring the gigabytes of CUDA, for which a job here, without a graphics card, has no use.
+    """Tells whether PyTorch would bring the gigabytes of CUDA, for which a job here, without a graphics card, has no
+    use.
 
     The public index has such builds for Linux alone. A machine that takes its packages from elsewhere may have no way
     to PyTorch's own index, and whoever names a backend (UV_TORCH_BACKEND=auto) gets it.
@@ -91,7 +92,7 @@ def _has_torch_for_cards(places: Places, told: Mapping[str, str]) -> bool:
 
 
 def as_file(places: Places | None = None) -> str:
-    """The settings as a pip.conf."""
+    """Returns the settings as a pip.conf."""
     lines = [f"{key} = {' '.join(value.split())}" for key, value in settings(places).items()]
     return "\n".join(["[global]", *lines, ""])
 
@@ -150,7 +151,7 @@ def _files_of_uv(places: Places) -> Iterator[Path]:
 
 
 def _read(file: Path) -> dict[str, str]:
-    """A file that is broken counts for nothing: pip itself tells, and more than packages may stand in it."""
+    """Reads a settings file. One that is broken counts for nothing: pip itself tells, and more may stand in it."""
     parser = configparser.RawConfigParser()
     try:
         parser.read(file, encoding="utf-8")

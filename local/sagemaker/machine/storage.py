@@ -31,7 +31,7 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def joined(uri: str, *parts: str) -> str:
-    """One slash between each."""
+    """Joins the parts with one slash between each."""
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
@@ -102,7 +102,7 @@ def upload_file(client: Any, path: Path, uri: str) -> None:
 
 
 def upload_folder(client: Any, folder: Path, uri: str, closing: threading.Event) -> int:
-    """Every regular file of `folder` to the same relative key under `uri`; answers how many.
+    """Uploads every regular file of `folder` to the same relative key under `uri`; returns how many.
 
     Links are followed only to files inside `folder`: a job must not be able to publish files of the host.
     """
@@ -141,7 +141,7 @@ def _within(root: Path, path: Path) -> bool:
 
 
 def read_text(client: Any, uri: str) -> str:
-    """A small text object."""
+    """Reads a small text object."""
     bucket, key = split(uri)
     try:
         body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -123,7 +123,7 @@ def update_version(machine: Machine, request: Document) -> Document:
 
 
 def _definition(machine: Machine, request: Document) -> str:
-    """The definition's text, validated."""
+    """Returns the definition's text, validated."""
     location = request.get("PipelineDefinitionS3Location")
     if ("PipelineDefinition" in request) == (location is not None):
         raise ValidationException("Give exactly one of PipelineDefinition and PipelineDefinitionS3Location.")

@@ -14,7 +14,7 @@ from local.sagemaker.wire import shapes
 
 
 def problems(kind: Kind, arguments: dict[str, Any]) -> Iterator[str]:
-    """What does not fit, worded as AWS words it."""
+    """Yields what does not fit, worded as AWS words it."""
     shape: Any = shapes.input_shape(kind.operation)
     yield from _structure(shape, arguments, optional=kind.name if kind.named else "")
 

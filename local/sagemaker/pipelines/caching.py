@@ -47,7 +47,7 @@ def beside(body: Mapping[str, Any]) -> Document:
 
 
 def find(machine: Machine, pipeline: str, step: Step, cache_key: str) -> Document | None:
-    """The last run of this step with that key that is not too old."""
+    """Returns the last run of this step with that key that is not too old."""
     seconds = step.cache_seconds
     run = machine.store.get(KIND, _name(pipeline, step, cache_key)) if seconds is not None else None
     return run if run is not None and seconds is not None and now() - run["EndTime"] < seconds else None

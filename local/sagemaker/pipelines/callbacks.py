@@ -88,7 +88,7 @@ def _result(run: Run, sent: Document, metadata: Document) -> Result:
 
 
 def _outputs(declared: list[Mapping[str, Any]], sent: list[Document], metadata: Document) -> Document:
-    """The texts that were sent, as the types that the step declares."""
+    """Returns the texts that were sent, as the types that the step declares."""
     texts = {parameter["Name"]: parameter["Value"] for parameter in sent}
     outputs: Document = {}
     for parameter in declared:

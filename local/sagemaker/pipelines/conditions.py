@@ -17,7 +17,7 @@ TYPES = frozenset({*_COMPARISONS, "In", "Not", "Or", "And"})
 
 
 def all_hold(conditions: Sequence[Mapping[str, Any]], scope: Scope) -> bool:
-    """The conditions of a step hold when each does."""
+    """Tells whether the conditions of a step hold: each does."""
     return all(holds(condition, scope) for condition in conditions)
 
 
@@ -53,7 +53,7 @@ def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
 
 
 def problems(conditions: Any) -> Iterator[str]:
-    """What is wrong with a list of conditions, all the way down."""
+    """Yields what is wrong with a list of conditions, all the way down."""
     if not isinstance(conditions, list) or not conditions:
         yield "a Condition step needs Conditions"
         return

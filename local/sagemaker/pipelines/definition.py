@@ -132,14 +132,14 @@ def _after(body: Mapping[str, Any], branch: tuple[str, bool] | None) -> frozense
 
 
 def _own(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The step without the steps in its branches: what those refer to is for them."""
+    """Returns the step without the steps in its branches: what those refer to is for them."""
     if body["Type"] != StepType.CONDITION:
         return body
     return {**body, "Arguments": {"Conditions": (body.get("Arguments") or {}).get("Conditions", [])}}
 
 
 def _step_of(path: str) -> str | None:
-    """The step that a `Get` refers to."""
+    """Returns the step that a `Get` refers to."""
     try:
         parts = expressions.split(path)
     except expressions.ExpressionError:
@@ -148,7 +148,7 @@ def _step_of(path: str) -> str | None:
 
 
 def _wrong(step: Step) -> Iterator[str]:
-    """What is wrong with one step by itself."""
+    """Yields what is wrong with one step by itself."""
     if _NAME.fullmatch(step.name) is None:
         yield r"Name must satisfy regular expression pattern: [A-Za-z0-9\-_]{1,64}"
     if not isinstance(step.body.get("DependsOn") or [], list):

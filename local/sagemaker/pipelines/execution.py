@@ -133,7 +133,7 @@ class Execution:
             self._end(progress)
 
     def _remembered(self, document: Document, definition: Definition) -> tuple[Progress, list[tuple[Step, Document]]]:
-        """Where the walk stood, and the steps that were at work."""
+        """Returns where the walk stood, and the steps that were at work."""
         selected = document.get("_Selected")
         progress = Progress(selected=None if selected is None else frozenset(selected))
         interrupted = []

@@ -149,7 +149,7 @@ def _member(value: Any, part: str | int) -> Any:
 
 
 def references(value: Any) -> Iterator[str]:
-    """Every `Get` path in `value`, those of property files too."""
+    """Yields every `Get` path in `value`, those of property files too."""
     if isinstance(value, list):
         for item in value:
             yield from references(item)

@@ -61,7 +61,7 @@ class Journal:
         return document
 
     def definition(self) -> str:
-        """Its text. Apart from the document, which is read far more often and is a thousandth of its size."""
+        """Returns its text, kept apart from the document, which is read more often and is a thousandth of its size."""
         stored = self._machine.store.get(DEFINITION, self.key) or {}
         return str(stored.get("PipelineDefinition", ""))
 
@@ -71,7 +71,7 @@ class Journal:
         return {document["StepName"]: document for document in documents}
 
     def set_status(self, status: ExecutionStatus, reason: str | None = None) -> bool:
-        """False where the execution is over, or is so already."""
+        """Returns False where the execution is over, or is so already."""
         moved = False
 
         def change(document: Document) -> bool:

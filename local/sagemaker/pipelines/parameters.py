@@ -18,7 +18,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def declared(bodies: Any, problems: list[str]) -> list[Parameter]:
-    """The definition's Parameters; what is wrong with them goes to `problems`."""
+    """Returns the definition's Parameters; what is wrong with them goes to `problems`."""
     parameters: dict[str, Parameter] = {}
     if not isinstance(bodies, list):
         problems.append("Expecting start of Json Array. Parameters is no list")
@@ -55,7 +55,7 @@ def is_of(kind: str, value: object) -> bool:
 
 
 def values(parameters: Sequence[Parameter], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Those of one execution, typed. Raises ValidationException naming everything that is wrong."""
+    """Returns those of one execution, typed. Raises ValidationException naming everything that is wrong."""
     known = {parameter["Name"] for parameter in parameters}
     unknown = sorted(set(texts) - known)
     problems = [f"Unknown pipeline parameter(s): {', '.join(unknown)}"] if unknown else []

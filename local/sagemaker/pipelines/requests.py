@@ -77,12 +77,12 @@ def _started(machine: Machine, pipeline: Document, request: Document) -> Documen
 
 
 def _identity(request: Document) -> Document:
-    """What two requests of one token must have in common."""
+    """Returns what two requests of one token must have in common."""
     return {member: value for member, value in request.items() if member not in ("ClientRequestToken", "PipelineName")}
 
 
 def _used(machine: Machine, pipeline: Document, request: Document) -> Document:
-    """The pipeline as of the version that is asked for."""
+    """Returns the pipeline as of the version that is asked for."""
     version: int = request.get("PipelineVersionId") or pipeline["_Version"]
     return {**pipeline, **versions.get(machine, pipeline, version)}
 
@@ -111,7 +111,7 @@ def _document(pipeline: Document, used: Document, request: Document, arn: str, v
 
 
 def _experiment(definition: Definition, document: Document, name: str, execution_id: str) -> Document | None:
-    """Its names; nothing is tracked under them here."""
+    """Changes its names; nothing is tracked under them here."""
     variables = {
         "PipelineName": name.lower(),
         "PipelineExecutionId": execution_id,
@@ -125,7 +125,7 @@ def _experiment(definition: Definition, document: Document, name: str, execution
 def _selected(
     machine: Machine, definition: Definition, pipeline: Document, request: Document
 ) -> tuple[list[Document], str]:
-    """The steps that a selective execution takes over, and from where."""
+    """Returns the steps that a selective execution takes over, and from where."""
     config = request.get("SelectiveExecutionConfig")
     if config is None:
         return [], ""
@@ -148,7 +148,7 @@ def describe(machine: Machine, request: Document) -> Document:
 
 
 def update(executions: Executions, request: Document) -> Document:
-    """Its names, and how many of its steps may run at once: at once for those that have not begun."""
+    """Changes its names, and how many of its steps may run at once, for those that have not begun."""
     machine = executions.machine
     key, _ = _execution(machine, request)
     changes = {member: value for member, value in request.items() if member != "PipelineExecutionArn"}
@@ -187,7 +187,7 @@ def list_steps(machine: Machine, request: Document) -> Document:
 
 
 def list_parameters(machine: Machine, request: Document) -> Document:
-    """What was given, and the defaults of what was not."""
+    """Returns what was given, and the defaults of what was not."""
     document = _execution(machine, request)[1]
     parameters = [
         {"Name": name, "Value": value if isinstance(value, str) else json.dumps(value)}

@@ -37,12 +37,12 @@ _OF_REASON: Mapping[str, Failure] = {
 
 
 def of_code(code: str) -> Failure | None:
-    """What an error answer of a service counts as."""
+    """Returns what an error answer of a service counts as."""
     return _OF_CODE.get(code)
 
 
 def of_reason(reason: str) -> Failure | None:
-    """What the FailureReason of a job counts as."""
+    """Returns what the FailureReason of a job counts as."""
     return _OF_REASON.get(reason.removeprefix("ClientError: ").split(":", 1)[0].strip())
 
 
@@ -67,7 +67,7 @@ def pause(policies: Sequence[Mapping[str, Any]], failure: Failure | None, attemp
 
 
 def problems(policies: Any) -> Iterator[str]:
-    """What is wrong with a step's RetryPolicies."""
+    """Yields what is wrong with a step's RetryPolicies."""
     if not isinstance(policies, list) or not all(isinstance(policy, dict) for policy in policies):
         yield "RetryPolicies is no list of objects"
         return

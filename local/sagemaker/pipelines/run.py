@@ -67,7 +67,7 @@ class Watch(Protocol):
         """It is tried again; from 2."""
 
     def pause(self, seconds: float) -> bool:
-        """False when the execution was stopped or left meanwhile."""
+        """Returns False when the execution was stopped or left meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,6 @@ class Run:
         return {name: value for name, value in arguments.items() if value is not None}
 
     def beside(self) -> Mapping[str, Any]:
-        """What stands beside the Arguments."""
+        """Returns what stands beside the Arguments."""
         members: Document = evaluate(caching.beside(dict(self.step.body)), self.scope)
         return members

@@ -12,7 +12,7 @@ from local.sagemaker.wire.errors import ValidationException
 
 
 def needed(definition: Definition, selected: Iterable[str]) -> frozenset[str]:
-    """The steps not selected on which selected ones depend directly. Raises ValidationException."""
+    """Returns the steps not selected on which selected ones depend directly. Raises ValidationException."""
     chosen = list(selected)
     unknown = sorted(set(chosen) - set(definition.steps))
     if unknown:
@@ -48,7 +48,7 @@ def _ancestors(definition: Definition, name: str, ancestors: set[str]) -> None:
 
 
 def reused(selected: Iterable[str], wanted: Iterable[str], source: Mapping[str, Document] | None) -> list[Document]:
-    """The steps taken over from the source execution, by name; `source` is None where none was given.
+    """Returns the steps taken over from the source execution, by name; `source` is None where none was given.
 
     Raises ValidationException where one is not there or did not succeed.
     """

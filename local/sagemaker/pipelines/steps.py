@@ -35,7 +35,7 @@ def run(run: Run) -> Result:
 
 
 def _cache_key(run: Run) -> str | None:
-    """None for a step that says nothing of caching: what it leaves would only be kept for nobody."""
+    """Returns None for a step that says nothing of caching: what it leaves would only be kept for nobody."""
     if run.step.kind.key is None or "CacheConfig" not in run.step.body:
         return None
     return caching.key(run.step, run.arguments(), run.beside())
@@ -134,7 +134,7 @@ def _create(run: Run) -> str:
 
 
 def _still_good(run: Run, kind: JobKind) -> str | None:
-    """The job that was there before the local cloud was interrupted, unless that was its end."""
+    """Returns the job that was there before the local cloud was interrupted, unless that was its end."""
     name = run.stored.get("_Job")
     document = run.reach.machine.store.get(kind.kind, name) if name else None
     if document is None or str(document.get("FailureReason", "")).startswith(INTERRUPTED):

@@ -42,7 +42,7 @@ def listed(machine: Machine, pipeline: Document, request: Document) -> Document:
 
 
 def update(machine: Machine, request: Document) -> Document:
-    """Its display name and description; the definition of a version stays as it is."""
+    """Changes its display name and description; the definition of a version stays as it is."""
     changes: Document = {
         name: request[name] for name in ("PipelineVersionDisplayName", "PipelineVersionDescription") if name in request
     }

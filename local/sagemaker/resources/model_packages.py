@@ -107,7 +107,7 @@ def describe_batch(machine: Machine, request: Document) -> Document:
 
 
 def update(machine: Machine, request: Document) -> Document:
-    """What is given is changed. CustomerMetadataProperties are merged; ...ToRemove, ...ToAdd do as they say."""
+    """Changes what is given. CustomerMetadataProperties are merged; ...ToRemove, ...ToAdd do as they say."""
     document = describe(machine, {"ModelPackageName": request["ModelPackageArn"]})
     if "ModelApprovalStatus" in request and "ModelPackageVersion" not in document:
         raise ValidationException("ModelApprovalStatus is for the versions of a model package group.")

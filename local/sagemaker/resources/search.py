@@ -82,7 +82,7 @@ def _result(name: str, kind: _Kind, document: Document) -> Document:
 
 
 def _rank(document: Document, path: str) -> tuple[bool, bool, Any]:
-    """Those without the property first, then numbers, then texts."""
+    """Sorts those without the property first, then numbers, then texts."""
     value = next(iter(values(document, path)), None)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return (value is not None, not number, value if number else str(value))
@@ -92,7 +92,7 @@ def _rank(document: Document, path: str) -> tuple[bool, bool, Any]:
 
 
 def fits(document: Document, expression: Document) -> bool:
-    """Whether a SearchExpression holds for a document."""
+    """Tells whether a SearchExpression holds for a document."""
     parts = [
         *(_holds(document, condition) for condition in expression.get("Filters", [])),
         *(_nested(document, nested) for nested in expression.get("NestedFilters", [])),
@@ -102,7 +102,7 @@ def fits(document: Document, expression: Document) -> bool:
 
 
 def _nested(document: Document, nested: Document) -> bool:
-    """One item of the list must fit all the filters, whose names may begin with the list's."""
+    """Tells whether one item of the list fits all the filters, whose names may begin with the list's."""
     prefix = nested["NestedPropertyName"]
     filters = [{**condition, "Name": condition["Name"].removeprefix(f"{prefix}.")} for condition in nested["Filters"]]
     items = [item for item in values(document, prefix) if isinstance(item, dict)]
@@ -166,7 +166,7 @@ _OPERATORS: Mapping[str, Callable[[Any, str], bool]] = {
 
 
 def values(value: Any, path: str) -> Iterator[Any]:
-    """Everything that a dotted path leads to; a list on the way stands for each of its items."""
+    """Yields everything that a dotted path leads to; a list on the way stands for each of its items."""
     if isinstance(value, list):
         for item in value:
             yield from values(item, path)

@@ -19,7 +19,7 @@ def add(machine: Machine, arn: str, request: Document) -> None:
 
 
 def list_tags(machine: Machine, request: Document) -> Document:
-    """Those of a resource that may be gone."""
+    """Returns those of a resource that may be gone."""
     stored = machine.store.get(_KIND, request["ResourceArn"]) or {}
     return {"Tags": [{"Key": key, "Value": value} for key, value in stored.items()]}
 

@@ -63,7 +63,7 @@ class Response:
         self.ended_by_close = self._left is None and not self._response.chunked
 
     def read(self, size: int = _CHUNK) -> bytes:
-        """What has come, at least a byte; empty at the end of the body. Raises BrokenOff, NoAnswer, TooLate."""
+        """Returns what has come, at least a byte; empty at the end of the body. Raises BrokenOff, NoAnswer, TooLate."""
         with _reasons(self._connection):
             try:
                 self._sock.settimeout(_left(self.deadline))

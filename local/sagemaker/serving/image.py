@@ -52,7 +52,7 @@ def prepare(machine: Machine, served: Served, folder: Path, progress: Progress) 
 
 
 def _source(folder: Path, variables: dict[str, str]) -> str | None:
-    """Where script mode's code is, relative to /opt/ml."""
+    """Returns where script mode's code is, relative to /opt/ml."""
     if variables.get(_SUBMIT, "").startswith("s3://"):
         return "code"
     return "model/code" if (folder / "ml" / "model" / "code").is_dir() else None

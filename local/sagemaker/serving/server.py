@@ -56,7 +56,7 @@ class Exchange:
         self._stopping = stopping
 
     def read(self) -> bytes:
-        """What has come of the body; empty at its end. Raises NoAnswer, TooLate."""
+        """Returns what has come of the body; empty at its end. Raises NoAnswer, TooLate."""
         chunk = self._response.read()
         if not chunk and self._response.ended_by_close and self._stopping.is_set():
             raise NoAnswer("the container was stopped, maybe within its answer")
@@ -244,7 +244,7 @@ class Server:
                 return
 
     def _start_again(self, dead: ContainerProcess) -> str | None:
-        """None when a new process is healthy; otherwise why this is given up."""
+        """Returns None when a new process is healthy; otherwise why this is given up."""
         said = self._log.tail_text()
         self._log.write(f"[local] the serve process ended with exit code {dead.code}")
         self._deaths = [at for at in self._deaths if now() - at < _RESTART_WINDOW_SECONDS] + [now()]

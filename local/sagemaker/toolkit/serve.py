@@ -61,7 +61,7 @@ def _first(name: str, *modules: ModuleType | None) -> Callable[..., Any] | None:
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """A last argument that is None (the context) is given only to functions that take it."""
+    """Calls a function; a last argument that is None (the context) is given only to those that take it."""
     if arguments[-1] is None and len(inspect.signature(function).parameters) < len(arguments):
         arguments = arguments[:-1]
     return function(*arguments)
@@ -78,7 +78,7 @@ def _base(content_type: str) -> str:
 
 
 def read(body: bytes | str, content_type: str) -> Any:
-    """The default input_fn: numbers as an array."""
+    """Returns the default input_fn: numbers as an array."""
     numpy = importlib.import_module("numpy")
     match _base(content_type):
         case "text/csv":
@@ -94,12 +94,12 @@ def read(body: bytes | str, content_type: str) -> Any:
 
 
 def predict(data: Any, model: Any) -> Any:
-    """The default predict_fn."""
+    """Returns the default predict_fn."""
     return model.predict(data)
 
 
 def write(prediction: Any, accept: str) -> tuple[bytes | str, str]:
-    """The default output_fn."""
+    """Returns the default output_fn."""
     numpy = importlib.import_module("numpy")
     array = numpy.asarray(prediction)
     match _base(accept):
@@ -169,7 +169,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def load_script(environment: Mapping[str, str], base: Path) -> ModuleType | None:
-    """None where the model has no code. Raises FileNotFoundError where the script that is named is not there."""
+    """Returns None where the model has no code. Raises FileNotFoundError where the script that is named is not
+    there.
+    """
     submitted = environment.get("SAGEMAKER_SUBMIT_DIRECTORY")
     folder = Path(submitted) if submitted else base / "model" / "code"
     program = environment.get("SAGEMAKER_PROGRAM")
@@ -183,7 +185,7 @@ def load_script(environment: Mapping[str, str], base: Path) -> ModuleType | None
 
 
 def load(file: Path) -> ModuleType:
-    """The module of a file. Raises what it raises."""
+    """Returns the module of a file. Raises what it raises."""
     spec = importlib.util.spec_from_file_location(file.stem, file)
     if spec is None or spec.loader is None:
         raise FileNotFoundError(f"{file} is no Python module")

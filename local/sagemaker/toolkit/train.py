@@ -147,7 +147,7 @@ def _variables(base: Path, user: Mapping[str, Any], program: str, arguments: lis
 
 
 def _told_besides(current_host: str, hosts: list[str]) -> dict[str, Any]:
-    """The members of SM_TRAINING_ENV that are no variables of their own."""
+    """Returns the members of SM_TRAINING_ENV that are no variables of their own."""
     return {
         "additional_framework_parameters": {},
         "framework_module": None,
@@ -166,7 +166,7 @@ _IN_TRAINING_ENV = frozenset({
 
 
 def _groups(resources: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
-    """The instance groups; a job of equal instances is one."""
+    """Returns the instance groups; a job of equal instances is one."""
     groups = resources.get("instance_groups", [])
     current = resources.get("current_group_name", "homogeneousCluster")
     named = {group["instance_group_name"]: group for group in groups}

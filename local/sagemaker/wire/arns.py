@@ -21,5 +21,5 @@ class Arns:
 
 
 def resource(arn_or_name: str) -> str:
-    """What follows the kind in an ARN; a bare name stays as it is."""
+    """Returns what follows the kind in an ARN; a bare name stays as it is."""
     return arn_or_name.split("/", 1)[1] if arn_or_name.startswith("arn:") else arn_or_name

@@ -21,7 +21,7 @@ def page(
     status: str = "",
     ascending: bool = False,
 ) -> Document:
-    """One page of `documents` (given oldest first) in the operation's output shape.
+    """Returns one page of `documents` (given oldest first) in the operation's output shape.
 
     `name` and `status` are the members that NameContains, SortBy Name and StatusEquals look at. `ascending` is the
     order where the request does not say one.
@@ -64,7 +64,7 @@ def _offset(token: Any) -> int:
 
 
 def _member(operation: str) -> str:
-    """The list member of the operation's output."""
+    """Returns the list member of the operation's output."""
     shape = shapes.model().operation_model(operation).output_shape
     for member, of in (shape.members if shape is not None else {}).items():
         if of.type_name == "list":

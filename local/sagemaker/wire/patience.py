@@ -27,7 +27,7 @@ _UNDER_WAY: Final = frozenset({"InProgress", "Creating", "Updating", "SystemUpda
 
 
 def looks_seldom(headers: Mapping[str, str]) -> bool:
-    """Whether a request is of a client with long pauses; names of headers in lower case."""
+    """Tells whether a request is of a client with long pauses; names of headers in lower case."""
     return _CLIENT in headers.get("user-agent", "") and headers.get("x-amz-target", "").rpartition(".")[2] in _STATUS
 
 

@@ -83,7 +83,7 @@ def _targets(routes: list[Document]) -> list[str]:
 
 
 def _routed(context: Context, routes: list[Document]) -> Document:
-    """The state machine that all routes lead to. Raises ApiError."""
+    """Returns the state machine that all routes lead to. Raises ApiError."""
     targets = [version_arn(text) for text in _targets(routes)]
     if len({arn.text for arn in targets}) != len(targets):
         raise errors.validation("Routing configuration must contain distinct state machine version ARNs.")

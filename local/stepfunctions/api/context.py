@@ -58,7 +58,7 @@ class Context:
     redrives: RedriveTokens
 
     def machine(self, arn: Arn) -> Document | None:
-        """The state machine, without regard to version and alias; None where it is not one of here."""
+        """Returns the state machine, without regard to version and alias; None where it is not one of here."""
         return self.machines.get(arn.name) if self.place.has(arn.text) else None
 
 

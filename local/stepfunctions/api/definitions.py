@@ -53,7 +53,7 @@ class _Effects:
 
 
 def test_state(context: Context, request: Document) -> Document:
-    """A Task without a mock is really carried out."""
+    """Tries a state; a Task without a mock is really carried out."""
 
     def perform(state: TaskState, arguments: Any) -> Any:
         command = ScheduleTask(0, state.name, state.resource, arguments, str(uuid.uuid4()), None, None, None)

@@ -98,7 +98,7 @@ def listed(context: Context, request: Document) -> Document:
 
 
 def _whose(context: Context, request: Document) -> Arn:
-    """The state machine, version, alias or map run."""
+    """Returns the state machine, version, alias or map run."""
     if ("stateMachineArn" in request) == ("mapRunArn" in request):
         raise errors.validation("Exactly one of stateMachineArn and mapRunArn must be specified")
     if "mapRunArn" in request:

@@ -32,7 +32,7 @@ def history(context: Context, request: Document) -> Document:
 
 
 def shown(event: Event, *, data: bool) -> Document:
-    """A HistoryEvent. `data`: with inputs and outputs."""
+    """Returns a HistoryEvent. `data`: with inputs and outputs."""
     said = as_history(event)
     if not data:
         key = details_key(event.type)

@@ -29,7 +29,7 @@ def check_logging(context: Context, given: Document | None) -> Document:
 
 
 def group_of(configuration: Document) -> str:
-    """The name of the log group."""
+    """Returns the name of the log group."""
     arn: str = configuration["destinations"][0]["cloudWatchLogsLogGroup"]["logGroupArn"]
     return arn.partition(_GROUP)[2].removesuffix(":*")
 

@@ -123,7 +123,7 @@ def describe(context: Context, request: Document) -> Document:
 
 
 def _qualified(context: Context, arn: Arn) -> Document:
-    """The version, or the one that the alias leads to most often."""
+    """Returns the version, or the one that the alias leads to most often."""
     number: str | None = arn.rest
     alias = context.machines.alias(arn.name, arn.rest or "")
     if alias is not None:

@@ -8,7 +8,7 @@ _BANNED = re.compile(r'[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ud800-\udf
 
 
 def check(name: str) -> str:
-    """Its length is the model's to check. Raises ApiError."""
+    """Reads the token; its length is the model's to check. Raises ApiError."""
     if _BANNED.search(name) is not None:
         raise errors.invalid_name(name)
     return name

@@ -20,8 +20,9 @@ def size(request: Document) -> int:
 
 
 def after(request: Document) -> Any:
-    """Where the page before this one ended; None for the first. Raises ApiError, also where the token is of a list
-    that was asked for otherwise."""
+    """Returns where the page before this one ended; None for the first. Raises ApiError, also where the token is of a
+    list that was asked for otherwise.
+    """
     token = request.get("nextToken")
     if token is None:
         return None
@@ -40,7 +41,7 @@ def token(request: Document, position: Any) -> str:
 
 
 def page(member: str, items: Iterable[Document], request: Document, key: Key, *, descending: bool = False) -> Document:
-    """The answer of a list operation. Raises ApiError."""
+    """Returns the answer of a list operation. Raises ApiError."""
     start = after(request)
     found = sorted(items, key=key, reverse=descending)
     if start is not None:

@@ -14,7 +14,7 @@ from local.stepfunctions.journal.rows import ExecutionRow
 
 
 def redrive_status(context: Context, row: ExecutionRow, events: int | None = None) -> Document:
-    """The members of DescribeExecution that say it. `events`: the id of the last, where it is known."""
+    """Returns the members of DescribeExecution that say it. `events`: the id of the last, where it is known."""
     reason = _reason(context, row, events)
     if reason is not None:
         return {"redriveStatus": "NOT_REDRIVABLE", "redriveStatusReason": reason}

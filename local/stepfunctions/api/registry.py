@@ -57,7 +57,7 @@ class Machines:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """One change at a time, wholly or not at all. What is read inside is what was before it."""
+        """Makes one change at a time, wholly or not at all. What is read inside is what was before it."""
         with self._lock:
             try:
                 with self._store.transaction():

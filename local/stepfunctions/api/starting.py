@@ -110,7 +110,7 @@ def _started(context: Context, new: NewExecution, future: "Future[ExecutionRow]"
 
 
 def _same(context: Context, new: NewExecution, arn: str) -> ExecutionRow:
-    """The execution that runs under the name, where it was started with this very input."""
+    """Returns the execution that runs under the name, where it was started with this very input."""
     row = context.reader.execution(arn)
     if row is None or row.status != "RUNNING" or context.reader.first(row.id).details["input"] != new.input:
         raise ApiError("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")

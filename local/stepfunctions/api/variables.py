@@ -30,7 +30,7 @@ def _states(flow: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _texts(value: Any, field: str = "") -> Iterator[str]:
-    """The state's own expressions, without those of states inside it."""
+    """Yields the state's own expressions, without those of states inside it."""
     match value:
         case str() if value.lstrip().startswith("{%") or field.endswith((".$", "Path")) or field == "Variable":
             yield value

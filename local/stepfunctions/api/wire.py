@@ -23,7 +23,7 @@ def _shapes(operation: str) -> tuple[Shape | None, Shape | None]:
 
 
 def check(operation: str, request: object) -> Document:
-    """The request, cut to the operation's input. Raises ApiError naming everything that does not fit."""
+    """Returns the request, cut to the operation's input. Raises ApiError naming everything that does not fit."""
     shape = _shapes(operation)[0]
     if not isinstance(request, dict):
         raise ApiError("SerializationException", "The request is not a JSON object.")

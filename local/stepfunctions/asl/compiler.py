@@ -29,7 +29,7 @@ def compile_machine(text: str, *, express: bool = False) -> Machine:
 
 
 def validate(text: str, *, express: bool = False) -> list[Problem]:
-    """Every problem, in the order of the definition."""
+    """Returns every problem, in the order of the definition."""
     return check(text, express=express)[1]
 
 
@@ -47,7 +47,7 @@ def check(text: str, *, express: bool = False) -> tuple[Machine | None, list[Pro
 
 
 def compile_state(text: str) -> tuple[State | None, list[Problem]]:
-    """One state alone, as TestState takes it; it is called StateName."""
+    """Returns one state alone, as TestState takes it; it is called StateName."""
     report = Report()
     try:
         definition = decode(text)

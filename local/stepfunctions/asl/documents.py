@@ -76,7 +76,7 @@ def size(text: str) -> int:
 
 
 def type_name(value: Any) -> str:
-    """The name of a value's JSON type, in AWS's messages."""
+    """Returns the name of a value's JSON type, in AWS's messages."""
     match value:
         case None:
             return "null"
@@ -108,7 +108,7 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def distinct(items: Iterable[Any], *, alike: bool = False) -> list[Any]:
-    """The first of each that are `equal`. `alike`: 1 and 1.0 are, too.
+    """Returns the first of each that are `equal`. `alike`: 1 and 1.0 are, too.
 
     By hashes: to compare each with each takes minutes for as many as an input may have.
     """

@@ -40,7 +40,7 @@ class Fields:
         return Fields(values, f"{self.location}/{name}", self.report, self.jsonata)
 
     def attempt(self, name: str, compile_it: Callable[[], T]) -> T | None:
-        """None, and a problem at the field, where it cannot be compiled."""
+        """Returns None, and reports a problem at the field, where it cannot be compiled."""
         try:
             return compile_it()
         except NotAnExpression as problem:
@@ -98,7 +98,7 @@ class Fields:
     # Values of states, as closures.
 
     def path(self, name: str) -> Expression | None:
-        """A path field where null means no data at all."""
+        """Returns a path field where null means no data at all."""
         if name in self.values and self.values[name] is None:
             return empty
         text = self.text(name)
@@ -157,7 +157,7 @@ class Fields:
         return self._number(name, _Limits(True, 0))
 
     def toleration(self, name: str, *, percentage: bool = False) -> Evaluate | None:
-        """The interpreter says what is out of range, as it is the map run that AWS fails for it."""
+        """Reads a toleration; the interpreter says what is out of range, as it is the map run that AWS fails for it."""
         return self._number(name, _Limits(not percentage, 0, 100 if percentage else math.inf, checked=False))
 
     def _number(self, name: str, limits: "_Limits") -> Evaluate | None:
@@ -199,7 +199,7 @@ class _Limits:
 
 
 def parameter_failure(cause: str) -> StatesError:
-    """A path in a task's Parameters leads nowhere."""
+    """Makes the error of a path in a task's Parameters that leads nowhere."""
     return StatesError(PARAMETER_PATH_FAILURE, cause)
 
 
@@ -208,7 +208,7 @@ def _path_or_call(text: str) -> Expression:
 
 
 def shown(value: Any) -> str:
-    """A value inside a message."""
+    """Returns a value inside a message."""
     return value if isinstance(value, str) else encode(value)
 
 

@@ -59,7 +59,7 @@ def _integer(value: Any, index: int) -> int:
 
 
 def _long(number: int) -> int:
-    """A number that Java's long holds, as all integers of AWS's functions are."""
+    """Returns a number that Java's long holds, as all integers of AWS's functions are."""
     if not -(2**63) <= number < 2**63:
         raise IntrinsicError(f"{number} is out of the range of 64-bit integers")
     return number

@@ -75,7 +75,7 @@ _FUNCTION = re.compile(r"arn:[\w-]+:lambda:[\w-]*:[\w-]*:function:[^\s:]+(?::[^\
 
 
 def parse(arn: str) -> Resource | None:
-    """None where Step Functions would not recognize it."""
+    """Returns None where Step Functions would not recognize it."""
     found = _SERVICE.fullmatch(arn)
     if found is not None:
         sdk, service, action, pattern = found.groups()

@@ -11,10 +11,10 @@ class Effects(Protocol):
         """At least 0, below 1."""
 
     def uuid(self) -> str:
-        """A random UUID (version 4)."""
+        """Returns a random UUID (version 4)."""
 
     def token(self, task: int) -> str:
-        """The token of the task scheduled by this event; the same one each time it is asked for."""
+        """Returns the token of the task scheduled by this event; the same one each time it is asked for."""
 
 
 class Scope:
@@ -53,7 +53,7 @@ class Scope:
         return self._context
 
     def states(self) -> dict[str, Any]:
-        """The `$states` of JSONata."""
+        """Returns the `$states` of JSONata."""
         states = {"input": self.input, "context": self.context}
         if self.has_result:
             states["result"] = self.result

@@ -26,13 +26,15 @@ class NotAnExpression(SyntaxProblem):
 
 
 def compile_template(template: Any, error: Callable[[str], StatesError] = runtime, place: str = "") -> Expression:
-    """A JSONPath payload template. `error` makes the error of a path that leads nowhere. Raises SyntaxProblem."""
+    """Returns a JSONPath payload template. `error` makes the error of a path that leads nowhere. Raises
+    SyntaxProblem.
+    """
     compiled = _compiled(template, error, place)
     return compiled if compiled is not None else lambda _root, _scope: template
 
 
 def _compiled(template: Any, error: Callable[[str], StatesError], place: str) -> Expression | None:
-    """None for a constant."""
+    """Returns None for a constant."""
     if isinstance(template, dict):
         members = {
             name: _member(name, value, error, place)
@@ -79,7 +81,7 @@ def _member(name: str, value: Any, error: Callable[[str], StatesError], place: s
 
 
 def compile_jsonata(template: Any, field: str) -> JsonataTemplate:
-    """A JSONata template; `field` is the name of the field it stands in. Raises SyntaxProblem."""
+    """Returns a JSONata template; `field` is the name of the field it stands in. Raises SyntaxProblem."""
     compiled = _compiled_jsonata(template, field)
     if compiled is None:
         return lambda _scope: template

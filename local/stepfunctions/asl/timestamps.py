@@ -9,7 +9,7 @@ _FORM = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(
 
 
 def parse(text: object) -> float | None:
-    """None where it is not an ISO 8601 extended offset date-time."""
+    """Returns None where it is not an ISO 8601 extended offset date-time."""
     found = _FORM.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         return None

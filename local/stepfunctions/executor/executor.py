@@ -99,7 +99,7 @@ class Executor:
     # What is asked of it, from any thread.
 
     def start_execution(self, new: NewExecution, watcher: Watcher | None = None) -> "Future[ExecutionRow]":
-        """Its row, once it is on the disk. Fails with AlreadyExists, JournalFull or ExecutorStopped."""
+        """Returns its row, once it is on the disk. Fails with AlreadyExists, JournalFull or ExecutorStopped."""
 
         def work(turn: Turn) -> ExecutionRow:
             row = turn.start(new)
@@ -110,7 +110,7 @@ class Executor:
         return self.ask(work)
 
     def stop_execution(self, arn: str, error: str | None = None, cause: str | None = None) -> "Future[float]":
-        """When it stopped. Fails with NoSuchExecution; one that is over already stays as it is."""
+        """Returns when it stopped. Fails with NoSuchExecution; one that is over already stays as it is."""
 
         def work(turn: Turn) -> float:
             row = self.reader.execution(arn)
@@ -123,7 +123,7 @@ class Executor:
         return self.ask(work)
 
     def redrive_execution(self, arn: str) -> "Future[float]":
-        """When it was taken up again. Fails with NoSuchExecution or NotRedrivable."""
+        """Returns when it was taken up again. Fails with NoSuchExecution or NotRedrivable."""
         return self.ask(lambda turn: turn.redrive(arn).redriven or turn.now)
 
     def answer(self, token: str, output: str) -> "Future[None]":
@@ -158,7 +158,7 @@ class Executor:
         self.post(work)
 
     def ask(self, work: Callable[[Turn], Any]) -> "Future[Any]":
-        """What `work` answers, once the turn is committed; or what it raises."""
+        """Returns what `work` answers, once the turn is committed; or what it raises."""
         future: Future[Any] = Future()
 
         def refuse(error: BaseException) -> None:

@@ -64,7 +64,7 @@ class LiveExecutions:
         return len(self._live)
 
     def get(self, execution: int) -> Live | None:
-        """None where it does not run. Raises JournalDamaged."""
+        """Returns None where it does not run. Raises JournalDamaged."""
         live = self._live.get(execution)
         if live is None:
             row = self.reader.by_id(execution)

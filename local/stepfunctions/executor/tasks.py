@@ -21,7 +21,7 @@ Tell = Callable[[int, Stimulus], None]
 
 
 def key_of(arn: str, task: int) -> str:
-    """A UUID that is the same after a crash: for names and tokens of what the task makes outside."""
+    """Returns a UUID that is the same after a crash: for names and tokens of what the task makes outside."""
     return str(uuid.UUID(bytes=hashlib.blake2b(f"{arn}:{task}".encode(), digest_size=16).digest(), version=4))
 
 
@@ -89,7 +89,7 @@ class ScheduledMapRun:
         self._item_inputs = item_inputs
 
     def item_inputs(self, items: list[Any]) -> list[Any]:
-        """The children's inputs, on the engine's thread. Raises StatesError."""
+        """Returns the children's inputs, on the engine's thread. Raises StatesError."""
         return self._item_inputs(self.command.task, items)
 
     def succeeded(self, output: str) -> None:

@@ -72,7 +72,7 @@ class Turn:
         return row
 
     def tell(self, execution: int, *stimuli: Stimulus) -> bool:
-        """Something has happened to an execution. False where it does not run any more."""
+        """Tells an execution what has happened. False where it does not run any more."""
         live = None if execution in self.broken else self._live.get(execution)
         if live is None or live.execution.status is not Status.RUNNING:
             return False
@@ -98,7 +98,7 @@ class Turn:
             self.advance(live, [TimerFired(command.timer) for command in fell_due])
 
     def stop(self, execution: int, error: str | None = None, cause: str | None = None) -> bool:
-        """False where it does not run any more."""
+        """Returns False where it does not run any more."""
         return self.tell(execution, Stopped(error, cause))
 
     def forget_machine(self, arn: str) -> None:
@@ -185,7 +185,7 @@ class Turn:
 
 
 def generated_name(now: float) -> str:
-    """A UUID (version 7) that begins with the time.
+    """Returns a UUID (version 7) that begins with the time.
 
     Names of executions that follow one another are then neighbours in the journal's index of names: with random ones
     each commit writes as many pages of it as it has executions.

@@ -34,7 +34,7 @@ class MapRunTask(Protocol):
     """The execution it belongs to."""
 
     def item_inputs(self, items: list[Any]) -> list[Any]:
-        """The children's inputs, on the engine's thread. Raises StatesError."""
+        """Returns the children's inputs, on the engine's thread. Raises StatesError."""
 
     def succeeded(self, output: str) -> None: ...
 

@@ -99,7 +99,7 @@ class Action:
 
 
 def action(client: Any, name: str, dialect: Dialect) -> Action | None:
-    """The action `name`, as in a Resource; None for one that the service does not have."""
+    """Returns the action `name`, as in a Resource; None for one that the service does not have."""
     model: ServiceModel = client.meta.service_model
     operation = naming.capitalized(name)
     if operation not in model.operation_names:
@@ -111,7 +111,7 @@ def action(client: Any, name: str, dialect: Dialect) -> Action | None:
 
 
 def _absent(service: str, members: list[str]) -> tuple[str, str]:
-    """The code and message of a request without required members."""
+    """Returns the code and message of a request without required members."""
     if service == "sqs":
         return "MissingParameter", f"The request must contain the parameter {members[0]}."
     problems = [

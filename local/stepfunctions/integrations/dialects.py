@@ -29,7 +29,7 @@ class Dialect:
     """Of an AWS SDK integration."""
 
     def failure(self, model: ServiceModel, error: ClientError) -> TaskError:
-        """What AWS makes of an error answer."""
+        """Returns what AWS makes of an error answer."""
         said: Mapping[str, Any] = error.response
         told: Mapping[str, Any] = said.get("Error", {})
         code = str(told.get("Code", "Unknown"))
@@ -51,7 +51,7 @@ class Dialect:
         return TaskError(f"{self.prefix}.{exception}", f"{message} ({told}) (SDK Attempt Count: 1)")
 
     def refused(self, code: str, message: str) -> TaskError:
-        """An error that the service would answer, had the request been sent."""
+        """Returns an error that the service would answer, had the request been sent."""
         return self.named(self.base, code, message, {"HTTPStatusCode": 400})
 
     def _exception(self, model: ServiceModel, codes: Set[str]) -> str:
@@ -74,7 +74,7 @@ def _silent(model: ServiceModel, error: ClientError) -> str:
 
 
 def _is_unknown(error: ClientError) -> bool:
-    """How an endpoint answers that has no such service: a bare 400, 404 or 501."""
+    """Returns how an endpoint answers that has no such service: a bare 400, 404 or 501."""
     return str(error.response.get("Error", {}).get("Code")) in ("400", "404", "501") and error.operation_name not in (
         "HeadObject",
         "HeadBucket",

@@ -39,6 +39,6 @@ _ACTIONS: Mapping[str, tuple[str, Callable[[Arguments], Arguments]]] = {
 
 
 def translated(action: str, arguments: Arguments) -> tuple[str, Arguments]:
-    """The service's own action and arguments."""
+    """Returns the service's own action and arguments."""
     name, of = _ACTIONS.get(action, (action, dict))
     return name, of(arguments)

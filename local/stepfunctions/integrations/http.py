@@ -51,7 +51,7 @@ def _problems(fields: Mapping[str, Any]) -> list[str]:
 
 
 def _connection(call: Call, arn: str) -> Mapping[str, Any]:
-    """What the connection adds to a request."""
+    """Returns what the connection adds to a request."""
     client = call.client("events")
     describe = Action(client, client.meta.service_model.operation_model("DescribeConnection"), _DIALECT)
     name = arn.partition(":connection/")[2].partition("/")[0]

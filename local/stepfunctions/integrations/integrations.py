@@ -84,7 +84,7 @@ class Integrations:
         self._clients.close()
 
     def answer(self, command: ScheduleTask, *, execution_arn: str = "", machine_arn: str = "") -> str:
-        """The result of a task that is called and not waited for, as JSON. For TestState. Raises TaskError."""
+        """Returns the result of a task that is called and not waited for, as JSON. For TestState. Raises TaskError."""
         try:
             return _perform(self._call(command, str(uuid4()), execution_arn, machine_arn))
         except TaskError:
@@ -205,7 +205,7 @@ class Integrations:
         return not work.cancelled and not self.closing.is_set()
 
     def _forget(self, work: _Work) -> bool:
-        """Whether its answer was still wanted; from now on none is."""
+        """Tells whether its answer was still wanted; from now on none is."""
         with self._lock:
             is_wanted = self._works.get(work.task.key) is work
             if is_wanted:

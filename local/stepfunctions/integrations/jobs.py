@@ -157,7 +157,7 @@ def _request(by: Mapping[str, str], known: Described) -> dict[str, Any]:
 
 
 def _at(value: Any, path: str) -> Any:
-    """None where there is nothing."""
+    """Returns None where there is nothing."""
     for step in path.split(".") if path else []:
         if isinstance(value, list):
             value = value[int(step)] if int(step) < len(value) else None

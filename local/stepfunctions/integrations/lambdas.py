@@ -29,7 +29,7 @@ def lane(arguments: Any, arn: str) -> str:
 
 
 def direct(call: Call) -> str:
-    """The payload of the answer, as the function gave it."""
+    """Returns the payload of the answer, as the function gave it."""
     answer = _send(call, {"FunctionName": call.resource.arn, "Payload": encode(call.arguments)})
     payload = _payload(call, answer)
     if "FunctionError" in answer:
@@ -67,7 +67,7 @@ def _send(call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _function(name: Any) -> dict[str, Any]:
-    """A name may hold a qualifier, or be the end of an ARN."""
+    """Completes a function's name, which may hold a qualifier, or be the end of an ARN."""
     if not isinstance(name, str):
         return {}
     if partial := _PARTIAL_ARN.fullmatch(name):
@@ -79,7 +79,7 @@ def _function(name: Any) -> dict[str, Any]:
 
 
 def _sent(payload: Any) -> str:
-    """A text is the payload itself; nothing at all reaches the function as an empty object."""
+    """Makes the payload: a text is the payload itself; nothing at all reaches the function as an empty object."""
     if payload is None:
         return "{}"
     if not isinstance(payload, str):
@@ -128,7 +128,7 @@ def _failure(payload: str, cause: str) -> TaskError:
 
 
 def _value(payload: str) -> Any:
-    """A payload that is no JSON is told as the text that it is."""
+    """Reads a payload; one that is no JSON is told as the text that it is."""
     try:
         return decode(payload)
     except ValueError:

@@ -81,7 +81,7 @@ class Lanes:
                 self._threads.discard(threading.current_thread())
 
     def _next(self, lane: _Lane) -> Work | None:
-        """None: this thread is no longer needed."""
+        """Returns None where this thread is no longer needed."""
         with self._lock:
             deadline = time.monotonic() + self._idle_seconds
             while not lane.queue:

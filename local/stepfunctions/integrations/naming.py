@@ -50,12 +50,12 @@ _KEYWORDS: Mapping[str, str] = {"NULL": "Nul"}
 
 @functools.cache
 def _services() -> Mapping[str, str]:
-    """Every service of botocore, by its name without hyphens."""
+    """Returns every service of botocore, by its name without hyphens."""
     return {name.replace("-", ""): name for name in botocore.session.get_session().get_available_services()}
 
 
 def botocore_service(service: str) -> str | None:
-    """What botocore calls the service of a Resource; None for one that it does not know."""
+    """Returns what botocore calls the service of a Resource; None for one that it does not know."""
     plain = service.lower().replace("-", "")
     return _BOTOCORE.get(plain) or _services().get(plain)
 
@@ -88,5 +88,5 @@ def sdk_class(name: str) -> str:
 
 
 def exception(shape: str) -> str:
-    """The class of an error shape: `NoSuchKey` -> `NoSuchKeyException`, `JobFault` -> `JobException`."""
+    """Returns the class of an error shape: `NoSuchKey` -> `NoSuchKeyException`, `JobFault` -> `JobException`."""
     return shape if shape.endswith("Exception") else f"{shape.removesuffix('Fault')}Exception"

@@ -33,7 +33,7 @@ _OWN: Mapping[tuple[str, str], Callable[[Call], str]] = {
 
 
 def perform(call: Call) -> str:
-    """The result, as JSON. Raises TaskError."""
+    """Returns the result, as JSON. Raises TaskError."""
     own = _OWN.get((call.resource.service, call.resource.action))
     if own is not None:
         return own(call)
@@ -47,7 +47,7 @@ Send = Callable[[Call, Arguments], dict[str, Any]]
 
 
 def start(call: Call, send: Send | None = None) -> dict[str, Any]:
-    """The result of one call of a service, with its HTTP metadata. Raises TaskError."""
+    """Returns the result of one call of a service, with its HTTP metadata. Raises TaskError."""
     service = call.resource.service
     told = (send or _send)(call, call.fields)
     answer = {"ResponseMetadata": told.pop("ResponseMetadata", {})}

@@ -48,7 +48,7 @@ def _is_taken(error: TaskError) -> bool:
 
 
 def _made_before(client: Any, call: Call, arguments: Arguments) -> str | None:
-    """The ARN of what has this name, where this task made it."""
+    """Returns the ARN of what has this name, where this task made it."""
     noun = _noun(call)
     describe = action(client, f"describe{noun}", _DIALECT)
     if describe is None:

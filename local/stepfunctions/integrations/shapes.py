@@ -21,7 +21,7 @@ _BROKEN = (HTTPClientError, IncompleteReadError, ResponseStreamingError, HTTPErr
 
 
 def request(shape: StructureShape | None, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The members for botocore, and everything that does not fit, in AWS's words."""
+    """Returns the members for botocore, and everything that does not fit, in AWS's words."""
     problems: list[str] = []
     if shape is None:
         problems += [_unknown(name) for name in arguments]
@@ -31,7 +31,7 @@ def request(shape: StructureShape | None, arguments: Mapping[str, Any]) -> tuple
 
 @functools.lru_cache(maxsize=4096)
 def _members(shape: StructureShape) -> Mapping[str, str]:
-    """How a task may spell each member."""
+    """Returns how a task may spell each member."""
     spelled: dict[str, str] = {}
     for name in shape.members:
         spelled[naming.capitalized(name)] = name
@@ -101,12 +101,12 @@ def _fits(kind: str, value: Any) -> bool:
 
 
 def _bytes(value: Any) -> bytes:
-    """A text as it is; anything else as its JSON."""
+    """Returns a text as it is; anything else as its JSON."""
     return (value if isinstance(value, str) else encode(value)).encode("utf-8", "surrogatepass")
 
 
 def missing(shape: StructureShape | None, made: Mapping[str, Any]) -> list[str]:
-    """The required members that a request has not."""
+    """Returns the required members that a request has not."""
     return [] if shape is None else [name for name in shape.required_members if made.get(name) is None]
 
 
@@ -128,7 +128,7 @@ def milliseconds(moment: datetime | float) -> int:
 
 
 def result(shape: Shape | None, value: Any, *, sdk: bool) -> Any:
-    """What botocore answered, as a task's result."""
+    """Returns what botocore answered, as a task's result."""
     return {} if shape is None else _result(shape, value, sdk)
 
 
@@ -158,7 +158,7 @@ def text(value: bytes | bytearray) -> str:
 
 
 def body(stream: Any, most: int) -> bytes | None:
-    """All of a streamed body; None where it is longer than `most` bytes. Raises Unreachable."""
+    """Returns all of a streamed body; None where it is longer than `most` bytes. Raises Unreachable."""
     held = b""
     try:
         # To its end, which is where a body that was cut off is noticed.

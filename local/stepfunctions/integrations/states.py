@@ -31,7 +31,7 @@ def start_execution(call: Call) -> str:
 
 
 def job(call: Call, answer: Mapping[str, Any]) -> Job:
-    """The execution that was started, by what starting it answered."""
+    """Returns the execution that was started, by what starting it answered."""
     arn = str(answer["ExecutionArn"])
     return Job(lambda: _ending(call, arn), lambda: call.world.stop_execution(arn), execution=arn)
 
@@ -52,7 +52,7 @@ def _request(call: Call) -> dict[str, Any]:
 
 
 def _input(value: Any) -> str:
-    """A text that is JSON is the input itself."""
+    """Makes the input: a text that is JSON is the input itself."""
     if value is None:
         return "{}"
     if isinstance(value, str):
@@ -65,7 +65,7 @@ def _input(value: Any) -> str:
 
 
 def _started(call: Call, request: Mapping[str, Any]) -> tuple[str, int]:
-    """The ARN, and when it started in milliseconds."""
+    """Returns the ARN, and when it started in milliseconds."""
     try:
         answer = _start(call, request)
     except TaskError as error:
@@ -94,7 +94,7 @@ def _start(call: Call, request: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _of_this_task(call: Call, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The execution of this name, where an earlier try of this very task started it."""
+    """Returns the execution of this name, where an earlier try of this very task started it."""
     is_ours = request["name"] == call.key
     if not is_ours and not call.repeated:
         return None

@@ -58,10 +58,10 @@ class World(Protocol):
     """The local cloud as a task sees it."""
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the local endpoint."""
+        """Returns a boto3 client of the local endpoint."""
 
     def start_execution(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The API's StartExecution, acknowledged. Raises an exception with `code` and `message`."""
+        """Returns the API's StartExecution, acknowledged. Raises an exception with `code` and `message`."""
 
     def stop_execution(self, arn: str) -> None: ...
 

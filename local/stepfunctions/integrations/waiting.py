@@ -12,7 +12,7 @@ GROWTH = 1.5
 
 
 def longer(delay: float) -> float:
-    """The delay after this one."""
+    """Returns the delay after this one."""
     return min(delay * GROWTH, LONGEST_SECONDS)
 
 
@@ -50,7 +50,7 @@ class Waits:
             callback()
 
     def _due(self) -> Callable[[], None] | None:
-        """The next callback, when its time has come; None when nothing is waited for any more."""
+        """Returns the next callback, when its time has come; None when nothing is waited for any more."""
         with self._changed:
             while self._heap:
                 left = self._heap[0][0] - time.monotonic()

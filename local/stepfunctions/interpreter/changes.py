@@ -17,7 +17,7 @@ _NO_VARIABLES: Mapping[str, Any] = {}
 
 
 def replay(machine: Machine, identity: Identity, records: Iterable[Event]) -> Execution:
-    """The state after these records, which are whole batches."""
+    """Returns the state after these records, which are whole batches."""
     execution = Execution(machine, identity)
     for record in records:
         apply(execution, record)
@@ -66,7 +66,7 @@ def _state_entered(execution: Execution, event: Event, document: Document | None
 
 
 def _handed_on(frame: Frame, text: str) -> Document:
-    """A state's input is most often what the state before it put out: a replay need not decode it again."""
+    """Reads a state's input, most often what the state before it put out: a replay need not decode it again."""
     given = frame.input if frame.output is None else frame.output
     return given if given.text == text else Document(decode(text), text)
 

@@ -39,7 +39,7 @@ def redriven(run: Run, frame: Frame, state: MapState, tried: MapRunTried) -> Non
 
 
 def resumed(run: Run, frame: Frame, state: MapState, task: Task) -> StartMapRun:
-    """The command once more; the executor knows by its ARN whether the map run is there already."""
+    """Returns the command once more; the executor knows by its ARN whether the map run is there already."""
     if frame.map_run is None:
         raise TypeError(f"{state.name} has no map run")
     effective = state.flow.enter(run.scope(frame))
@@ -96,7 +96,7 @@ def _arn(run: Run, distribution: Distribution) -> str:
 
 
 def item_inputs(run: Run, frame: Frame, state: MapState, effective: Any, items: list[Any]) -> list[Any]:
-    """The child executions' inputs. Raises StatesError."""
+    """Returns the child executions' inputs. Raises StatesError."""
     chosen = items
     if state.selector is not None:
         selector, first = state.selector, items.first if isinstance(items, Part) else 0

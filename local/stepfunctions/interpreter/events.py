@@ -84,7 +84,7 @@ class Event(NamedTuple):
 
 
 def details_key(kind: str) -> str:
-    """The member of a HistoryEvent that holds the details of this type."""
+    """Returns the member of a HistoryEvent that holds the details of this type."""
     if kind.endswith("StateEntered"):
         return "stateEnteredEventDetails"
     if kind.endswith("StateExited"):
@@ -93,7 +93,7 @@ def details_key(kind: str) -> str:
 
 
 def as_history(event: Event) -> dict[str, Any]:
-    """The HistoryEvent, its timestamp in seconds since 1970."""
+    """Returns the HistoryEvent, its timestamp in seconds since 1970."""
     shown: dict[str, Any] = {
         "timestamp": event.time,
         "type": event.type,

@@ -136,7 +136,7 @@ class Execution:
         frame.children = ()
 
     def task_frame(self, task: int) -> Frame | None:
-        """The frame that waits for this task."""
+        """Returns the frame that waits for this task."""
         for frame in self.frames.values():
             if frame.task is not None and frame.task.id == task:
                 return frame

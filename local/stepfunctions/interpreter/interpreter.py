@@ -85,7 +85,7 @@ def redrive(
 
 
 def advance(execution: Execution, stimuli: Iterable[Stimulus], now: float, effects: Effects) -> Advance:
-    """A stimulus that no longer concerns the execution changes nothing."""
+    """Moves the execution. A stimulus that no longer concerns it changes nothing."""
     run = Run(execution, now, effects)
     for stimulus in stimuli:
         if execution.status is not Status.RUNNING:
@@ -99,7 +99,9 @@ def advance(execution: Execution, stimuli: Iterable[Stimulus], now: float, effec
 
 
 def resume(execution: Execution, now: float, effects: Effects) -> list[Command]:
-    """What a replayed execution waits for, asked for once more. A task may so be carried out twice, as on AWS."""
+    """Returns what a replayed execution waits for, asked for once more. A task may so be carried out twice, as
+    on AWS.
+    """
     run = Run(execution, now, effects)
     if execution.status is not Status.RUNNING:
         return []
@@ -129,7 +131,7 @@ def _resume(run: Run, frame: Frame) -> None:
 
 
 def item_inputs(execution: Execution, frame: int, items: list[Any], now: float, effects: Effects) -> list[Any]:
-    """The inputs of a map run's child executions, of the items that its reader found. Raises StatesError."""
+    """Returns the inputs of a map run's child executions, of the items that its reader found. Raises StatesError."""
     waiting = execution.frames[frame]
     state = waiting.definition
     if not isinstance(state, MapState):

@@ -63,7 +63,7 @@ def fill(run: Run, frame: Frame, state: MapState) -> None:
 
 
 def _start_iteration(run: Run, frame: Frame, state: MapState, previous: int) -> bool:
-    """False where the item's input cannot be made and the state has failed."""
+    """Returns False where the item's input cannot be made and the state has failed."""
     plan = frame.plan
     if plan is None:
         return False

@@ -24,7 +24,7 @@ class NotRedrivable(Exception):
 
 
 def why_not(status: str, events: int, stopped: float | None = None, now: float | None = None) -> str | None:
-    """Why an execution of this status and number of events cannot be redriven; None where it can.
+    """Returns why an execution of this status and number of events cannot be redriven; None where it can.
 
     Source: DescribeExecution, redriveStatusReason.
     """
@@ -39,7 +39,7 @@ def why_not(status: str, events: int, stopped: float | None = None, now: float |
 
 
 def redrivable(execution: Execution, now: float | None = None) -> str | None:
-    """The reason why not, or None."""
+    """Returns the reason why not, or None."""
     return why_not(execution.status, execution.last, execution.stopped_at, now)
 
 

@@ -57,7 +57,7 @@ class Run:
         document: Document | None = None,
         previous: int | None = None,
     ) -> int:
-        """Its id. `document` is the input or output in the details."""
+        """Writes the event and returns its id. `document` is the input or output in the details."""
         number = self.execution.last + 1
         if number >= self.most:
             raise HistoryFull
@@ -170,7 +170,7 @@ class Run:
     # Failures of evaluation.
 
     def told(self, frame: Frame, error: StatesError) -> str | None:
-        """The cause as the history has it."""
+        """Returns the cause as the history has it."""
         if error.bare or error.cause is None:
             return error.cause
         return (
@@ -198,7 +198,7 @@ _ENDS: Mapping[Status, EventType] = {
 
 
 def written(value: Any, what: str) -> str:
-    """The JSON of what a state puts out. Raises StatesError where it is too large or nested too deep."""
+    """Returns the JSON of what a state puts out. Raises StatesError where it is too large or nested too deep."""
     try:
         text = encode(value)
     except (RecursionError, ValueError):

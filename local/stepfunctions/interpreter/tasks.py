@@ -36,7 +36,7 @@ def run_task(run: Run, frame: Frame, state: TaskState) -> None:
 
 
 def scheduled(run: Run, frame: Frame, state: TaskState, task: int) -> ScheduleTask:
-    """The command, its fields evaluated. Raises StatesError."""
+    """Returns the command, its fields evaluated. Raises StatesError."""
     token = run.effects.token(task)
     scope = run.scope(frame, token=token)
     arguments = state.flow.enter(scope)
@@ -48,7 +48,9 @@ def scheduled(run: Run, frame: Frame, state: TaskState, task: int) -> ScheduleTa
 
 
 def again(run: Run, state: TaskState, task: Task) -> ScheduleTask:
-    """The command once more, as it was recorded: evaluated anew, States.UUID() would give it another identity."""
+    """Returns the command once more, as it was recorded: evaluated anew, States.UUID() would give it another
+    identity.
+    """
     return ScheduleTask(
         task.id, state.name, state.resource, decode(task.arguments), run.effects.token(task.id), task.credentials,
         task.timeout, task.heartbeat, started=task.started, submission=task.submission,
@@ -77,7 +79,7 @@ def _details(run: Run, state: TaskState, command: ScheduleTask) -> dict[str, Any
 
 
 def _named(state: TaskState, details: dict[str, Any]) -> dict[str, Any]:
-    """The resource stands in every event of a service's task."""
+    """Returns the details with the resource, which stands in every event of a service's task."""
     if state.resource.kind is ResourceKind.SERVICE:
         return {**details, "resource": state.resource.name, "resourceType": state.resource.service}
     return details

@@ -45,7 +45,7 @@ class Journal:
     # What a turn writes.
 
     def next_id(self) -> int:
-        """A number that no execution has had, not even one that a kill took. Raises JournalFull."""
+        """Returns a number that no execution has had, not even one that a kill took. Raises JournalFull."""
         if self._last >= self._reserved:
             self._reserved = self._last + _RESERVED_IDS
             self.execute("REPLACE INTO meta VALUES ('last_execution', ?)", (self._reserved,))
@@ -63,7 +63,7 @@ class Journal:
         return known[1]
 
     def is_taken(self, revision: Revision, name: str) -> int | None:
-        """The execution of that state machine that has the name; 0 where it was inserted in this very turn."""
+        """Returns the execution of that state machine that has the name; 0 where it was inserted in this very turn."""
         machine = self._machine(revision)
         if (machine, name) in self._names:
             return 0

@@ -156,7 +156,7 @@ def forget_inputs(execute: Execute, map_run: int) -> None:
 
 
 def inputs_at(select: Select, map_run: int, child: int) -> Chunk | None:
-    """The chunk that this child is in."""
+    """Returns the chunk that this child is in."""
     rows = select(
         "SELECT first, body FROM map_items WHERE map_run = ? AND first <= ? ORDER BY first DESC LIMIT 1",
         (map_run, child),
@@ -170,7 +170,7 @@ def _chunk(first: int, body: bytes) -> Chunk:
 
 
 def sizes(select: Select, map_run: int) -> list[int] | None:
-    """How many items each child has; None where each has one, or nobody knows."""
+    """Returns how many items each child has; None where each has one, or nobody knows."""
     found: list[int] = []
     for first, body in select("SELECT first, body FROM map_items WHERE map_run = ? ORDER BY first", (map_run,)):
         chunk = _chunk(first, body)
@@ -195,7 +195,7 @@ def children(select: Select, arn: str) -> list[tuple[int, int, str]]:
 
 
 def ends(select: Select, execution: int) -> tuple[Event, Event]:
-    """Its first and its last event; most children have only one batch of records. Raises JournalDamaged."""
+    """Returns its first and its last event; most children have only one batch of records. Raises JournalDamaged."""
     least, most = execution << BATCH_BITS, (execution + 1) << BATCH_BITS
     found = select(
         "SELECT body FROM records WHERE id = (SELECT min(id) FROM records WHERE id >= ? AND id < ?)"

@@ -92,16 +92,16 @@ class Reader:
     # Records.
 
     def records(self, execution: int) -> list[Event]:
-        """All, marks included. Raises JournalDamaged."""
+        """Returns all, marks included. Raises JournalDamaged."""
         return self.history(execution)[0]
 
     def history(self, execution: int) -> tuple[list[Event], int]:
-        """The records, and in how many batches they were written. Raises JournalDamaged."""
+        """Returns the records, and in how many batches they were written. Raises JournalDamaged."""
         rows = self.select("SELECT id, body FROM records WHERE id >= ? AND id < ? ORDER BY id", _range(execution))
         return self._whole(execution, rows)
 
     def running(self, executions: Sequence[int]) -> list[tuple[ExecutionRow, list[Event], int]]:
-        """Those of them that run, each with its history, in two reads for all. Raises JournalDamaged."""
+        """Returns those of them that run, each with its history, in two reads for all. Raises JournalDamaged."""
         which = f"e.id IN ({','.join('?' * len(executions))}) AND e.status = 'RUNNING'"
         rows = self.select(f"SELECT {_COLUMNS} FROM executions e WHERE {which} ORDER BY e.id", executions)
         found = self.select(

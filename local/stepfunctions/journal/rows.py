@@ -114,7 +114,7 @@ def execution_arn(machine_arn: str, name: str, *, express: bool = False) -> str:
 
 
 def machine_and_name(arn: str) -> tuple[str, str] | None:
-    """The ARN of the state machine and the execution's name; None where it is no execution's ARN."""
+    """Returns the ARN of the state machine and the execution's name; None where it is no execution's ARN."""
     for kind in (":execution:", ":express:"):
         head, found, tail = arn.partition(kind)
         machine, separator, name = tail.partition(":")

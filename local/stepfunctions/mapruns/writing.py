@@ -41,7 +41,7 @@ class Format:
         return cls(config.get("Transformation", default), config.get("OutputType") == "JSONL")
 
     def shown(self, child: "Child") -> list[str]:
-        """What a child adds to the results: JSON texts. One that failed is shown whole, whatever the format."""
+        """Returns what a child adds to the results: JSON texts. One that failed is shown whole, whatever the format."""
         output = child.last.details.get("output")
         if self.transformation == "NONE" or output is None:
             return [encode(child.outcome())]
@@ -87,7 +87,7 @@ class Child:
 
 
 def pending(machine_arn: str, text: str) -> str:
-    """A child that was not started."""
+    """Returns the entry of a child that was not started."""
     return encode(
         {"Input": text, "InputDetails": _INCLUDED, "OutputDetails": _INCLUDED, "StateMachineArn": machine_arn,
          "Status": "PENDING"}
@@ -102,7 +102,7 @@ def read_children(reader: Reader, executions: Iterable[int]) -> Iterator[Child]:
 
 
 def result(state: str, texts: Iterable[str]) -> str:
-    """The array of these. Raises MapRunFailed where it is more than a state may put out."""
+    """Returns the array of these. Raises MapRunFailed where it is more than a state may put out."""
     kept: list[str] = []
     used = 2
     for text in texts:

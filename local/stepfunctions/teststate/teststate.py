@@ -156,7 +156,7 @@ def _choice(state: ChoiceState, scope: Scope) -> tuple[Left, str | None]:
 
 
 def _work(test: _Test) -> Any:
-    """The result, mocked or performed."""
+    """Returns the result, mocked or performed."""
     state = test.state
     if isinstance(state, MapState):
         return _map(test, state)

@@ -34,7 +34,7 @@ def upload_data(job: Job, document: Document, cluster: Sequence[Instance]) -> st
 
 
 def _merged(cluster: Sequence[Instance], folder: str) -> Path:
-    """The first instance's folder with the other instances' files added; its own files stay as they are."""
+    """Returns the first instance's folder with the other instances' files added; its own files stay as they are."""
     target = cluster[0].ml / folder
     for other in cluster[1:]:
         for path in sorted((other.ml / folder).rglob("*")):

@@ -142,7 +142,7 @@ def _servers(job: Job, document: Document) -> Iterator[list[Server]]:
 
 
 def _planned(job: Job, document: Document, server: Server, log: LogStream) -> _Plan:
-    """The request's word counts, then the container's (GET /execution-parameters), then AWS's defaults."""
+    """Returns the request's word counts, then the container's (GET /execution-parameters), then AWS's defaults."""
     asked = _execution_parameters(server)
     concurrent = document.get("MaxConcurrentTransforms") or asked.get("MaxConcurrentTransforms") or 1
     megabytes = document.get("MaxPayloadInMB", asked.get("MaxPayloadInMB", _DEFAULT_MEGABYTES))
@@ -178,7 +178,7 @@ def _execution_parameters(server: Server) -> Mapping[str, Any]:
 
 
 def _transform_all(plan: _Plan, servers: Sequence[Server], objects: Sequence[Fetched]) -> Outcome:
-    """Every object; the first that fails ends the rest. Raises WorkFailed."""
+    """Returns every object; the first that fails ends the rest. Raises WorkFailed."""
     job, count = plan.job, len(servers)
     over = threading.Event()
     workers = [_Worker(plan, server, over) for server in servers]

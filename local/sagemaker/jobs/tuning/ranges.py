@@ -72,7 +72,7 @@ class Categorical:
         return self.values[min(int(place * len(self.values)), len(self.values) - 1)]
 
     def place(self, value: str) -> tuple[float, ...]:
-        """One of them is 1: no value is nearer to one than to another."""
+        """Gives each category a place of its own, of which one is 1: no value is nearer to one than to another."""
         return tuple(float(category == value) for category in self.values)
 
 
@@ -90,7 +90,7 @@ class Space:
         return [number for parameter in self.parameters for number in parameter.place(values[parameter.name])]
 
     def grid(self) -> Iterator[Values]:
-        """Every combination of a space of categories."""
+        """Returns every combination of a space of categories."""
         names = [parameter.name for parameter in self.parameters]
         choices = [parameter.values if isinstance(parameter, Categorical) else () for parameter in self.parameters]
         return (dict(zip(names, combination, strict=True)) for combination in itertools.product(*choices))

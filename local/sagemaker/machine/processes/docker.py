@@ -36,7 +36,7 @@ class Container:
     name: str = field(default_factory=lambda: f"headrace-{secrets.token_hex(8)}")
 
     def run(self, argv: Sequence[str]) -> list[str]:
-        """The values of the variables are not in it: `docker` takes them from its own environment."""
+        """Makes the command line, without the values of variables: `docker` takes them from its own environment."""
         return [
             _client(), "run", "--rm", "--name", self.name, *self._network(), "--volume", f"{self.ml}:/opt/ml",
             *(word for name, address in self.hosts.items() for word in ("--add-host", f"{name}:{address}")),

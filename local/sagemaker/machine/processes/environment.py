@@ -87,7 +87,7 @@ def _hosts(folder: Path, hosts: Mapping[str, str]) -> str:
 
 
 def _needed(environment: Environment) -> tuple[str, ...]:
-    """What an environment is made of, wherever that lies."""
+    """Returns what an environment is made of, wherever that lies."""
     interpreter = (environment.folder / "bin" / "python").resolve().parent.parent
     own = [] if environment.image.folder is None else [environment.image.folder]
     return tuple(str(folder) for folder in (environment.folder, interpreter, _TOOLKIT, *own))
@@ -111,5 +111,5 @@ def _moved(word: str, ml: Path) -> str:
 
 
 def seen(machine: Machine, folder: Path) -> str:
-    """How the container itself calls its base folder."""
+    """Returns what the container itself calls its base folder."""
     return _ROOT if machine.boundary.own_ml else str(folder / "ml")

@@ -85,7 +85,7 @@ _STRONGEST_FIRST = (
 
 
 def probe(wanted: str) -> Boundary:
-    """The strongest boundary that works. Raises IsolationError where `wanted` is not to be had."""
+    """Returns the strongest boundary that works. Raises IsolationError where `wanted` is not to be had."""
     kind = Isolation(wanted)
     if kind is Isolation.BASE_DIR:
         return replace(_BASE_DIR, reason="asked for")

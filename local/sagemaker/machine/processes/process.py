@@ -46,7 +46,7 @@ class ContainerProcess:
         self._reader.start()
 
     def wait(self, seconds: float | None = None) -> int | None:
-        """The exit code (128 + signal when killed), or None when it still runs after `seconds`."""
+        """Returns the exit code (128 + signal when killed), or None when it still runs after `seconds`."""
         self.exited.wait(seconds)
         return self.code
 

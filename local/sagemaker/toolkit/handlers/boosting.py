@@ -27,7 +27,7 @@ class Refused(Exception):
 
 
 def _import(name: str) -> Any:
-    """A package of the image's environment, when it is needed: the local cloud's own has none of them."""
+    """Imports a package of the image's environment when it is needed: the local cloud's own has none of them."""
     return importlib.import_module(name)
 
 
@@ -76,7 +76,9 @@ def _rounds(asked: Mapping[str, str]) -> int:
 
 
 def _settings(asked: Mapping[str, str], ours: list[str], theirs: list[str]) -> dict[str, Any]:
-    """What the library is told. `ours` are the metrics that are measured here, `theirs` those it measures itself."""
+    """Returns what the library is told. `ours` are the metrics that are measured here, `theirs` those it measures
+    itself.
+    """
     settings: dict[str, Any] = {k: v for k, v in asked.items() if k not in _OWN and not k.startswith("_")}
     settings["objective"] = {"reg:linear": "reg:squarederror"}.get(
         settings.get("objective", ""), settings.get("objective", "reg:squarederror")
@@ -89,7 +91,7 @@ def _settings(asked: Mapping[str, str], ours: list[str], theirs: list[str]) -> d
 
 
 def _alone(channels: Mapping[str, Any], resources: Mapping[str, Any]) -> bool:
-    """Whether this host is the one that trains. Raises Refused where no host sees all the data."""
+    """Tells whether this host is the one that trains. Raises Refused where no host sees all the data."""
     hosts = resources.get("hosts", ["localhost"])
     if len(hosts) > 1 and any(c.get("S3DistributionType") == "ShardedByS3Key" for c in channels.values()):
         raise Refused(
@@ -124,7 +126,7 @@ def _channel(base: Path, name: str, channels: Mapping[str, Any], weighted: bool)
 
 
 def _from_csv(texts: list[str], *, labelled: bool, weighted: bool = False) -> Any:
-    """A DMatrix. With labels these are the first column; with weights the second. Raises Refused."""
+    """Returns a DMatrix. With labels these are the first column; with weights the second. Raises Refused."""
     pandas, xgboost = _import("pandas"), _import("xgboost")
 
     try:
@@ -200,7 +202,7 @@ _MEASURED_HERE = _NUMBERS | {
 
 
 def _metrics(asked: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """What is to be measured: by this module, by the library."""
+    """Returns what is to be measured: by this module, by the library."""
     text = asked.get("eval_metric", "").strip("[] ")
     names = [name.strip(" '\"") for name in text.split(",") if name.strip(" '\"")]
     objective = asked.get("_tuning_objective_metric", "").partition(":")[2]
@@ -228,7 +230,7 @@ def _measured(names: list[str]) -> Callable[[Any, Any], list[tuple[str, float]]]
 
 
 def model_fn(model_dir: str) -> Any:
-    """The model that the algorithm left: `xgboost-model`, or the one file there is."""
+    """Returns the model that the algorithm left: `xgboost-model`, or the one file there is."""
     xgboost = _import("xgboost")
 
     files = [path for path in sorted(Path(model_dir).iterdir()) if path.is_file()]
@@ -244,7 +246,7 @@ def model_fn(model_dir: str) -> Any:
 
 
 def input_fn(body: bytes | str, content_type: str) -> Any:
-    """A DMatrix of text/csv (features only) or text/libsvm."""
+    """Returns a DMatrix of text/csv (features only) or text/libsvm."""
     kind = content_type.partition(";")[0].strip().lower()
     text = body if isinstance(body, str) else body.decode()
     try:
@@ -258,12 +260,12 @@ def input_fn(body: bytes | str, content_type: str) -> Any:
 
 
 def _row(line: str) -> str:
-    """A row to be predicted may come without its label."""
+    """Reads rows to be predicted, which may come without their label."""
     return line if ":" not in line.split()[0] else f"0 {line}"
 
 
 def predict_fn(data: Any, model: Any) -> Any:
-    """The predictions, at the best round where training was stopped early."""
+    """Returns the predictions, at the best round where training was stopped early."""
     best = getattr(model, "best_iteration", None) if model.attr("best_iteration") else None
     window = (0, best + 1) if best is not None else (0, 0)
     return model.predict(_widened(data, model), iteration_range=window, validate_features=False)

@@ -35,7 +35,7 @@ def _module(prefix: str, shapes: list[tuple[str, tuple[int, ...]]]) -> Any:
 
 
 def input_fn(body: bytes | str, content_type: str) -> Any:
-    """An array of JSON, CSV or .npy."""
+    """Returns an array of JSON, CSV or .npy."""
     mxnet, numpy = importlib.import_module("mxnet"), importlib.import_module("numpy")
     match content_type.partition(";")[0].strip().lower():
         case "application/json":
@@ -51,7 +51,7 @@ def input_fn(body: bytes | str, content_type: str) -> Any:
 
 
 def predict_fn(data: Any, model: Any) -> Any:
-    """The model's answer as an array."""
+    """Returns the model's answer as an array."""
     if hasattr(model, "bind"):
         # A Module is bound to one number of rows; a request has its own.
         bound = model.data_shapes[0]

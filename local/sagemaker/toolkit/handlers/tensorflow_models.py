@@ -54,7 +54,9 @@ class SavedModel:
         self.name, self.version = folder.parent.name, folder.name
 
     def predict(self, request: Any) -> dict[str, Any]:
-        """The answer to `{"instances": [...]}` or `{"inputs": ...}`. Raises ValueError for what does not fit."""
+        """Returns the answer to `{"instances": [...]}` or `{"inputs": ...}`. Raises ValueError for what does
+        not fit.
+        """
         if not isinstance(request, dict) or ("instances" in request) == ("inputs" in request):
             raise ValueError("expected a JSON object with either 'instances' or 'inputs'")
         signature = self._signature(request.get("signature_name", _SIGNATURE))
@@ -94,7 +96,7 @@ class Served:
         self._rest_uri = "" if script is None else _rest_server(model)
 
     def answer(self, body: bytes | str, content_type: str, accept: str) -> Any:
-        """The body and its content type."""
+        """Returns the body and its content type."""
         if self._handler is None:
             wanted = accept.replace(" ", "").split(",")[0]
             content = json.dumps(self._model.predict(request_of(body, content_type)))
@@ -108,13 +110,13 @@ class Served:
 
 
 def model_fn(model_dir: str) -> Served:
-    """The highest version of the archive's model; among several models, of SAGEMAKER_TFS_DEFAULT_MODEL_NAME."""
+    """Returns the highest version of the archive's model; among several models, of SAGEMAKER_TFS_DEFAULT_MODEL_NAME."""
     program = os.environ.get("SAGEMAKER_PROGRAM") or "inference.py"
     return Served(SavedModel(_version(Path(model_dir))), sys.modules.get(Path(program).stem))
 
 
 def transform_fn(model: Served, body: bytes | str, content_type: str, accept: str) -> Any:
-    """One request."""
+    """Returns one request."""
     return model.answer(body, content_type, accept)
 
 
@@ -233,14 +235,14 @@ def _alone(answers: Mapping[str, Any]) -> Any:
 
 
 def _decoded(value: Any) -> Any:
-    """The same with `{"b64": ...}` as bytes."""
+    """Returns the same with `{"b64": ...}` as bytes."""
     if isinstance(value, dict) and value.keys() == {"b64"}:
         return base64.b64decode(value["b64"])
     return [_decoded(item) for item in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any, output: str) -> Any:
-    """The same as JSON can say it; bytes of an output whose name ends in `_bytes` as `{"b64": ...}`."""
+    """Returns the same as JSON can say it; bytes of an output whose name ends in `_bytes` as `{"b64": ...}`."""
     if isinstance(value, list):
         return [_plain(item, output) for item in value]
     if isinstance(value, bytes):
@@ -251,7 +253,7 @@ def _plain(value: Any, output: str) -> Any:
 
 
 def _documents(text: str) -> Sequence[Any]:
-    """The JSON documents of a text, which white space parts."""
+    """Returns the JSON documents of a text, which white space parts."""
     decoder, documents, place = json.JSONDecoder(), [], 0
     text = text.strip()
     while place < len(text):

@@ -17,7 +17,7 @@ def model_fn(model_dir: str) -> Any:
 
 
 def input_fn(body: bytes | str, content_type: str) -> Any:
-    """A tensor of JSON, CSV or .npy."""
+    """Returns a tensor of JSON, CSV or .npy."""
     torch, numpy = importlib.import_module("torch"), importlib.import_module("numpy")
     kind = content_type.partition(";")[0].strip().lower()
     raw = body.encode() if isinstance(body, str) else body
@@ -31,7 +31,7 @@ def input_fn(body: bytes | str, content_type: str) -> Any:
 
 
 def predict_fn(data: Any, model: Any) -> Any:
-    """The model's answer as an array."""
+    """Returns the model's answer as an array."""
     torch = importlib.import_module("torch")
     if hasattr(model, "eval"):
         model.eval()

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def model_fn(model_dir: str) -> Any:
-    """The pipeline over the archive's model, or over the hub's model HF_MODEL_ID."""
+    """Returns the pipeline over the archive's model, or over the hub's model HF_MODEL_ID."""
     transformers = importlib.import_module("transformers")
     name = os.environ.get("HF_MODEL_ID") or model_dir
     try:
@@ -18,14 +18,14 @@ def model_fn(model_dir: str) -> Any:
 
 
 def input_fn(body: bytes | str, content_type: str) -> Any:
-    """A JSON object with `inputs` and, if wanted, `parameters`."""
+    """Returns a JSON object with `inputs` and, if wanted, `parameters`."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise NotImplementedError(f"the content type {content_type!r} is not read; application/json is")
     return json.loads(body)
 
 
 def predict_fn(data: Any, model: Any) -> Any:
-    """What the pipeline says of the inputs."""
+    """Returns what the pipeline says of the inputs."""
     return model(data.pop("inputs", data), **data.pop("parameters", {})) if isinstance(data, dict) else model(data)
 
 

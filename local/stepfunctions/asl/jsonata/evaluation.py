@@ -46,7 +46,7 @@ class Expression(jsonata.Jsonata):  # type: ignore[misc]
             del _RUNNING.meter
 
     def evaluate_wildcard(self, _expression: Any, input: Any) -> Any:  # noqa: A002
-        """The package's copies what it has found for each array among the values."""
+        """Does as the package, which copies what it has found for each array among the values."""
         outer = isinstance(input, jsonata.Utils.JList) and input.outer_wrapper and input
         items = input[0] if outer else input
         values = items.values() if isinstance(items, dict) else items if isinstance(items, list) else ()
@@ -136,7 +136,7 @@ def _expected(function: str, argument: int) -> jsonata.JException:
 
 
 def _matches(function: str, text: Any, pattern: Any, limit: Any) -> Iterator[Any]:
-    """Those of a regular expression, each measured with its groups."""
+    """Yields those of a regular expression, each measured with its groups."""
     if not isinstance(text, str):
         raise _expected(function, 1)
     if not isinstance(pattern, Pattern):
@@ -200,7 +200,7 @@ def _replaced_text(text: str, old: str, new: Any, count: int) -> str:
 
 
 def _put_in(match: Any, replacement: Any) -> str:
-    """What stands for a match; the replacement may be a text or a function of the match."""
+    """Returns what stands for a match; the replacement may be a text or a function of the match."""
     if isinstance(replacement, str):
         return "".join(_filled(match, replacement))
     found = {"match": match[0], "start": match.start(), "end": match.end(), "groups": list(match.groups())}
@@ -269,7 +269,7 @@ def _spread(value: Any) -> Any:
 
 
 def _members(value: Any) -> Iterator[Any]:
-    """Each member of an object, or of the objects of an array, as an object of its own."""
+    """Yields each member of an object, or of the objects of an array, as an object of its own."""
     if isinstance(value, dict):
         yield from ({name: item} for name, item in value.items())
     elif isinstance(value, list):
@@ -280,7 +280,7 @@ def _members(value: Any) -> Iterator[Any]:
 
 
 def _pictured(name: str) -> Callable[..., Any]:
-    """A function that reads or writes by a picture."""
+    """Returns a function that reads or writes by a picture."""
 
     def checked(*arguments: Any) -> Any:
         texts: Iterable[Any] = (text for text in arguments if isinstance(text, str))

@@ -69,14 +69,14 @@ class Query:
             raise self._failed(f"threw an error during evaluation. {_reason(error)}") from error
 
     def expected(self, kind: str, value: Any) -> QueryEvaluationError:
-        """The error for a value that the field cannot take."""
+        """Returns the error for a value that the field cannot take."""
         return self._failed(
             f"returned an unexpected result type. Expected '{kind}', but was '{type_name(value)}' for value: "
             f"{encode(value)}"
         )
 
     def out_of_range(self, range_text: str, value: Any) -> QueryEvaluationError:
-        """The error for a number that the field cannot take."""
+        """Returns the error for a number that the field cannot take."""
         return self._failed(f"returned a number out of range. Expected a number {range_text}, but was {encode(value)}.")
 
     def _failed(self, what: str) -> QueryEvaluationError:

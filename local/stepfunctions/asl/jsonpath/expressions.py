@@ -87,7 +87,7 @@ def _found(text: str, path: Path, where: Any) -> Any:
 
 
 def compile_expression(text: str) -> Expression:
-    """A path or a call. Raises SyntaxProblem."""
+    """Returns a path or a call. Raises SyntaxProblem."""
     if is_path(text):
         return compile_path(text)
     expression, end = _call(text, 0)
@@ -165,7 +165,7 @@ def _literal(number: str) -> Any:
 
 
 def _pieces(text: str, position: int) -> list[str]:
-    """A literal, cut at each `{}` of it."""
+    """Returns a literal, cut at each `{}` of it."""
     pieces, begin = [], position
     while not text.startswith("'", position):
         if text.startswith("{}", position):
@@ -194,7 +194,7 @@ def _string(text: str, position: int) -> tuple[str, int]:
 
 
 def _path_end(text: str, position: int) -> int:
-    """The path goes on to a comma or a parenthesis of the call, not to one inside its own brackets."""
+    """Returns where a path ends: at a comma or a parenthesis of the call, not at one inside its own brackets."""
     depth = 0
     while position < len(text):
         sign = text[position]

@@ -104,13 +104,13 @@ class Path:
         return self.definite and all(not isinstance(step, int) or step >= 0 for step in self.steps)
 
     def insert(self, document: Any, value: Any) -> Any:
-        """A copy of `document` with `value` at this place, made where it was not. Raises NoSuchPath."""
+        """Returns a copy of `document` with `value` at this place, made where it was not. Raises NoSuchPath."""
         return _insert(document, self.steps, value)
 
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Path:
-    """What follows the `$`. Raises SyntaxProblem."""
+    """Returns what follows the `$`. Raises SyntaxProblem."""
     steps: list[Step] = []
     position = 0
     while position < len(text):
@@ -224,7 +224,7 @@ _MISSING = object()
 
 
 def _at(value: Any, step: Step) -> Any:
-    """The one place that a definite step leads to, or _MISSING."""
+    """Returns the one place that a definite step leads to, or _MISSING."""
     if type(step) is str:
         return value.get(step, _MISSING) if type(value) is dict else _MISSING
     if type(step) is int and type(value) is list and -len(value) <= step < len(value):

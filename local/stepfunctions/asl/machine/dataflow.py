@@ -27,14 +27,14 @@ class DataFlow(Protocol):
     """Both raise StatesError."""
 
     def enter(self, scope: Scope) -> Any:
-        """What the work gets: the task's arguments, the branches' input ..."""
+        """Returns what the work gets: the task's arguments, the branches' input ..."""
 
     def leave(self, scope: Scope, result: Any) -> Left:
         """`result` is what the work gave; for states that do no work, what `enter` gave."""
 
 
 def read(expression: Expression, root: Any, scope: Scope) -> Any:
-    """A path field such as InputPath. Raises StatesError."""
+    """Returns a path field such as InputPath. Raises StatesError."""
     try:
         return expression(root, scope)
     except UnknownPath as unknown:
@@ -60,7 +60,7 @@ class ResultPath:
 
 
 def empty(_root: Any, _scope: Scope) -> dict[str, Any]:
-    """What InputPath and OutputPath mean when they are null."""
+    """Returns what InputPath and OutputPath mean when they are null."""
     return {}
 
 

@@ -10,7 +10,7 @@ EXPRESS_SECONDS = 300.0
 
 
 def place_of(trail: Sequence[str | int]) -> str:
-    """The states, and the branches of Parallel states, that lead to a Map state."""
+    """Returns the states, and the branches of Parallel states, that lead to a Map state."""
     return json.dumps(trail, separators=(",", ":"))
 
 

@@ -8,7 +8,7 @@ from local.stepfunctions.asl.machine.dataflow import Leave
 
 
 def matches(names: Iterable[str], error: str | None, *, heartbeat: bool = False) -> bool:
-    """Whether an ErrorEquals takes this error. `heartbeat`: the timeout was one of the heartbeat."""
+    """Tells whether an ErrorEquals takes this error. `heartbeat`: the timeout was one of the heartbeat."""
     for name in names:
         if name == error:
             return True

@@ -98,7 +98,7 @@ COMPOSITES = frozenset({"And", "Or", "Not"})
 
 
 def compile_rule(rule: Any) -> Rule:
-    """One rule, without its Next. Raises SyntaxProblem."""
+    """Returns one rule, without its Next. Raises SyntaxProblem."""
     if not isinstance(rule, dict):
         raise SyntaxProblem("A Choice rule must be an object")
     if "Not" in rule:

@@ -5,7 +5,7 @@ from local.stepfunctions.asl.machine.dataflow import DataFlow, PathFlow, QueryFl
 
 
 def flow_of(fields: Fields, *, task: bool = False, parameters: bool = True, traced: bool = True) -> DataFlow:
-    """Where Parameters are not the state's own (Map), `parameters` is false."""
+    """Reads a state's data flow. Where Parameters are not its own (Map), `parameters` is false."""
     if fields.jsonata:
         return QueryFlow(
             fields.jsonata_template("Arguments"), fields.jsonata_template("Output"), fields.jsonata_template("Assign")
