@@ -8,9 +8,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import algorithms, compiling, demo, deploying, images, jobs, publish, torchserve, train, up
+from cli.commands import compile as compiling
+from cli.commands import demo, jobs, publish, train, up
+from cli.commands import deploy as deploying
+from cli.commands.algorithms import show as algorithms
+from cli.commands.images import push as images
+from cli.commands.torchserve import archive as torchserve
 from cli.errors import CommandError
-from cli.output import err
+from cli.terminal.output import err
 from local.errors import LocalCloudError
 
 app = typer.Typer(

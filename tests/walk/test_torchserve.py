@@ -21,7 +21,7 @@ import psutil
 import pytest
 import urllib3
 
-from cli import project as projects
+from cli.project import checkout as projects
 from local.sagemaker.machine import package_index
 from local.sagemaker.machine.environments import Environments
 from local.settings import free_port

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cli.commands.algorithms.origins import origins
 from cli.main import app
-from cli.origins import origins
 from cli.starters import STARTERS, specification
 from pipelines.catalogue import load_algorithm
 from tests.walk.cloud import ROOT

@@ -19,9 +19,9 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from cli.deploying import deploy, sam, stack_of, was_declined
+from cli.commands.deploy import deploy, sam, stack_of, was_declined
 from cli.errors import CommandError, UsageError
-from cli.project import Project
+from cli.project.checkout import Project
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_catalogue
 
 ROOT = Path(__file__).resolve().parents[3]

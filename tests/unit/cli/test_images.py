@@ -17,9 +17,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from cli.commands.images.push import build, push
 from cli.errors import CommandError, UsageError
-from cli.images import build, push
-from cli.project import Project
+from cli.project.checkout import Project
 from pipelines.catalogue import load_catalogue
 from pipelines.container_images import Command, ContainerImage, plan_images, pull_policy, steps
 from pipelines.environment import Environment

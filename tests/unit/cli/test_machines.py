@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.machines import write_machines
-from cli.project import Project
+from cli.project.checkout import Project
+from cli.project.machines import write_machines
 from workflows import render
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from cli.commands.publish import Part, publish
 from cli.errors import CommandError, UsageError
-from cli.project import Project
-from cli.publish import Part, publish
+from cli.project.checkout import Project
 from pipelines.publishing.publication import Publication
 from tests.unit.pipelines.catalogues import OWN, UNTRAINED, write_algorithm, write_catalogue
 from tests.unit.pipelines.deployment import ENVIRONMENT, deployment

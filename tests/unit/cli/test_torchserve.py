@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import project as projects
+from cli.project import checkout as projects
 from local.sagemaker.machine.environments import Environments
 from local.torchserve import HANDLERS, ArchiveRefused, ArchiverFailed, Inputs, check, make
 from tests.walk.cloud import HEADRACE, ROOT

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.api import Api, follow
-from cli.catalogue import catalogue_of
-from cli.project import Project
-from cli.publishing import publish_catalogue
+from cli.api.client import Api, follow
+from cli.deployment.catalogue import publish_catalogue
+from cli.project.catalogue import catalogue_of
+from cli.project.checkout import Project
 from local.cloud import LocalCloud
 from local.settings import ACCOUNT, REGION, LocalSettings
 from pipelines.environment import Environment

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.catalogue import catalogue_of
 from cli.errors import CommandError, UsageError
-from cli.project import Project
+from cli.project.catalogue import catalogue_of
+from cli.project.checkout import Project
 from pipelines.catalogue import Algorithm
 from pipelines.compile import compile_algorithms
 from pipelines.environment import Environment

@@ -10,12 +10,12 @@ from typing import Annotated, Final
 
 import typer
 
-from cli import project as projects
 from cli import starters
-from cli.catalogue import catalogue_of, named
 from cli.errors import CommandError, UsageError
-from cli.output import out, say
-from cli.project import Project
+from cli.project import checkout as projects
+from cli.project.catalogue import catalogue_of, named
+from cli.project.checkout import Project
+from cli.terminal.output import out, say
 from pipelines.catalogue import load_algorithm
 from pipelines.spec import MAX_NAME
 

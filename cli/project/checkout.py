@@ -48,7 +48,7 @@ def find(start: Path | None = None) -> Project:
     Raises UsageError when there is none.
     """
     here = (start or Path.cwd()).absolute()
-    for folder in (here, *here.parents, Path(__file__).absolute().parent.parent):
+    for folder in (here, *here.parents, Path(__file__).absolute().parents[2]):
         if (folder / "template.yaml").is_file() and (folder / "algorithms").is_dir():
             return Project(folder)
     raise UsageError(f"{here}: no headrace project here or above (a folder with template.yaml and algorithms/)")

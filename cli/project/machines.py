@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-from cli.project import Project
+from cli.project.checkout import Project
 
 
 def write_machines(project: Project) -> tuple[Path, ...]:

@@ -13,14 +13,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import project as projects
-from cli.catalogue import catalogue_of
-from cli.deploying import stack_of
-from cli.docker import Docker, docker
+from cli.commands.deploy import stack_of
+from cli.commands.images.docker import Docker, docker
 from cli.errors import CommandError, UsageError
-from cli.options import Json
-from cli.output import out, print_json, say
-from cli.project import Project
+from cli.project import checkout as projects
+from cli.project.catalogue import catalogue_of
+from cli.project.checkout import Project
+from cli.terminal.options import Json
+from cli.terminal.output import out, print_json, say
 from pipelines.container_images import (
     LATEST,
     RUNNABLE,

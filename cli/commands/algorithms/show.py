@@ -4,14 +4,14 @@ from typing import Any
 
 import typer
 
-from cli import project as projects
-from cli.catalogue import catalogue_of, named
-from cli.creating import new
+from cli.commands.algorithms.new import new
+from cli.commands.algorithms.origins import leaves, origins
+from cli.commands.algorithms.resolving import Resolved, resolve
 from cli.errors import UsageError
-from cli.options import Json
-from cli.origins import leaves, origins
-from cli.output import out, print_json, table
-from cli.resolving import Resolved, resolve
+from cli.project import checkout as projects
+from cli.project.catalogue import catalogue_of, named
+from cli.terminal.options import Json
+from cli.terminal.output import out, print_json, table
 from pipelines.catalogue import FILE_NAME, Algorithm, load_catalogue
 from pipelines.problems import shown
 from pipelines.spec import AlgorithmSpec, Framework

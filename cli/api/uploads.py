@@ -15,9 +15,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from cli.api import Api, Job, follow
+from cli.api.client import Api, Job, follow
 from cli.errors import CommandError, UsageError
-from cli.output import err
+from cli.terminal.output import err
 
 # How long a job may take before a command stops following it; the job itself goes on.
 FOLLOW_SECONDS = 3600.0

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api, Job
-from cli.options import ApiUrl, Json
-from cli.output import out, print_json, status_text, table
+from cli.api.client import Api, Job
+from cli.terminal.options import ApiUrl, Json
+from cli.terminal.output import out, print_json, status_text, table
 
 STATUSES = "PENDING, INPROGRESS, SUCCESS or FAILURE"
 

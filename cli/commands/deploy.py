@@ -14,13 +14,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import project as projects
-from cli.account import Client, account
-from cli.catalogue import catalogue_of
+from cli.deployment.account import Client, account
+from cli.deployment.catalogue import publish_catalogue
 from cli.errors import CommandError, UsageError
-from cli.output import out, say
-from cli.project import Project
-from cli.publishing import publish_catalogue
+from cli.project import checkout as projects
+from cli.project.catalogue import catalogue_of
+from cli.project.checkout import Project
+from cli.terminal.output import out, say
 from pipelines.catalogue import Algorithm
 from pipelines.environment import Environment
 from pipelines.staging.images import build_folders

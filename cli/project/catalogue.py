@@ -1,7 +1,7 @@
 """The project's catalogue, as commands want it: every algorithm, or one by its name, or every problem at once."""
 
 from cli.errors import UsageError
-from cli.project import Project
+from cli.project.checkout import Project
 from pipelines.catalogue import Algorithm, load_catalogue
 from pipelines.problems import CatalogueError
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from cli import project as projects
 from cli.errors import CommandError
-from cli.options import Json
-from cli.output import out, print_json, say
-from cli.project import Project
+from cli.project import checkout as projects
+from cli.project.checkout import Project
+from cli.terminal.options import Json
+from cli.terminal.output import out, print_json, say
 
 app = typer.Typer(help="Serving with TorchServe.", no_args_is_help=True)
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import uploads
-from cli.api import Api
+from cli.api import uploads
+from cli.api.client import Api
+from cli.commands.jobs import print_job
 from cli.errors import CommandError, UsageError
-from cli.jobs import print_job
-from cli.options import ApiUrl, Json
-from cli.output import print_json
+from cli.terminal.options import ApiUrl, Json
+from cli.terminal.output import print_json
 
 
 def train(

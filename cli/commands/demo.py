@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import project as projects
-from cli import uploads
-from cli.api import Api, Job, follow
+from cli.api import uploads
+from cli.api.client import Api, Job, follow
 from cli.errors import CommandError
-from cli.options import Json
-from cli.output import out, print_json, say, status_text, table
-from cli.project import Project
+from cli.project import checkout as projects
+from cli.project.checkout import Project
+from cli.terminal.options import Json
+from cli.terminal.output import out, print_json, say, status_text, table
 
 if TYPE_CHECKING:
     from local.cloud import LocalCloud
@@ -52,7 +52,7 @@ PHOTO = ("face_aging", "astronaut.jpg")
 def demo(as_json: Json = False) -> None:
     """Upload two datasets and a photo, and show what comes of them."""
     # The local cloud takes half a second to import: other commands do without.
-    from cli.session import local_session, settings_for
+    from cli.deployment.local import local_session, settings_for
     from local.settings import free_port
 
     project = projects.find()

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cli.output import say
-from cli.project import Project
+from cli.project.checkout import Project
+from cli.terminal.output import say
 from pipelines.catalogue import Algorithm
 from pipelines.compile import compile_algorithms
 from pipelines.environment import Environment

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from cli import project as projects
-from cli.catalogue import catalogue_of
+from cli.deployment.catalogue import told
 from cli.errors import CommandError
-from cli.machines import write_machines
-from cli.options import Json
-from cli.output import out, print_json
-from cli.project import Project
-from cli.publishing import told
+from cli.project import checkout as projects
+from cli.project.catalogue import catalogue_of
+from cli.project.checkout import Project
+from cli.project.machines import write_machines
+from cli.terminal.options import Json
+from cli.terminal.output import out, print_json
 from pipelines.compile import compile_algorithms
 from pipelines.copies import check_copies, write_copies
 from pipelines.environment import Environment

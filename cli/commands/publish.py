@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import project as projects
-from cli.account import Client, account
-from cli.catalogue import catalogue_of, named
-from cli.deploying import stack_of
+from cli.commands.deploy import stack_of
+from cli.deployment.account import Client, account
+from cli.deployment.catalogue import compile_for, idle, publication_of, telling, told
 from cli.errors import UsageError
-from cli.options import Json
-from cli.output import out, print_json, say, table
-from cli.project import Project
-from cli.publishing import compile_for, idle, publication_of, telling, told
+from cli.project import checkout as projects
+from cli.project.catalogue import catalogue_of, named
+from cli.project.checkout import Project
+from cli.terminal.options import Json
+from cli.terminal.output import out, print_json, say, table
 from pipelines.catalogue import Algorithm
 from pipelines.environment import LOCAL_ACCOUNT, Environment
 from pipelines.publishing.apply import apply

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import project as projects
-from cli.options import Isolation, Json, Port
-from cli.output import err, out, print_json, say
+from cli.project import checkout as projects
+from cli.terminal.options import Isolation, Json, Port
+from cli.terminal.output import err, out, print_json, say
 
 if TYPE_CHECKING:
     from local.sagemaker.machine.processes.isolation import Boundary
@@ -29,7 +29,7 @@ def up(
 ) -> None:
     """Boot the local cloud from template.yaml and serve until Ctrl-C."""
     # The local cloud takes half a second to import: other commands do without.
-    from cli.session import local_session, settings_for
+    from cli.deployment.local import local_session, settings_for
 
     project = projects.find()
     settings = replace(settings_for(project, port=port, state_dir=state_dir), isolation=isolation.value)

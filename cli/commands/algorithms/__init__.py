@@ -1,0 +1,1 @@
+"""`headrace algorithms`: the catalogue, as the files say it and as it is resolved."""
