@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli.deployment.catalogue import told
-from cli.errors import CommandError
-from cli.project import checkout as projects
+from cli.errors import CommandError, problems_as_errors
 from cli.project.catalogue import catalogue_of
-from cli.project.checkout import Project
+from cli.project.checkout import Project, find_project
 from cli.project.machines import write_machines
 from cli.terminal.options import Json
 from cli.terminal.output import out, print_json
@@ -28,8 +26,8 @@ def compile_command(
     as_json: Json = False,
 ) -> None:
     """Compile every workflow and every algorithm, and copy what algorithms share."""
-    project = projects.find()
-    with told():
+    project = find_project()
+    with problems_as_errors():
         if check:
             _check(project, as_json)
         else:
@@ -72,13 +70,13 @@ def _write(project: Project, as_json: bool) -> None:
 
 
 def _definition_differences(project: Project) -> tuple[str, ...]:
-    """What differs from the committed definitions or between two compiles, and what the service would refuse."""
+    """Returns what differs from the committed definitions or between two compiles, and what AWS would refuse."""
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         once, twice = _compile(project, Path(first)), _compile(project, Path(second))
     unstable = [
-        f"{one.name}: two compiles gave different bytes"
-        for one, two in zip(once, twice, strict=True)
-        if one.definition != two.definition
+        f"{first_time.name}: two compiles gave different bytes"
+        for first_time, second_time in zip(once, twice, strict=True)
+        if first_time.definition != second_time.definition
     ]
     refused = [problem for pipeline in once for problem in _refused(pipeline)]
     return (*unstable, *refused, *check_goldens(project.goldens, once))
@@ -89,7 +87,7 @@ def _compile(project: Project, cache: Path | None) -> tuple[CompiledPipeline, ..
 
 
 def _refused(pipeline: CompiledPipeline) -> list[str]:
-    """What the service would refuse in the arguments of each step."""
+    """Returns what the service would refuse in the arguments of each step."""
     if pipeline.definition is None:
         return []
     # Only this check needs botocore's models.

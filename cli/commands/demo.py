@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.api import uploads
-from cli.api.client import Api, Job, follow
+from cli.api.client import Api, Job
+from cli.api.following import failures, follow, follow_all
 from cli.errors import CommandError
-from cli.project import checkout as projects
-from cli.project.checkout import Project
+from cli.project.checkout import Project, find_project
 from cli.terminal.options import Json
 from cli.terminal.output import out, print_json, say, status_text, table
 
@@ -55,7 +54,7 @@ def demo(as_json: Json = False) -> None:
     from cli.deployment.local import local_session, settings_for
     from local.settings import free_port
 
-    project = projects.find()
+    project = find_project()
     state_dir = project.state_dir / "demo"
     with local_session(project, settings_for(project, port=free_port(), state_dir=state_dir, fresh=True), say) as cloud:
         jobs = _run_jobs(project, cloud)
@@ -68,7 +67,7 @@ def demo(as_json: Json = False) -> None:
 
 
 def _run_jobs(project: Project, cloud: "LocalCloud") -> dict[str, Job]:
-    """Upload everything at once, as strangers would, and follow the jobs to SUCCESS."""
+    """Uploads everything at once, as strangers would, and follows the jobs to SUCCESS."""
     api = Api.at(cloud.settings.endpoint)
     files = {
         dataset.algorithm: (f"datasets/{dataset.algorithm}/demo/{dataset.file}", dataset.file) for dataset in DATASETS
@@ -81,8 +80,8 @@ def _run_jobs(project: Project, cloud: "LocalCloud") -> dict[str, Job]:
         say(f"s3://{bucket}/{key}")
     ids = {algorithm: _job_of(api, key) for algorithm, (key, _) in files.items()}
     titles = {job_id: f"{algorithm} on {files[algorithm][1]}" for algorithm, job_id in ids.items()}
-    followed = uploads.follow_all(api, titles, _SECONDS)
-    if failed := uploads.failures(followed):
+    followed = follow_all(api, titles, _SECONDS)
+    if failed := failures(followed):
         reasons = "; ".join(f"{job['algorithm']}: {job['error'] and job['error']['message']}" for job in failed)
         raise CommandError(f"{len(failed)} of {len(followed)} jobs failed: {reasons}")
     return dict(zip(ids, followed, strict=True))
@@ -95,23 +94,18 @@ def _job_of(api: Api, key: str) -> str:
 
 
 def _predict(project: Project, cloud: "LocalCloud", dataset: Dataset, job: Job) -> Mapping[str, Any]:
-    """Ask a job's endpoint about rows that its model has not seen."""
+    """Asks a job's endpoint about rows that its model has not seen."""
     text = (project.algorithms / dataset.algorithm / "samples" / dataset.holdout).read_text("utf-8")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    # One row of each class, then the next of each, so that a few rows show every class.
-    by_class: dict[str, list[dict[str, str]]] = {}
-    for row in rows:
-        by_class.setdefault(row[dataset.target], []).append(row)
-    chosen = [row for group in zip(*by_class.values(), strict=False) for row in group][: max(_ROWS, len(by_class))]
-    features = [name for name in rows[0] if name != dataset.target]
+    rows = _of_every_class(list(csv.DictReader(io.StringIO(text))), dataset.target)
     body = io.StringIO()
-    writer = csv.DictWriter(body, features, extrasaction="ignore")
+    writer = csv.DictWriter(body, [name for name in rows[0] if name != dataset.target], extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(chosen)
-    answer = cloud.client("sagemaker-runtime").invoke_endpoint(
+    writer.writerows(rows)
+    response = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=job["links"]["endpoint"], ContentType="text/csv", Accept="text/csv", Body=body.getvalue()
     )
-    probabilities = [[float(cell) for cell in line] for line in csv.reader(io.StringIO(answer["Body"].read().decode()))]
+    lines = csv.reader(io.StringIO(response["Body"].read().decode()))
+    probabilities = [[float(cell) for cell in line] for line in lines]
     return {
         "endpoint": job["links"]["endpoint"],
         "rows": [
@@ -121,9 +115,18 @@ def _predict(project: Project, cloud: "LocalCloud", dataset: Dataset, job: Job) 
                 "predicted": _likeliest(dataset.classes, line),
                 "probabilities": line,
             }
-            for row, line in zip(chosen, probabilities, strict=True)
+            for row, line in zip(rows, probabilities, strict=True)
         ],
     }
+
+
+def _of_every_class(rows: Sequence[dict[str, str]], target: str) -> list[dict[str, str]]:
+    """Returns one row of each class, then the next of each, so that a few rows show every class."""
+    by_class: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        by_class.setdefault(row[target], []).append(row)
+    in_turn = [row for group in zip(*by_class.values(), strict=False) for row in group]
+    return in_turn[: max(_ROWS, len(by_class))]
 
 
 def _likeliest(classes: Sequence[str], probabilities: Sequence[float]) -> str:
@@ -131,7 +134,7 @@ def _likeliest(classes: Sequence[str], probabilities: Sequence[float]) -> str:
 
 
 def _fetch_images(cloud: "LocalCloud", job: Job, folder: Path) -> list[Path]:
-    """Download a face job's images."""
+    """Downloads a face job's images."""
     api = Api.at(cloud.settings.endpoint)
     folder.mkdir(parents=True, exist_ok=True)
     files = []

@@ -7,8 +7,6 @@ account) is asked first, so that a mistake costs a second and not a build.
 import os
 import shutil
 import subprocess
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,10 +14,11 @@ import typer
 
 from cli.deployment.account import Client, account
 from cli.deployment.catalogue import publish_catalogue
-from cli.errors import CommandError, UsageError
-from cli.project import checkout as projects
+from cli.errors import CommandError
 from cli.project.catalogue import catalogue_of
-from cli.project.checkout import Project
+from cli.project.checkout import Project, find_project
+from cli.project.stages import stack_of
+from cli.terminal.options import Stage
 from cli.terminal.output import out, say
 from pipelines.catalogue import Algorithm
 from pipelines.environment import Environment
@@ -27,11 +26,11 @@ from pipelines.staging.images import build_folders
 
 
 def deploy(
-    stage: Annotated[str, typer.Option(help="A section of samconfig.toml: dev, staging or prod.")] = "dev",
+    stage: Stage = "dev",
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Build and deploy the stack with SAM, then publish the catalogue."""
-    project = projects.find()
+    project = find_project()
     stack = stack_of(project, stage)
     catalogue = catalogue_of(project)
     commands = (
@@ -43,59 +42,21 @@ def deploy(
             out.print(" ".join(("sam", *command)), markup=False)
         _print_publishing(stage, catalogue)
         return
-    cli = sam(project)
+    program = sam(project)
     client, environment = account(stage)
     for command in commands:
         say(" ".join(("sam", *command)))
-        _run((cli, *command), project.root)
+        _run((program, *command), project.root)
     _publish(project, stack, environment, client)
 
 
 def sam(project: Project) -> str:
-    """The SAM CLI: on the PATH, or the one `make` installs beside the project. Raises CommandError without one."""
+    """Finds the SAM CLI: on the PATH, or the one that `make` installs here. Raises CommandError without one."""
     beside = project.root / ".venv-tools" / "bin" / "sam"
-    found = shutil.which("sam") or (str(beside) if beside.is_file() else None)
-    if found is None:
+    program = shutil.which("sam") or (str(beside) if beside.is_file() else None)
+    if program is None:
         raise CommandError("the SAM CLI is not installed; `make deploy` installs it beside the project")
-    return found
-
-
-def stack_of(project: Project, stage: str) -> str:
-    """The stack that samconfig.toml names for a stage.
-
-    Raises UsageError for a stage that has no section of its own there, or whose section deploys another one: SAM
-    would take defaults without a word, and the catalogue would be published beside the stack.
-    """
-    file = project.root / "samconfig.toml"
-    sections = _sections(file)
-    if stage not in sections:
-        raise UsageError(f"{file}: no stage {stage}; there are {', '.join(sections) or 'none'}")
-    section = sections[stage]
-    overrides = _parameter(section, "parameter_overrides", [])
-    if f"Stage={stage}" not in (overrides.split() if isinstance(overrides, str) else overrides):
-        raise UsageError(f"{file}: [{stage}.deploy.parameters] parameter_overrides: expected Stage={stage}")
-    stack = _parameter(section, "stack_name", None)
-    if not isinstance(stack, str):
-        raise UsageError(f"{file}: [{stage}.global.parameters] stack_name: expected headrace-{stage}")
-    return stack
-
-
-def _sections(file: Path) -> dict[str, Mapping[str, Any]]:
-    """The stages of samconfig.toml. SAM's `default` is none: it stands for one of the others."""
-    try:
-        document = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}") from error
-    return {name: value for name, value in document.items() if isinstance(value, dict) and name != "default"}
-
-
-def _parameter(section: Mapping[str, Any], name: str, default: object) -> Any:
-    """A parameter of `sam deploy`: under `deploy`, else under `global`, as SAM looks it up."""
-    for command in ("deploy", "global"):
-        parameters = section.get(command, {}).get("parameters", {})
-        if name in parameters:
-            return parameters[name]
-    return default
+    return program
 
 
 def _print_publishing(stage: str, catalogue: tuple[Algorithm, ...]) -> None:
@@ -127,7 +88,7 @@ def _publish(project: Project, stack: str, environment: Environment, client: Cli
 
 
 def was_declined(cloudformation: Any, stack: str) -> bool:
-    """Whether the newest change set still waits: `sam deploy` ends with 0 when a person answers no to it."""
+    """Tells whether the newest change set still waits: `sam deploy` ends with 0 when a person answers no to it."""
     pages = cloudformation.get_paginator("list_change_sets").paginate(StackName=stack)
     change_sets = [change_set for page in pages for change_set in page["Summaries"]]
     newest = max(change_sets, key=lambda change_set: change_set["CreationTime"], default=None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.project import checkout as projects
+from cli.project.checkout import find_project
 from cli.terminal.options import Isolation, Json, Port
 from cli.terminal.output import err, out, print_json, say
 
@@ -31,7 +31,7 @@ def up(
     # The local cloud takes half a second to import: other commands do without.
     from cli.deployment.local import local_session, settings_for
 
-    project = projects.find()
+    project = find_project()
     settings = replace(settings_for(project, port=port, state_dir=state_dir), isolation=isolation.value)
     with local_session(project, settings, say) as cloud:
         health = cloud.health()
@@ -55,7 +55,7 @@ def up(
 
 
 def _isolation(boundary: "Boundary | None") -> str:
-    """How containers see their folder, and why not better where it could be."""
+    """Says how containers see their folder, and why not better where it could be."""
     if boundary is None:
         return "not started"
     return f"{boundary.name} ({boundary.reason})" if boundary.reason else boundary.name

@@ -13,7 +13,7 @@ _ATTEMPTS = 10
 
 
 def account(stage: str) -> tuple[Client, Environment]:
-    """Clients of the account, and the names of the deployment there. Raises CommandError without an account."""
+    """Returns clients of the account, and the names of the deployment there. Raises CommandError without an account."""
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError

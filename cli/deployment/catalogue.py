@@ -1,17 +1,15 @@
 """Compiling the catalogue for one deployment and publishing it there; what `up`, `deploy` and `publish` share."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from cli.errors import CommandError, UsageError
+from cli.deployment.account import Client
+from cli.errors import problems_as_errors
 from cli.project.catalogue import catalogue_of
 from cli.project.checkout import Project
 from pipelines.catalogue import Algorithm
 from pipelines.compile import compile_algorithms
 from pipelines.environment import Environment
-from pipelines.problems import CatalogueError, CompileError, PublishError
 from pipelines.product import CompiledPipeline
 from pipelines.progress import Progress
 from pipelines.publishing.catalogue import publish, read_image_values
@@ -24,16 +22,16 @@ _TOLD = ("packing", "uploading", "function", "pipeline", "deployment", "stopped"
 def publish_catalogue(
     project: Project,
     environment: Environment,
-    client: Callable[[str], Any],
+    client: Client,
     progress: Progress,
     *,
     local: bool = False,
 ) -> tuple[tuple[CompiledPipeline, ...], Plan]:
-    """Compile every algorithm and bring the deployment in line. Raises CommandError with the reason.
+    """Compiles every algorithm and brings the deployment in line. Raises CommandError with the reason.
 
     In a `local` cloud what does not run there is not deployed, and what cannot be fetched now does not stop the others.
     """
-    with told():
+    with problems_as_errors():
         publication = publication_of(environment, client)
         catalogue = catalogue_of(project)
         compiled = compile_for(project, publication, catalogue, progress)
@@ -45,12 +43,12 @@ def publish_catalogue(
 
 
 def idle(algorithms: Sequence[Algorithm]) -> frozenset[str]:
-    """The names of those that do not run in a local cloud."""
+    """Returns the names of those that do not run in a local cloud."""
     return frozenset(algorithm.name for algorithm in algorithms if not algorithm.spec.local.runs)
 
 
-def publication_of(environment: Environment, client: Callable[[str], Any]) -> Publication:
-    """One deployment, and the clients that publishing the catalogue there needs."""
+def publication_of(environment: Environment, client: Client) -> Publication:
+    """Returns one deployment, with the clients that publishing the catalogue there needs."""
     clients = Clients(
         s3=client("s3"),
         sagemaker=client("sagemaker"),
@@ -65,7 +63,7 @@ def publication_of(environment: Environment, client: Callable[[str], Any]) -> Pu
 def compile_for(
     project: Project, publication: Publication, algorithms: Sequence[Algorithm], progress: Progress
 ) -> tuple[CompiledPipeline, ...]:
-    """Algorithms compiled for a deployment, with the images that its parameters name."""
+    """Compiles algorithms for a deployment, with the images that its parameters name."""
     environment = publication.environment
     with reading(environment):
         values = read_image_values(algorithms, publication.clients.ssm)
@@ -73,20 +71,8 @@ def compile_for(
     return compile_algorithms(algorithms, environment, folder, image_values=values, progress=progress)
 
 
-@contextmanager
-def told() -> Iterator[None]:
-    """What keeps a catalogue from being published, as an error of the command line."""
-    try:
-        yield
-    except CatalogueError as error:
-        # Known only now: a branch that is gone.
-        raise UsageError(str(error)) from error
-    except (CompileError, PublishError) as error:
-        raise CommandError(str(error)) from error
-
-
 def telling(progress: Progress) -> Progress:
-    """Tell of what takes a while and of what people know by name; the plan has all of it."""
+    """Tells of what takes a while and of what people know by name; the plan has all of it."""
 
     def tell(line: str) -> None:
         if line.startswith(_TOLD):

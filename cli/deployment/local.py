@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli.api.client import Api, follow
+from cli.api.client import Api
+from cli.api.following import follow
 from cli.deployment.catalogue import publish_catalogue
 from cli.project.catalogue import catalogue_of
 from cli.project.checkout import Project
@@ -22,7 +23,7 @@ _DEPLOYMENT_SECONDS = 300.0
 
 
 def settings_for(project: Project, *, port: int, state_dir: Path | None = None, fresh: bool = False) -> LocalSettings:
-    """The local cloud's settings for a project; `state_dir` defaults to the project's `.headrace/state`."""
+    """Returns the local cloud's settings for a project; `state_dir` defaults to the project's `.headrace/state`."""
     return LocalSettings(
         template=project.template,
         state_dir=(state_dir or project.state_dir / "state").absolute(),
@@ -36,13 +37,13 @@ def settings_for(project: Project, *, port: int, state_dir: Path | None = None, 
 
 
 def local_environment(settings: LocalSettings) -> Environment:
-    """The names and ARNs of a local cloud."""
+    """Returns the names and ARNs of a local cloud."""
     return Environment(stage=settings.stage, account=ACCOUNT, region=REGION)
 
 
 @contextmanager
 def local_session(project: Project, settings: LocalSettings, progress: Progress) -> Iterator[LocalCloud]:
-    """A local cloud that is ready: stack up, environments built, catalogue published, standing endpoints in service."""
+    """Runs a local cloud until it is ready: stack up, environments built, catalogue published, endpoints in service."""
     with LocalCloud(settings, progress) as cloud:
         environment = local_environment(settings)
         progress("publishing the catalogue")
@@ -55,13 +56,13 @@ def local_session(project: Project, settings: LocalSettings, progress: Progress)
 
 
 def _is_built_ahead(item: CompiledPipeline) -> bool:
-    """Whether its environments are there before the first job; others are large, or are of no use here."""
+    """Tells whether its environments are there before the first job; others are large, or are of no use here."""
     local = json.loads(item.published)["local"]
     return bool(local["runs"]) and local["build"] == Build.AHEAD
 
 
 def _build_environments(cloud: LocalCloud, compiled: Sequence[CompiledPipeline], progress: Progress) -> None:
-    """Build what the pipelines' images stand for ahead of the first job; a broken one fails its own jobs only."""
+    """Builds what the pipelines' images stand for ahead of the first job; a broken one fails its own jobs only."""
     named = [dict(item.parameters) for item in compiled]
     images = sorted({uri for names in named for leaf, uri in names.items() if leaf.endswith("_image")})
 
@@ -78,7 +79,7 @@ def _build_environments(cloud: LocalCloud, compiled: Sequence[CompiledPipeline],
 
 
 def _await_deployments(cloud: LocalCloud, job_ids: Sequence[str], progress: Progress) -> None:
-    """Wait for the endpoints that stand without training; one that fails is told and does not stop the others."""
+    """Waits for the endpoints that stand without training; one that fails is told and does not stop the others."""
     api = Api.at(cloud.settings.endpoint)
     for job_id in job_ids:
         for job in follow(api, lambda job_id=job_id: api.find(job_id), _DEPLOYMENT_SECONDS):  # type: ignore[misc]

@@ -42,8 +42,8 @@ class Project:
         return Path(configured).absolute() if configured else self.state_dir / "cache"
 
 
-def find(start: Path | None = None) -> Project:
-    """The checkout around the working directory, else the one this command was installed from.
+def find_project(start: Path | None = None) -> Project:
+    """Finds the checkout around the working directory, else the one this command was installed from.
 
     Raises UsageError when there is none.
     """

@@ -10,7 +10,7 @@ from cli.project.checkout import Project
 
 
 def write_machines(project: Project) -> tuple[Path, ...]:
-    """Write each machine whose file differs from its source. Returns the files that changed."""
+    """Writes each machine whose file differs from its source. Returns the files that changed."""
     stamps = project.cache_dir / "state_machines"
     if (stamps / _address(project.state_machines)).is_file():
         return ()
@@ -24,7 +24,7 @@ def write_machines(project: Project) -> tuple[Path, ...]:
 
 
 def _address(folder: Path) -> str:
-    """Hash of what machines are made from and of what stands in their folder."""
+    """Hashes what machines are made from and what stands in their folder."""
     digest = hashlib.sha256(importlib.metadata.version("stepfunctions").encode())
     for place in (*_sources(), *sorted(folder.glob("*.asl.json"))):
         digest.update(f"\n{place.name}\n".encode())

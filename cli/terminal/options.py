@@ -1,5 +1,6 @@
 """Options that several commands take."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -14,14 +15,21 @@ ApiUrl = Annotated[
         show_default=False,
     ),
 ]
+Stage = Annotated[str, typer.Option(help="A section of samconfig.toml: dev, staging or prod.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON on standard output.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The one port of the local cloud.")]
 
 
 class Isolation(StrEnum):
-    """As in `local.sagemaker.machine.settings`, which takes longer to import."""
+    """How containers are kept apart, as local/sagemaker takes it; to import it from there takes longer."""
 
     AUTO = "auto"
     NAMESPACE = "namespace"
     BASE_DIR = "base-dir"
     DOCKER = "docker"
+
+
+def one_of(words: Iterable[str]) -> str:
+    """Says which words there are: `training, face or chain`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}"

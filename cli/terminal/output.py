@@ -20,23 +20,23 @@ STATUS_STYLES = {"SUCCESS": "green", "FAILURE": "red", "INPROGRESS": "cyan", "PE
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
+    """Prints one JSON document on standard output."""
     print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
 def say(text: str) -> None:
-    """A remark about what is being done, on standard error."""
+    """Prints a remark about what is being done, on standard error."""
     err.print(f"[dim]·[/dim] {escape(text)}")
 
 
 def status_text(status: str) -> str:
-    """A job status in its colour, as markup."""
+    """Returns a job status in its colour, as markup."""
     style = STATUS_STYLES.get(status, "default")
     return f"[{style}]{status}[/{style}]"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """A table on standard output; cells may hold markup. In a pipe a row is a line, whatever its length."""
+    """Prints a table on standard output; cells may hold markup. In a pipe a row is a line, whatever its length."""
     grid = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
         grid.add_column(column, overflow="fold", no_wrap=number == 0)

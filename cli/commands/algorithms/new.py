@@ -12,9 +12,8 @@ import typer
 
 from cli import starters
 from cli.errors import CommandError, UsageError
-from cli.project import checkout as projects
 from cli.project.catalogue import catalogue_of, named
-from cli.project.checkout import Project
+from cli.project.checkout import Project, find_project
 from cli.terminal.output import out, say
 from pipelines.catalogue import load_algorithm
 from pipelines.spec import MAX_NAME
@@ -35,7 +34,7 @@ def new(
     """Write a new algorithm's folder, which trains and serves as it stands (scikit-learn, when nothing is said)."""
     if (framework is not None) + image + (like is not None) > 1:
         raise UsageError("expected one of --framework, --image and --like, found several")
-    project = projects.find()
+    project = find_project()
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise UsageError(f"{name}: expected at most {MAX_NAME} lower-case letters, digits and single underscores")
     folder = project.algorithms / name
@@ -68,19 +67,19 @@ def _copy(project: Project, like: str, folder: Path) -> str:
 
 @contextmanager
 def _made(folder: Path) -> Iterator[Path]:
-    """A folder to fill, checked and renamed to its place at the end, so that nothing half done is ever found."""
+    """Yields a folder to fill. It is checked and renamed at the end, so that nothing half done is ever found."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as aside:
         # A specification has to carry its folder's name, so this one has it already.
         made = Path(aside) / folder.name
         made.mkdir()
         yield made
         if problems := load_algorithm(made)[1]:
-            raise CommandError("\n".join(f"{one.path}: {one.text}" for one in problems))
+            raise CommandError("\n".join(f"{problem.path}: {problem.text}" for problem in problems))
         made.rename(folder)
 
 
 def _rename(file: Path, name: str) -> None:
-    """Give a copied algorithm.yaml its new names; comments and order stay."""
+    """Gives a copied algorithm.yaml its new names; comments and order stay."""
     text = file.read_text("utf-8")
     text = re.sub(r"(?m)^name:.*$", f"name: {name}", text, count=1)
     text = re.sub(r"(?m)^title:.*$", f"title: {name.replace('_', ' ').capitalize()}", text, count=1)

@@ -9,7 +9,7 @@ DEFAULT: Final = "default"
 
 
 def leaves(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a document that is no mapping, under its dotted path; empty mappings count as values."""
+    """Yields every value of a document that is no mapping, under its dotted path; empty mappings count as values."""
     if isinstance(document, dict) and document:
         for key, value in document.items():
             yield from leaves(value, f"{path}.{key}" if path else str(key))
@@ -18,7 +18,7 @@ def leaves(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def lines(text: str) -> dict[str, int]:
-    """The line, from 1, of every key of a YAML mapping, by dotted path. The text must be well-formed."""
+    """Returns the line, from 1, of every key of a YAML mapping, by dotted path. The text must be well-formed."""
     node = yaml.compose(text, Loader=yaml.CSafeLoader)
     return dict(_keys(node, "")) if isinstance(node, yaml.MappingNode) else {}
 
@@ -32,6 +32,6 @@ def _keys(node: yaml.MappingNode, path: str) -> Iterator[tuple[str, int]]:
 
 
 def origins(document: Any, text: str, file: str) -> dict[str, str]:
-    """For each leaf of a resolved document `file:line`, or `default` where the file says nothing of it."""
-    found = lines(text)
-    return {path: f"{file}:{found[path]}" if path in found else DEFAULT for path, _ in leaves(document)}
+    """Returns `file:line` for each leaf of a resolved document, or `default` where the file says nothing of it."""
+    numbers = lines(text)
+    return {path: f"{file}:{numbers[path]}" if path in numbers else DEFAULT for path, _ in leaves(document)}

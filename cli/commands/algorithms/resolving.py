@@ -32,56 +32,60 @@ class Resolved:
     def spec(self) -> AlgorithmSpec:
         return self.algorithm.spec
 
+    def document(self) -> dict[str, Any]:
+        """Returns the specification with every default, without the sections that it does not have."""
+        return self.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+
     def local(self) -> dict[str, Any]:
-        """Whether it runs here, as JSON."""
+        """Tells whether it runs here, as JSON."""
         return {"runs": not self.obstacle, **({"reason": self.obstacle} if self.obstacle else {})}
 
     def names(self) -> dict[str, Any]:
-        """Its names in the local cloud: pipeline, endpoint, steps, images and where its sources will be."""
+        """Returns its names in the local cloud: pipeline, endpoint, steps, images and where its sources will be."""
         if self.compiled is None:
             return {}
         row = json.loads(self.compiled.published)
-        found = {key: row.get(key) for key in ("pipeline", "steps", "endpoint")}
-        return {key: value for key, value in (found | dict(self.compiled.parameters)).items() if value}
+        names = {key: row.get(key) for key in ("pipeline", "steps", "endpoint")}
+        return {key: value for key, value in (names | dict(self.compiled.parameters)).items() if value}
 
 
 def resolve(project: Project, algorithms: Sequence[Algorithm]) -> list[Resolved]:
-    """Each algorithm in the local cloud's terms; definitions come from the cache where nothing has changed."""
+    """Resolves algorithms in the local cloud's terms; definitions come from the cache where nothing has changed."""
     from local.sagemaker.machine.images import FRAMEWORKS, Images
     from pipelines.staging.images import image_folders
 
-    images = Images(image_folders(tuple(algorithms)), project.root / "images.yaml", FRAMEWORKS)
-    found = {}
+    images = Images(image_folders(algorithms), project.root / "images.yaml", FRAMEWORKS)
+    resolved = {}
     for algorithm, compiled in zip(algorithms, _compiled(project, algorithms), strict=True):
         if isinstance(compiled, PipelinesError):
-            found[algorithm.name] = Resolved(algorithm, None, " ".join(str(compiled).split()))
+            resolved[algorithm.name] = Resolved(algorithm, None, " ".join(str(compiled).split()))
         else:
-            found[algorithm.name] = Resolved(algorithm, compiled, _obstacle(algorithm.spec, compiled, images))
-    return [replace(one, obstacle=one.obstacle or _of_members(one.spec, found)) for one in found.values()]
+            resolved[algorithm.name] = Resolved(algorithm, compiled, _obstacle(algorithm.spec, compiled, images))
+    return [replace(part, obstacle=part.obstacle or _of_members(part.spec, resolved)) for part in resolved.values()]
 
 
-def _of_members(spec: AlgorithmSpec, found: Mapping[str, Resolved]) -> str:
-    """Why a chain does not run: one of its algorithms does not."""
+def _of_members(spec: AlgorithmSpec, resolved: Mapping[str, Resolved]) -> str:
+    """Says why a chain does not run: one of its algorithms does not."""
     members = (spec.chain.detect.algorithm, spec.chain.read.algorithm) if spec.chain else ()
-    obstacles = {name: found[name].obstacle for name in members if name in found}
+    obstacles = {name: resolved[name].obstacle for name in members if name in resolved}
     return "; ".join(f"{name} {why}" for name, why in obstacles.items() if why)
 
 
 def _compiled(project: Project, algorithms: Sequence[Algorithm]) -> list[CompiledPipeline | PipelinesError]:
-    """All at once, as starting the SDK takes a second; one by one only when one of them cannot be compiled."""
+    """Compiles all at once, as starting the SDK takes a second; one by one only when one of them cannot be compiled."""
 
     def compile_some(some: Sequence[Algorithm]) -> Sequence[CompiledPipeline]:
         return compile_algorithms(some, Environment(), project.cache_dir / "pipelines", progress=say)
 
     with suppress(PipelinesError):
         return list(compile_some(algorithms))
-    found: list[CompiledPipeline | PipelinesError] = []
+    outcomes: list[CompiledPipeline | PipelinesError] = []
     for algorithm in algorithms:
         try:
-            found.extend(compile_some((algorithm,)))
+            outcomes.extend(compile_some((algorithm,)))
         except PipelinesError as error:
-            found.append(error)
-    return found
+            outcomes.append(error)
+    return outcomes
 
 
 def _obstacle(spec: AlgorithmSpec, compiled: CompiledPipeline, images: "Images") -> str:

@@ -48,7 +48,7 @@ class Docker:
             raise CommandError(f"{command}: ended with {done.returncode}: {said}")
 
     def run(self, command: Command, progress: Callable[[str], None]) -> None:
-        """Run to the end, line by line. Raises CommandError with its last line; an interrupt ends docker, too."""
+        """Runs to the end, line by line. Raises CommandError with its last line; an interrupt ends docker, too."""
         last = ""
         with subprocess.Popen(
             (self.program, *command.arguments),
@@ -84,7 +84,7 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 @contextmanager
 def docker(registries: Sequence[Registry]) -> Iterator[Docker]:
-    """A docker client that may be logged in to some registries. Raises CommandError where there is no engine."""
+    """Yields a docker client that may be logged in to some registries. Raises CommandError where there is no engine."""
     program = shutil.which("docker")
     if program is None:
         raise CommandError(f"docker is not installed; {WITHOUT}")
@@ -102,7 +102,7 @@ def docker(registries: Sequence[Registry]) -> Iterator[Docker]:
 
 def _check(program: str, arguments: tuple[str, ...], wrong: str) -> None:
     try:
-        answer = subprocess.run(
+        checked = subprocess.run(
             (program, *arguments),
             capture_output=True,
             text=True,
@@ -112,8 +112,8 @@ def _check(program: str, arguments: tuple[str, ...], wrong: str) -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CommandError(f"{wrong}: {error}; {WITHOUT}") from error
-    if answer.returncode != 0:
-        said = " ".join((answer.stderr or answer.stdout).split())
+    if checked.returncode != 0:
+        said = " ".join((checked.stderr or checked.stdout).split())
         raise CommandError(f"{wrong}: {said or 'it said nothing'}; {WITHOUT}")
 
 
@@ -128,7 +128,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _configuration(own: dict[str, Any], registries: Sequence[Registry]) -> dict[str, Any]:
-    """The user's configuration without a place to store passwords: what they are logged in to stays readable."""
+    """Returns the user's configuration without a place to store passwords: their own logins stay readable."""
     hosts = {registry.host for registry in registries}
     logins = {host: entry for host, entry in own.get("auths", {}).items() if host not in hosts}
     helpers = {host: name for host, name in own.get("credHelpers", {}).items() if host not in hosts}

@@ -1,25 +1,20 @@
-"""`headrace torchserve`: model archives for TorchServe. What becomes of one stands in docs/torchserve.md."""
+"""`headrace torchserve archive`: a TorchScript file and its handler as a .mar."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.errors import CommandError
-from cli.project import checkout as projects
-from cli.project.checkout import Project
+from cli.project.checkout import Project, find_project
 from cli.terminal.options import Json
 from cli.terminal.output import out, print_json, say
 
-app = typer.Typer(help="Serving with TorchServe.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from local.torchserve import Archive, Inputs
 
 
-@app.callback()
-def _group() -> None:
-    """Serving with TorchServe."""
-
-
-@app.command()
+# Ten parameters, because each is an option that a person types.
 def archive(
     model: Annotated[Path, typer.Option(help="A TorchScript file (torch.jit.save).")],
     name: Annotated[str, typer.Option(help="The model's name; the archive is NAME.mar.")],
@@ -41,7 +36,7 @@ def archive(
     from local.sagemaker.wire.errors import ImageError
     from local.torchserve import Inputs, make
 
-    project = projects.find()
+    project = find_project()
     served = _served(project)
     inputs = Inputs(
         name=name,
@@ -57,18 +52,20 @@ def archive(
         made = make(inputs, output, environments, force)
     except ImageError as error:
         raise CommandError(str(error)) from error
+    _tell(made, inputs, as_json)
+
+
+def _tell(made: "Archive", inputs: "Inputs", as_json: bool) -> None:
     if as_json:
-        members = list(made.members)
-        print_json(
-            {"archive": str(made.file), "name": name, "version": version, "sha256": made.sha256, "files": members}
-        )
+        names = {"archive": str(made.file), "name": inputs.name, "version": inputs.version}
+        print_json({**names, "sha256": made.sha256, "files": list(made.members)})
         return
     say(f"{len(made.members)} files, sha256 {made.sha256}")
     out.print(str(made.file), markup=False)
 
 
 def _handler(value: str) -> Path | str:
-    """What looks like a path is one; else it is a name."""
+    """Takes what looks like a path for one; else it is a name."""
     path = Path(value)
     return path if path.suffix or len(path.parts) > 1 or path.exists() else value
 

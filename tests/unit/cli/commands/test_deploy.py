@@ -19,12 +19,13 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from cli.commands.deploy import deploy, sam, stack_of, was_declined
+from cli.commands.deploy import deploy, sam, was_declined
 from cli.errors import CommandError, UsageError
 from cli.project.checkout import Project
+from cli.project.stages import stack_of
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_catalogue
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 HEADRACE = Path(sys.executable).parent / "headrace"
 
 

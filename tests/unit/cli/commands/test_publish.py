@@ -16,7 +16,7 @@ from pipelines.publishing.publication import Publication
 from tests.unit.pipelines.catalogues import OWN, UNTRAINED, write_algorithm, write_catalogue
 from tests.unit.pipelines.deployment import ENVIRONMENT, deployment
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cli.commands.images.push import build, push
+from cli.commands.images.build import build
+from cli.commands.images.push import push
 from cli.errors import CommandError, UsageError
 from cli.project.checkout import Project
 from pipelines.catalogue import load_catalogue
@@ -25,7 +26,7 @@ from pipelines.container_images import Command, ContainerImage, plan_images, pul
 from pipelines.environment import Environment
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_catalogue
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 HEADRACE = Path(sys.executable).parent / "headrace"
 ACCOUNT = "123456789012"  # moto's
 REGIONS = ("eu-central-1", "cn-north-1", "us-gov-west-1")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.project import checkout as projects
+from cli.project.checkout import find_project
 from local.sagemaker.machine.environments import Environments
 from local.torchserve import HANDLERS, ArchiveRefused, ArchiverFailed, Inputs, check, make
 from tests.walk.cloud import HEADRACE, ROOT
@@ -40,7 +40,7 @@ def inputs(tmp_path: Path) -> Inputs:
 
 @pytest.fixture(scope="session")
 def environments() -> Environments:
-    return Environments(projects.find(ROOT).cache_dir, {"torch-model-archiver": SERVED / "archiver"})
+    return Environments(find_project(ROOT).cache_dir, {"torch-model-archiver": SERVED / "archiver"})
 
 
 def changed(inputs: Inputs, **values: object) -> Inputs:
