@@ -8,7 +8,7 @@ _FIRST: Final = {"Version": 0, "Name": 1, "Type": 2, "Parameters": 3}
 
 
 def canonical(definition: dict[str, Any]) -> str:
-    """A definition's one text: keys in alphabetical order, but a step's or parameter's name and type first."""
+    """Returns a definition's one text: keys in alphabetical order, but a step's or parameter's name and type first."""
     return json.dumps(_ordered(definition), separators=(",", ":"), ensure_ascii=False)
 
 
@@ -24,7 +24,7 @@ def _ordered(value: Any) -> Any:
 
 
 def renamed(definition: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The definition with a step named `new` instead of `old`, wherever it is named or referred to.
+    """Returns the definition with a step named `new` instead of `old`, wherever it is named or referred to.
 
     The SDK adds a suffix to the steps of a ModelStep; job rows, events and people see the plain name.
     """
@@ -53,7 +53,7 @@ def _reference(key: str, value: Any, old: str, new: str) -> Any:
 
 
 def steps_of(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every step, in the order of the definition, with those of a condition's branches after it."""
+    """Yields every step, in the order of the definition, with those of a condition's branches after it."""
     pending = list(definition["Steps"])
     while pending:
         step = pending.pop(0)
@@ -63,17 +63,17 @@ def steps_of(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def images_of(steps: list[dict[str, Any]]) -> dict[str, str]:
-    """The images that a definition's steps run and register, by the name of their SSM parameter."""
-    found: dict[str, str] = {}
+    """Returns the images that a definition's steps run and register, by the name of their SSM parameter."""
+    by_parameter: dict[str, str] = {}
     for step in steps:
         if step["Type"] == "Training":
-            found["training_image"] = step["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
+            by_parameter["training_image"] = step["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
         if step["Type"] == "Tuning":
-            found["training_image"] = step["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"][
+            by_parameter["training_image"] = step["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"][
                 "TrainingImage"
             ]
         if step["Type"] == "Model":
-            found["inference_image"] = step["Arguments"]["PrimaryContainer"]["Image"]
+            by_parameter["inference_image"] = step["Arguments"]["PrimaryContainer"]["Image"]
         if step["Type"] == "RegisterModel":
-            found["inference_image"] = step["Arguments"]["InferenceSpecification"]["Containers"][0]["Image"]
-    return found
+            by_parameter["inference_image"] = step["Arguments"]["InferenceSpecification"]["Containers"][0]["Image"]
+    return by_parameter

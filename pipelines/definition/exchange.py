@@ -27,7 +27,7 @@ class Refusal:
 
 
 def definitions(requests: Sequence[Request]) -> Iterator[dict[str, Any] | Refusal]:
-    """The definition of each request, in order, as soon as it is ready. Raises CompileError naming the algorithm."""
+    """Yields each request's definition, in order, as soon as it is ready. Raises CompileError naming the algorithm."""
     if not requests:
         return
     with tempfile.TemporaryDirectory(prefix="headrace-compile-") as temporary:
@@ -83,10 +83,10 @@ def _exchange(
         pass
     for request in requests:
         line = worker.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"error": _last_words(errors)}
-        if "error" in answer:
-            raise CompileError(f"{request.spec.name}: {answer['error']}")
-        yield Refusal(answer["path"], answer["refused"]) if "refused" in answer else answer["definition"]
+        message: dict[str, Any] = json.loads(line) if line else {"error": _last_words(errors)}
+        if "error" in message:
+            raise CompileError(f"{request.spec.name}: {message['error']}")
+        yield Refusal(message["path"], message["refused"]) if "refused" in message else message["definition"]
 
 
 def _last_words(errors: Path) -> str:

@@ -35,7 +35,7 @@ sagemaker.utils._botocore_resolver = cache(sagemaker.utils._botocore_resolver)
 
 
 def define(request: Request) -> dict[str, Any]:
-    """The pipeline's definition as data. Raises CompileError, SpecRefused, and what the SDK raises for its values."""
+    """Returns the definition as data. Raises CompileError, SpecRefused, and what the SDK raises for its values."""
     context = Context(request=request, session=session(request.environment), parameters=parameters(request.spec))
     pipeline = Pipeline(
         name=request.environment.resource_name(request.spec.name),
@@ -72,7 +72,7 @@ def _steps(context: Context) -> Steps:
 
 
 def _training(context: Context, process: ProcessingStep | None) -> tuple[Step, Any]:
-    """The step that makes models, and where the one that goes on stands."""
+    """Returns the step that makes models, and where the one that goes on stands."""
     if context.spec.tuning is not None:
         tune = tune_step(context, context.spec.tuning, process)
         return tune, best_model_uri(context, tune)
@@ -81,7 +81,7 @@ def _training(context: Context, process: ProcessingStep | None) -> tuple[Step, A
 
 
 def _publication(context: Context, model_data: Any, data: Any) -> Steps:
-    """What becomes of a model: a package, answers for `data`, an endpoint."""
+    """Returns what becomes of a model: a package, answers for `data`, an endpoint."""
     spec, steps = context.spec, []
     register = register_step(context, spec.registration, model_data) if spec.registration is not None else None
     if register is not None:

@@ -40,10 +40,10 @@ class Request:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """A request from the plain data of `to_json`."""
+        """Returns a request from the plain data of `to_json`."""
         rest = {key: value for key, value in data.items() if key not in {"spec", "environment"}}
         return cls(AlgorithmSpec.of(data["spec"]), Environment(**data["environment"]), **rest)
 
     def canonical(self) -> str:
-        """One text for equal requests: what the cache's key is made of."""
+        """Returns one text for equal requests: what the cache's key is made of."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))

@@ -27,11 +27,11 @@ _STEP: Final = re.compile(r"Steps\.(?P<name>[A-Za-z0-9-]+)[.\[]")
 
 
 def argument_problems(definition: dict[str, Any]) -> list[str]:
-    """What AWS would refuse in the steps' arguments, and references to what is not there. Empty when all is well."""
+    """Returns what AWS would refuse in the steps' arguments, and the references to what is not there."""
     parameters = {item["Name"]: item for item in definition.get("Parameters", [])}
     steps = list(steps_of(definition))
-    found = [problem for step in steps for problem in _step_problems(step, parameters)]
-    return found + list(_dangling(definition, set(parameters), {step["Name"] for step in steps}))
+    refused = [problem for step in steps for problem in _step_problems(step, parameters)]
+    return refused + list(_dangling(definition, set(parameters), {step["Name"] for step in steps}))
 
 
 def _step_problems(step: dict[str, Any], parameters: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _input_of(operation: str) -> Shape:
 
 
 def _filled(value: Any, parameters: dict[str, dict[str, Any]]) -> Any:
-    """The arguments with every expression replaced by a value of its type."""
+    """Returns the arguments with every expression replaced by a value of its type."""
     match value:
         case {"Get": str(reference)}:
             named = _PARAMETER.fullmatch(reference)

@@ -21,14 +21,14 @@ def _no_network(*_: object, **__: object) -> NoReturn:
 
 
 def close_network() -> None:
-    """Make every connection and name look-up of this process fail."""
+    """Makes every connection and name look-up of this process fail."""
     socket.socket.connect = _no_network  # type: ignore[method-assign]
     socket.socket.connect_ex = _no_network  # type: ignore[method-assign]
     socket.getaddrinfo = _no_network
 
 
 def main() -> None:
-    """Answer every request of standard input, in order."""
+    """Answers every request of standard input, in order."""
     close_network()
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)

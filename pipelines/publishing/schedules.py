@@ -20,12 +20,12 @@ _RETRY: Final = {"MaximumRetryAttempts": 24, "MaximumEventAgeInSeconds": 3600}
 
 
 def schedule_name(environment: Environment, algorithm: str) -> str:
-    """The schedule's name inside the group."""
+    """Returns the schedule's name inside the group."""
     return f"{_prefix(environment)}{dashed(algorithm)}"
 
 
 def listed(publication: Publication) -> frozenset[str]:
-    """The names of the schedules that publishing made."""
+    """Returns the names of the schedules that publishing made."""
     environment = publication.environment
     paginator = publication.clients.scheduler.get_paginator("list_schedules")
     pages = paginator.paginate(GroupName=environment.schedule_group, NamePrefix=_prefix(environment))
@@ -33,7 +33,7 @@ def listed(publication: Publication) -> frozenset[str]:
 
 
 def described(publication: Publication, name: str) -> dict[str, Any] | None:
-    """One schedule, or None when it went away meanwhile."""
+    """Returns one schedule, or None when it went away meanwhile."""
     try:
         return dict(
             publication.clients.scheduler.get_schedule(GroupName=publication.environment.schedule_group, Name=name)
@@ -47,7 +47,7 @@ def described(publication: Publication, name: str) -> dict[str, Any] | None:
 def steps(
     publication: Publication, pipelines: Sequence[CompiledPipeline], standing: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Step]:
-    """What is created, updated and left, for those that are trained anew."""
+    """Yields what is created, updated and left, for those that are trained anew."""
     scheduler, environment = publication.clients.scheduler, publication.environment
     for pipeline in pipelines:
         if pipeline.retrain_schedule is None:
@@ -66,14 +66,14 @@ def steps(
 
 
 def removals(publication: Publication, names: Sequence[str]) -> Iterator[Step]:
-    """The end of schedules that stand, by their own names."""
+    """Yields the ends of schedules that stand, by their own names."""
     for name in names:
         change = Change(Kind.SCHEDULE, name, Action.DELETE, "nothing is trained anew by it")
         yield Step(change, partial(_delete, publication, name))
 
 
 def wanted_schedule(environment: Environment, algorithm: str, expression: str) -> dict[str, Any]:
-    """The CreateSchedule and UpdateSchedule request. `expression` is UTC: `rate(...)` or `cron(...)`."""
+    """Returns the CreateSchedule and UpdateSchedule request. `expression` is UTC: `rate(...)` or `cron(...)`."""
     return {
         "GroupName": environment.schedule_group,
         "Name": schedule_name(environment, algorithm),
@@ -104,7 +104,7 @@ def _delete(publication: Publication, name: str) -> None:
 
 
 def _agrees(wanted: Mapping[str, Any], current: Mapping[str, Any]) -> bool:
-    """Whether everything that is wanted stands so; what the service adds of its own does not count."""
+    """Tells whether everything that is wanted stands so; what the service adds of its own does not count."""
     return all(
         _agrees(value, current[key])
         if isinstance(value, dict) and isinstance(current.get(key), dict)

@@ -42,7 +42,7 @@ class Standing:
 
 
 def read(publication: Publication, compiled: Sequence[CompiledPipeline], scope: Scope) -> Standing:
-    """Read everything that the scope needs. Raises ClientError."""
+    """Reads everything that the scope needs. Raises ClientError."""
     uploads = [upload for pipeline in compiled for upload in pipeline.uploads]
     with ThreadPoolExecutor(_READERS) as pool:
         listings = pool.map(partial(sources.listed, publication), sources.prefixes(uploads))
@@ -77,9 +77,9 @@ def read(publication: Publication, compiled: Sequence[CompiledPipeline], scope: 
 def _each(
     pool: ThreadPoolExecutor, call: Callable[[str], T | None], arguments: Mapping[K, str]
 ) -> Iterator[tuple[K, T]]:
-    """Start a call for each argument; the answers that are something, by the argument's key."""
-    answers = pool.map(call, arguments.values())
-    return ((key, answer) for key, answer in zip(arguments, answers, strict=True) if answer is not None)
+    """Starts a call for each argument; yields what is not None, by the argument's key."""
+    results = pool.map(call, arguments.values())
+    return ((key, result) for key, result in zip(arguments, results, strict=True) if result is not None)
 
 
 def _union(listings: Iterable[frozenset[str]]) -> frozenset[str]:

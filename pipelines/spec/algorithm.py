@@ -78,12 +78,12 @@ class AlgorithmSpec(Section):
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Self:
-        """A specification from plain data; raises pydantic.ValidationError. `catalogue.load` tells more."""
+        """Returns a specification from plain data; raises pydantic.ValidationError. `reading.parse` tells more."""
         return cls.model_validate_json(json.dumps(data))
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of algorithm.yaml, for editors."""
+    """Returns the JSON Schema (2020-12) of algorithm.yaml, for editors."""
     schema = AlgorithmSpec.model_json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -94,5 +94,5 @@ def json_schema() -> dict[str, Any]:
 
 
 def json_schema_text() -> str:
-    """The text of `pipelines/algorithm.schema.json`."""
+    """Returns the text of `pipelines/algorithm.schema.json`."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

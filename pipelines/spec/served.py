@@ -20,14 +20,14 @@ _LISTED: Final = 6
 
 
 def table_name(framework: Framework) -> str:
-    """The SDK's name of a framework's images."""
+    """Returns the SDK's name of a framework's images."""
     if framework.toolkit is not None:
         return f"{framework.toolkit.name}-{framework.toolkit.base}"
     return "sparkml-serving" if framework.name is FrameworkName.SPARKML else framework.name.value
 
 
 def problems_of(framework: Framework, scope: str, instance_type: str) -> Iterator[tuple[str, str]]:
-    """What there is no image for, as (key, text); `scope` is `training` or `inference`.
+    """Yields what no image is there for, as (key, text); `scope` is `training` or `inference`.
 
     The key is one of the framework's own, or `instance_type`.
     """
@@ -58,7 +58,7 @@ def _wanted(framework: Framework) -> list[tuple[str, str, str]]:
 
 @cache
 def _table(name: str, scope: str) -> Mapping[str, Any] | None:
-    """The versions of one end's images, or None where the framework has no such end."""
+    """Returns the versions of one end's images, or None where the framework has no such end."""
     package = importlib.util.find_spec("sagemaker")
     folders = package.submodule_search_locations if package else None
     if not folders:
@@ -81,7 +81,7 @@ def _no_such(wanted: str, there: Collection[str]) -> str:
 
 
 def _rank(version: str) -> int:
-    """A number that is greater for a later version: a step of one part outweighs all steps of the next."""
+    """Returns a number that is greater for a later version: a step of one part outweighs all steps of the next."""
     parts = [int(part[:3]) for part in re.findall(r"\d+", version)[:4]]
     return sum(part * 1000**place for place, part in zip((3, 2, 1, 0), parts, strict=False))
 
@@ -101,5 +101,5 @@ def _processor_problem(instance_type: str, there: Collection[str] | None) -> Ite
 
 
 def base_version(framework: Framework) -> str | None:
-    """A Hugging Face image is chosen by its library's version on top of PyTorch's, which is `version`."""
+    """Returns PyTorch's version, on top of which a Hugging Face image is chosen by its library's; None for others."""
     return None if framework.transformers_version is None else f"pytorch{framework.version}"
