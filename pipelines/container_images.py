@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pipelines.catalogue import FILE_NAME, Algorithm
+from pipelines.documents import Document
 from pipelines.environment import Environment
 from pipelines.folders import digest
 from pipelines.problems import CatalogueError, Problem, expected
@@ -67,7 +68,7 @@ class Call:
 
     region: str
     operation: str
-    request: dict[str, Any]
+    request: Document
     when: str = ""
 
     def __str__(self) -> str:
@@ -174,7 +175,7 @@ class ContainerImage:
         """Content first: a push that ends between the two is finished by moving `latest`."""
         return tuple(Command(("push", self.uri(tag))) for tag in (self.tag, LATEST))
 
-    def _call(self, operation: str, request: dict[str, Any], when: str = "") -> Call:
+    def _call(self, operation: str, request: Document, when: str = "") -> Call:
         return Call(self.environment.region, operation, request, when)
 
 
@@ -190,7 +191,7 @@ LIFECYCLE: Final = {
 }
 
 
-def pull_policy(environment: Environment) -> dict[str, Any]:
+def pull_policy(environment: Environment) -> Document:
     """SageMaker of this account may pull. The service's principal is the same in every partition, its ARNs are not."""
     return {
         "Version": "2012-10-17",

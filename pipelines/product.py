@@ -3,9 +3,10 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pipelines.definition.document import images_of, steps_of
+from pipelines.documents import Document
 from pipelines.environment import Environment
 from pipelines.spec import AlgorithmSpec, DeployMode
 from pipelines.staging.uploads import Upload
@@ -53,7 +54,7 @@ class CompiledPipeline:
         return json.dumps(json.loads(self.definition or "null"), indent=2, ensure_ascii=False) + "\n"
 
 
-def _listed(definition: str | None) -> list[dict[str, Any]]:
+def _listed(definition: str | None) -> list[Document]:
     return [] if definition is None else list(steps_of(json.loads(definition)))
 
 
@@ -86,9 +87,7 @@ def compiled(
     )
 
 
-def published(
-    spec: AlgorithmSpec, environment: Environment, steps: list[dict[str, Any]], sha256: str | None
-) -> dict[str, Any]:
+def published(spec: AlgorithmSpec, environment: Environment, steps: list[Document], sha256: str | None) -> Document:
     """Returns the row of the algorithms table: what functions and the API know of an algorithm."""
     serves = spec.deploy.mode is not DeployMode.NONE
     settable = {name: value for name, value in spec.hyperparameters.items() if name not in spec.tuned}

@@ -8,8 +8,9 @@ from typing import Any
 import urllib3
 
 from cli.errors import CommandError, UsageError
+from pipelines.documents import Json
 
-Job = Mapping[str, Any]
+Job = Mapping[str, Json]
 
 LOCAL_API = "http://127.0.0.1:4566"
 
@@ -30,17 +31,17 @@ class Api:
         """Returns the API at a URL, or the local cloud's."""
         return cls(base_url or LOCAL_API)
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         """Returns the JSON that a GET is answered with. Raises CommandError with the API's own reason."""
         return self._call("GET", path, fields=dict(query or {}))
 
-    def post(self, path: str, body: object) -> Any:
+    def post(self, path: str, body: object) -> Json:
         """Returns the JSON that a POST is answered with. Raises CommandError with the API's own reason."""
         return self._call("POST", path, json=body)
 
-    def health(self) -> Mapping[str, Any]:
+    def health(self) -> Mapping[str, Json]:
         """Returns the local cloud's health page."""
-        health: Mapping[str, Any] = self.get("/_headrace/health")
+        health: Mapping[str, Json] = self.get("/_headrace/health")
         return health
 
     def job(self, job_id: str) -> Job:
@@ -67,7 +68,7 @@ class Api:
             raise CommandError(f"{url}: answered {response.status}")
         return response.data
 
-    def _call(self, method: str, path: str, **request: Any) -> Any:
+    def _call(self, method: str, path: str, **request: Any) -> Json:
         return self._document(method, path, self._request(method, path, **request))
 
     def _request(self, method: str, path: str, **request: Any) -> urllib3.BaseHTTPResponse:
@@ -80,7 +81,7 @@ class Api:
             ) from error
 
     @staticmethod
-    def _document(method: str, path: str, response: urllib3.BaseHTTPResponse) -> Any:
+    def _document(method: str, path: str, response: urllib3.BaseHTTPResponse) -> Json:
         try:
             document = json.loads(response.data)
         except ValueError as error:

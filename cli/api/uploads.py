@@ -3,10 +3,10 @@
 import mimetypes
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from cli.api.client import Api
 from cli.errors import CommandError, UsageError
+from pipelines.documents import Json
 
 
 def checked(file: Path) -> Path:
@@ -18,7 +18,7 @@ def checked(file: Path) -> Path:
     return file
 
 
-def put(api: Api, file: Path, request: Mapping[str, Any]) -> str:
+def put(api: Api, file: Path, request: Mapping[str, Json]) -> str:
     """Asks the API for a presigned upload, sends the file there, and returns the job id."""
     size = file.stat().st_size
     grant = api.post("/v1/uploads", dict(request))

@@ -11,7 +11,7 @@ from cli.errors import CommandError, problems_as_errors
 from cli.project.catalogue import catalogue_of
 from cli.project.checkout import Project, find_project
 from cli.project.machines import write_machines
-from cli.terminal.options import Json
+from cli.terminal.options import AsJson
 from cli.terminal.output import out, print_json
 from pipelines.compile import compile_algorithms
 from pipelines.copies import check_copies, write_copies
@@ -23,7 +23,7 @@ from pipelines.spec import json_schema_text
 
 def compile_command(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if anything is out of step.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compile every workflow and every algorithm, and copy what algorithms share."""
     project = find_project()

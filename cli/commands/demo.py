@@ -8,14 +8,15 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.api.client import Api, Job
 from cli.api.following import failures, follow, follow_all
 from cli.errors import CommandError
 from cli.project.checkout import Project, find_project
-from cli.terminal.options import Json
+from cli.terminal.options import AsJson
 from cli.terminal.output import out, print_json, say, status_text, table
+from pipelines.documents import Json
 
 if TYPE_CHECKING:
     from local.cloud import LocalCloud
@@ -48,7 +49,7 @@ DATASETS = (
 PHOTO = ("face_aging", "astronaut.jpg")
 
 
-def demo(as_json: Json = False) -> None:
+def demo(as_json: AsJson = False) -> None:
     """Upload two datasets and a photo, and show what comes of them."""
     # The local cloud takes half a second to import: other commands do without.
     from cli.deployment.local import local_session, settings_for
@@ -93,7 +94,7 @@ def _job_of(api: Api, key: str) -> str:
     raise CommandError(f"{key}: the upload started no job")
 
 
-def _predict(project: Project, cloud: "LocalCloud", dataset: Dataset, job: Job) -> Mapping[str, Any]:
+def _predict(project: Project, cloud: "LocalCloud", dataset: Dataset, job: Job) -> Mapping[str, Json]:
     """Asks a job's endpoint about rows that its model has not seen."""
     text = (project.algorithms / dataset.algorithm / "samples" / dataset.holdout).read_text("utf-8")
     rows = _of_every_class(list(csv.DictReader(io.StringIO(text))), dataset.target)
@@ -145,7 +146,7 @@ def _fetch_images(cloud: "LocalCloud", job: Job, folder: Path) -> list[Path]:
     return files
 
 
-def _show(jobs: Mapping[str, Job], predictions: Sequence[Mapping[str, Any]], images: Sequence[Path]) -> None:
+def _show(jobs: Mapping[str, Job], predictions: Sequence[Mapping[str, Json]], images: Sequence[Path]) -> None:
     out.print()
     table(
         ("JOB", "ALGORITHM", "STATUS"),

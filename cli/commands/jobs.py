@@ -6,7 +6,7 @@ import typer
 
 from cli.api.client import Api
 from cli.api.words import JobKind, JobStatus
-from cli.terminal.options import ApiUrl, Json, one_of
+from cli.terminal.options import ApiUrl, AsJson, one_of
 from cli.terminal.output import print_json, status_text, table
 
 
@@ -16,7 +16,7 @@ def jobs(
     key: Annotated[str | None, typer.Option(help="Only the jobs of one uploaded object.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
     api_url: ApiUrl = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """List jobs, the newest first."""
     wanted = {"kind": kind, "status": job_status, "key": key, "limit": str(limit)}

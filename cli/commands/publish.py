@@ -15,7 +15,7 @@ from cli.errors import UsageError, problems_as_errors
 from cli.project.catalogue import catalogue_of, named
 from cli.project.checkout import Project, find_project
 from cli.project.stages import stack_of
-from cli.terminal.options import Json, Stage
+from cli.terminal.options import AsJson, Stage
 from cli.terminal.output import out, print_json, say
 from cli.terminal.plans import plan_document, show_plan
 from pipelines.catalogue import Algorithm
@@ -58,7 +58,7 @@ def publish(
             show_default="all of them, and those that are gone are removed",
         ),
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring an existing deployment in line with the project: what differs is said, then made so."""
     project = find_project()

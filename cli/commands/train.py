@@ -3,15 +3,17 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.api import uploads
 from cli.api.client import Api
 from cli.api.report import report
+from cli.api.words import JobKind
 from cli.errors import UsageError
-from cli.terminal.options import ApiUrl, Json
+from cli.terminal.options import ApiUrl, AsJson
+from pipelines.documents import Document
 
 
 def train(
@@ -25,7 +27,7 @@ def train(
     ] = None,
     follow: Annotated[bool, typer.Option(help="Wait until the jobs have finished.")] = True,
     api_url: ApiUrl = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Upload datasets; each trains the algorithm, and its model is deployed if it is good enough.
 
@@ -37,17 +39,17 @@ def train(
     if not files:
         titles[api.post("/v1/trainings", asked)["job_id"]] = algorithm
     for file in map(uploads.checked, files or ()):
-        request = {"kind": "training", "filename": file.name, **asked}
+        request = {"kind": JobKind.TRAINING, "filename": file.name, **asked}
         titles[uploads.put(api, file, request)] = f"train {algorithm} on {file.name}"
     report(api, titles, follow=follow, as_json=as_json)
 
 
-def hyperparameters(settings: Iterable[str]) -> dict[str, Any]:
+def hyperparameters(settings: Iterable[str]) -> Document:
     """Reads `name=value` words as the API takes them: a number, a text in double quotes, or all else as it stands.
 
     Raises UsageError.
     """
-    values: dict[str, Any] = {}
+    values: Document = {}
     for word in settings:
         name, sign, value = word.partition("=")
         if not name or not sign:

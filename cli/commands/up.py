@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.project.checkout import find_project
-from cli.terminal.options import Isolation, Json, Port
+from cli.terminal.options import AsJson, Isolation, Port
 from cli.terminal.output import err, out, print_json, say
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def up(
         Isolation,
         typer.Option(help="How jobs and endpoints see /opt/ml. docker: this machine's engine runs their images."),
     ] = Isolation.AUTO,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Boot the local cloud from template.yaml and serve until Ctrl-C."""
     # The local cloud takes half a second to import: other commands do without.

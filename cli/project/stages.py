@@ -3,10 +3,10 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from cli.errors import UsageError
 from cli.project.checkout import Project
+from pipelines.documents import Json
 
 
 def stack_of(project: Project, stage: str) -> str:
@@ -29,7 +29,7 @@ def stack_of(project: Project, stage: str) -> str:
     return stack
 
 
-def _sections(file: Path) -> dict[str, Mapping[str, Any]]:
+def _sections(file: Path) -> dict[str, Mapping[str, Json]]:
     """Reads the stages of samconfig.toml. SAM's `default` is none: it stands for one of the others."""
     try:
         document = tomllib.loads(file.read_text("utf-8"))
@@ -38,7 +38,7 @@ def _sections(file: Path) -> dict[str, Mapping[str, Any]]:
     return {name: value for name, value in document.items() if isinstance(value, dict) and name != "default"}
 
 
-def _parameter(section: Mapping[str, Any], name: str, default: object) -> Any:
+def _parameter(section: Mapping[str, Json], name: str, default: object) -> Json:
     """Returns a parameter of `sam deploy`: under `deploy`, else under `global`, as SAM looks it up."""
     for command in ("deploy", "global"):
         parameters = section.get(command, {}).get("parameters", {})

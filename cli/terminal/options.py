@@ -16,7 +16,7 @@ ApiUrl = Annotated[
     ),
 ]
 Stage = Annotated[str, typer.Option(help="A section of samconfig.toml: dev, staging or prod.")]
-Json = Annotated[bool, typer.Option("--json", help="Answer with JSON on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON on standard output.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The one port of the local cloud.")]
 
 

@@ -5,11 +5,12 @@ Progress and remarks go to standard error, answers to standard output.
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from pipelines.documents import Json
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -19,7 +20,7 @@ _WIDEST = 10_000
 STATUS_STYLES = {"SUCCESS": "green", "FAILURE": "red", "INPROGRESS": "cyan", "PENDING": "yellow"}
 
 
-def print_json(document: Any) -> None:
+def print_json(document: Json) -> None:
     """Prints one JSON document on standard output."""
     print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 from cli.terminal.output import out, table
+from pipelines.documents import Document
 from pipelines.environment import Environment
 from pipelines.publishing.changes import Action, Change, Kind, Plan
 
@@ -52,7 +52,7 @@ def _group(change: Change) -> tuple[str, str]:
             return change.name, change.detail
 
 
-def plan_document(plan: Plan, environment: Environment, *, applied: bool) -> dict[str, Any]:
+def plan_document(plan: Plan, environment: Environment, *, applied: bool) -> Document:
     return {
         "stage": environment.stage,
         "account": environment.account,

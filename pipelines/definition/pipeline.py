@@ -24,6 +24,7 @@ from pipelines.definition.steps.registration import register_step
 from pipelines.definition.steps.training import channel_uri, train_step
 from pipelines.definition.steps.transform import create_model_step, transform_step
 from pipelines.definition.steps.tuning import best_model_uri, tune_step
+from pipelines.documents import Document
 
 Steps = list[Step | StepCollection]
 
@@ -34,7 +35,7 @@ sagemaker.utils.validate_sagemaker_config = lambda _: None
 sagemaker.utils._botocore_resolver = cache(sagemaker.utils._botocore_resolver)
 
 
-def define(request: Request) -> dict[str, Any]:
+def define(request: Request) -> Document:
     """Returns the definition as data. Raises CompileError, SpecRefused, and what the SDK raises for its values."""
     context = Context(request=request, session=session(request.environment), parameters=parameters(request.spec))
     pipeline = Pipeline(
@@ -43,7 +44,7 @@ def define(request: Request) -> dict[str, Any]:
         steps=_steps(context),
         sagemaker_session=context.session,
     )
-    definition: dict[str, Any] = json.loads(pipeline.definition())
+    definition: Document = json.loads(pipeline.definition())
     for step in steps_of(definition):
         if step["Type"] == "Tuning":
             # A name with the time of compiling in it, which the SDK itself leaves out of training steps.

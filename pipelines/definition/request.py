@@ -5,8 +5,9 @@ It is plain data, because the SDK runs in a process of its own (see `worker`).
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Self
 
+from pipelines.documents import Document
 from pipelines.environment import Environment
 from pipelines.spec import AlgorithmSpec
 
@@ -29,7 +30,7 @@ class Request:
     artifact_uri: str | None
     """s3://.../model.tar.gz of an algorithm that is not trained."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """Plain data; `from_json` is its inverse."""
         uris = ("training_image", "inference_image", "source_uri", "files_uri", "serving_uri", "artifact_uri")
         return {
@@ -39,7 +40,7 @@ class Request:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: Document) -> Self:
         """Returns a request from the plain data of `to_json`."""
         rest = {key: value for key, value in data.items() if key not in {"spec", "environment"}}
         return cls(AlgorithmSpec.of(data["spec"]), Environment(**data["environment"]), **rest)

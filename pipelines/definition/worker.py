@@ -10,9 +10,10 @@ import logging
 import socket
 import sys
 import warnings
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pipelines.definition.request import Request
+from pipelines.documents import Document
 from pipelines.problems import CompileError, SpecRefused
 
 
@@ -41,7 +42,7 @@ def main() -> None:
         answers.flush()
 
 
-def _answer(data: dict[str, Any]) -> dict[str, Any]:
+def _answer(data: Document) -> Document:
     try:
         from pipelines.definition.pipeline import define
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
+from pipelines.documents import Document, Json
 from pipelines.product import CompiledPipeline
 from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
 from pipelines.publishing.publication import Publication
@@ -56,7 +56,7 @@ def _put(publication: Publication, pipeline: CompiledPipeline) -> None:
     )
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _differences(before: Mapping[str, Json], after: Mapping[str, Json]) -> Iterator[str]:
     """Yields the keys of the published algorithm that differ."""
     nothing = object()
     for key in sorted(before.keys() | after.keys()):
@@ -64,7 +64,7 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
             yield key
 
 
-def _document(text: str) -> dict[str, Any]:
+def _document(text: str) -> Document:
     try:
         document = json.loads(text)
     except ValueError:

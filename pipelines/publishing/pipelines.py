@@ -5,11 +5,12 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from pipelines.definition.document import steps_of
+from pipelines.documents import Document
 from pipelines.product import CompiledPipeline
 from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
 from pipelines.publishing.publication import Publication, is_missing
@@ -162,7 +163,7 @@ def _differences(current: str, wanted: str) -> Iterator[str]:
             yield part
 
 
-def _parts(text: str) -> dict[str, Any]:
+def _parts(text: str) -> Document:
     """Returns a definition as parts that have a name."""
     try:
         definition = json.loads(text)
@@ -176,7 +177,7 @@ def _parts(text: str) -> dict[str, Any]:
         return {"definition": text}
 
 
-def _alone(step: dict[str, Any]) -> dict[str, Any]:
+def _alone(step: Document) -> Document:
     """Returns a step without the steps of its branches, which are parts of their own."""
     if step["Type"] != "Condition":
         return step

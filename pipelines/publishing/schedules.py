@@ -6,10 +6,11 @@ The group, the role and the dead-letter queue are the template's; the schedule c
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
+from pipelines.documents import Document, Json
 from pipelines.environment import Environment, dashed
 from pipelines.product import CompiledPipeline
 from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
@@ -32,7 +33,7 @@ def listed(publication: Publication) -> frozenset[str]:
     return frozenset(item["Name"] for page in pages for item in page["Schedules"])
 
 
-def described(publication: Publication, name: str) -> dict[str, Any] | None:
+def described(publication: Publication, name: str) -> Document | None:
     """Returns one schedule, or None when it went away meanwhile."""
     try:
         return dict(
@@ -45,7 +46,7 @@ def described(publication: Publication, name: str) -> dict[str, Any] | None:
 
 
 def steps(
-    publication: Publication, pipelines: Sequence[CompiledPipeline], standing: Mapping[str, Mapping[str, Any]]
+    publication: Publication, pipelines: Sequence[CompiledPipeline], standing: Mapping[str, Mapping[str, Json]]
 ) -> Iterator[Step]:
     """Yields what is created, updated and left, for those that are trained anew."""
     scheduler, environment = publication.clients.scheduler, publication.environment
@@ -72,7 +73,7 @@ def removals(publication: Publication, names: Sequence[str]) -> Iterator[Step]:
         yield Step(change, partial(_delete, publication, name))
 
 
-def wanted_schedule(environment: Environment, algorithm: str, expression: str) -> dict[str, Any]:
+def wanted_schedule(environment: Environment, algorithm: str, expression: str) -> Document:
     """Returns the CreateSchedule and UpdateSchedule request. `expression` is UTC: `rate(...)` or `cron(...)`."""
     return {
         "GroupName": environment.schedule_group,
@@ -103,7 +104,7 @@ def _delete(publication: Publication, name: str) -> None:
             raise
 
 
-def _agrees(wanted: Mapping[str, Any], current: Mapping[str, Any]) -> bool:
+def _agrees(wanted: Mapping[str, Json], current: Mapping[str, Json]) -> bool:
     """Tells whether everything that is wanted stands so; what the service adds of its own does not count."""
     return all(
         _agrees(value, current[key])

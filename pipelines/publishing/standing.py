@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
+from pipelines.documents import Json
 from pipelines.product import CompiledPipeline
 from pipelines.publishing import algorithms, deployments, parameters, pipelines, schedules, sources
 from pipelines.publishing.pipelines import Described
@@ -30,7 +31,7 @@ class Standing:
     pipelines: Mapping[str, Described] = field(default_factory=dict)
     """Those that are wanted."""
     schedule_names: frozenset[str] = frozenset()
-    schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    schedules: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     """Those that are wanted."""
     attempts: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     """The deployments that are wanted: algorithm -> job id and its status."""

@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from pipelines.documents import Json
 from pipelines.problems import expected, shown
 from pipelines.spec import Framework, FrameworkName
 
@@ -36,7 +37,7 @@ def problems_of(framework: Framework, scope: str, instance_type: str) -> Iterato
         what = "one whose images train" if scope == "training" else "one whose images serve models"
         yield "name", expected(what, table_name(framework))
         return
-    level: Mapping[str, Any] = table["versions"]
+    level: Mapping[str, Json] = table["versions"]
     aliases: Mapping[str, str] = table.get("version_aliases", {})
     for key, wanted, prefix in _wanted(framework):
         name = aliases.get(prefix + wanted, prefix + wanted)
@@ -57,7 +58,7 @@ def _wanted(framework: Framework) -> list[tuple[str, str, str]]:
 
 
 @cache
-def _table(name: str, scope: str) -> Mapping[str, Any] | None:
+def _table(name: str, scope: str) -> Mapping[str, Json] | None:
     """Returns the versions of one end's images, or None where the framework has no such end."""
     package = importlib.util.find_spec("sagemaker")
     folders = package.submodule_search_locations if package else None
@@ -66,7 +67,7 @@ def _table(name: str, scope: str) -> Mapping[str, Any] | None:
     place = Path(folders[0]) / "image_uri_config" / f"{name}.json"
     if not place.is_file():
         return None
-    table: Mapping[str, Any] = json.loads(place.read_bytes())
+    table: Mapping[str, Json] = json.loads(place.read_bytes())
     if "scope" in table:
         return table if scope in table["scope"] else None
     return table.get(scope)
@@ -86,7 +87,7 @@ def _rank(version: str) -> int:
     return sum(part * 1000**place for place, part in zip((3, 2, 1, 0), parts, strict=False))
 
 
-def _python_problem(wanted: str, image: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _python_problem(wanted: str, image: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     # Old images stand below the Python they hold; others list it, or leave it out where there is no choice.
     there = image.get("py_versions") if "repository" in image else list(image)
     if there and wanted not in there:

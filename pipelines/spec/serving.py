@@ -1,10 +1,11 @@
 """How a model answers: its package in the registry, its endpoint, its batch transforms."""
 
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from pipelines.documents import Document
 from pipelines.problems import expected
 from pipelines.spec.sections import DEFAULT_INSTANCE_TYPE, ChannelName, GroupName, InstanceType, Section, Text, refusal
 
@@ -65,7 +66,7 @@ class Deploy(Section):
             raise refusal("instance_type", expected(f"an instance type for mode {self.mode.value}", None))
         return self
 
-    def published(self) -> dict[str, Any]:
+    def published(self) -> Document:
         """Returns the section as functions read it: what applies to its mode, defaults filled in."""
         plain = self.model_dump(mode="json", exclude_none=True)
         return {key: value for key, value in plain.items() if self.mode in _MODES_OF.get(key, {self.mode})}

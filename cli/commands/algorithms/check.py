@@ -2,12 +2,12 @@
 
 from cli.errors import UsageError
 from cli.project.checkout import find_project
-from cli.terminal.options import Json
+from cli.terminal.options import AsJson
 from cli.terminal.output import out, print_json
 from pipelines.catalogue import load_catalogue
 
 
-def check(as_json: Json = False) -> None:
+def check(as_json: AsJson = False) -> None:
     """Read every algorithm.yaml and name every problem."""
     catalogue = load_catalogue(find_project().algorithms)
     if as_json:

@@ -3,12 +3,12 @@
 from cli.commands.algorithms.resolving import Resolved, resolve
 from cli.project.catalogue import catalogue_of
 from cli.project.checkout import find_project
-from cli.terminal.options import Json
+from cli.terminal.options import AsJson
 from cli.terminal.output import print_json, table
 from pipelines.spec import AlgorithmSpec, Framework
 
 
-def list_algorithms(as_json: Json = False) -> None:
+def list_algorithms(as_json: AsJson = False) -> None:
     """List every algorithm, what it can do, and whether it runs on this machine."""
     project = find_project()
     catalogue = resolve(project, catalogue_of(project))

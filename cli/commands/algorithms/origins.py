@@ -1,14 +1,16 @@
 """Where each value of a resolved specification comes from: a line of algorithm.yaml, or the schema's default."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import yaml
+
+from pipelines.documents import Json
 
 DEFAULT: Final = "default"
 
 
-def leaves(document: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(document: Json, path: str = "") -> Iterator[tuple[str, Json]]:
     """Yields every value of a document that is no mapping, under its dotted path; empty mappings count as values."""
     if isinstance(document, dict) and document:
         for key, value in document.items():
@@ -31,7 +33,7 @@ def _keys(node: yaml.MappingNode, path: str) -> Iterator[tuple[str, int]]:
             yield from _keys(value, below)
 
 
-def origins(document: Any, text: str, file: str) -> dict[str, str]:
+def origins(document: Json, text: str, file: str) -> dict[str, str]:
     """Returns `file:line` for each leaf of a resolved document, or `default` where the file says nothing of it."""
     numbers = lines(text)
     return {path: f"{file}:{numbers[path]}" if path in numbers else DEFAULT for path, _ in leaves(document)}

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.project.checkout import Project
 from cli.terminal.output import say
 from pipelines.catalogue import Algorithm
 from pipelines.compile import compile_algorithms
+from pipelines.documents import Document
 from pipelines.environment import Environment
 from pipelines.problems import PipelinesError
 from pipelines.product import CompiledPipeline
@@ -32,15 +33,15 @@ class Resolved:
     def spec(self) -> AlgorithmSpec:
         return self.algorithm.spec
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Document:
         """Returns the specification with every default, without the sections that it does not have."""
         return self.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    def local(self) -> dict[str, Any]:
+    def local(self) -> Document:
         """Tells whether it runs here, as JSON."""
         return {"runs": not self.obstacle, **({"reason": self.obstacle} if self.obstacle else {})}
 
-    def names(self) -> dict[str, Any]:
+    def names(self) -> Document:
         """Returns its names in the local cloud: pipeline, endpoint, steps, images and where its sources will be."""
         if self.compiled is None:
             return {}

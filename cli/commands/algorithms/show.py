@@ -1,18 +1,17 @@
 """`headrace algorithms show`: one algorithm as its file says it, and what it becomes."""
 
-from typing import Any
-
 from cli.commands.algorithms.origins import leaves, origins
 from cli.commands.algorithms.resolving import Resolved, resolve
 from cli.project.catalogue import catalogue_of, named
 from cli.project.checkout import find_project
-from cli.terminal.options import Json
+from cli.terminal.options import AsJson
 from cli.terminal.output import out, print_json, table
 from pipelines.catalogue import FILE_NAME
+from pipelines.documents import Document
 from pipelines.problems import shown
 
 
-def show(name: str, as_json: Json = False) -> None:
+def show(name: str, as_json: AsJson = False) -> None:
     """Show one algorithm with every default filled in, where each value comes from, and what it becomes here."""
     project = find_project()
     catalogue = catalogue_of(project)
@@ -30,7 +29,7 @@ def show(name: str, as_json: Json = False) -> None:
     table(("RESOLVED", "VALUE"), ((path, _cell(value)) for path, value in leaves(_resolved(resolved))))
 
 
-def _resolved(resolved: Resolved) -> dict[str, Any]:
+def _resolved(resolved: Resolved) -> Document:
     return {**resolved.names(), "local": resolved.local()}
 
 

@@ -9,7 +9,7 @@ from cli.commands.images.ecr import Aws, log_in
 from cli.commands.images.outcome import Outcome, print_outcomes
 from cli.commands.images.plan import DryRun, Names, environment_of, planned, print_plan
 from cli.project.checkout import find_project
-from cli.terminal.options import Json
+from cli.terminal.options import AsJson
 from cli.terminal.output import say
 from pipelines.container_images import registries
 from pipelines.environment import Environment
@@ -22,7 +22,7 @@ def build(
         typer.Option(help="Name the images as in this stage's account; left out, as in the local cloud."),
     ] = None,
     dry_run: DryRun = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Build images on this machine, under the names that `headrace up --isolation docker` runs."""
     project = find_project()

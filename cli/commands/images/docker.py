@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cli.errors import CommandError
 from pipelines.container_images import Command, Registry
+from pipelines.documents import Document
 
 _CHECK_SECONDS = 20
 _STOP_SECONDS = 10
@@ -117,7 +117,7 @@ def _check(program: str, arguments: tuple[str, ...], wrong: str) -> None:
         raise CommandError(f"{wrong}: {said or 'it said nothing'}; {WITHOUT}")
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> Document:
     try:
         read = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
@@ -127,7 +127,7 @@ def _read(file: Path) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def _configuration(own: dict[str, Any], registries: Sequence[Registry]) -> dict[str, Any]:
+def _configuration(own: Document, registries: Sequence[Registry]) -> Document:
     """Returns the user's configuration without a place to store passwords: their own logins stay readable."""
     hosts = {registry.host for registry in registries}
     logins = {host: entry for host, entry in own.get("auths", {}).items() if host not in hosts}

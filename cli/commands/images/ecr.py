@@ -9,6 +9,7 @@ from cli.commands.images.docker import Docker
 from cli.errors import CommandError
 from cli.terminal.output import say
 from pipelines.container_images import Call, ContainerImage, login, registries, token
+from pipelines.documents import Document
 
 
 @dataclass(slots=True)
@@ -68,6 +69,6 @@ def log_in(client: Docker, aws: Aws, images: Sequence[ContainerImage], *, push: 
         client.login(login(registry), passwords[registry.region])
 
 
-def _password(token: dict[str, Any]) -> str:
+def _password(token: Document) -> str:
     encoded = token["authorizationData"][0]["authorizationToken"]
     return base64.b64decode(encoded).decode().partition(":")[2]

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cli.project.checkout import Project
 from cli.terminal.output import out, print_json
 from pipelines.container_images import ContainerImage
+from pipelines.documents import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def print_outcomes(project: Project, outcomes: Sequence[Outcome], as_json: bool)
         out.print(f"{outcome.image.uri(outcome.image.tag)}  {', '.join(outcome.did) or 'is there'}", markup=False)
 
 
-def described(image: ContainerImage, root: Path) -> dict[str, Any]:
+def described(image: ContainerImage, root: Path) -> Document:
     return {
         "repository": image.repository,
         "folder": image.folder.relative_to(root).as_posix(),

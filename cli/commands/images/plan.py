@@ -1,7 +1,7 @@
 """Which images are meant and for which deployment; `--dry-run` says everything that would be done for them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from cli.project.checkout import Project
 from cli.project.stages import stack_of
 from cli.terminal.output import out, print_json, say
 from pipelines.container_images import Call, Command, ContainerImage, plan_images, steps
+from pipelines.documents import Document
 from pipelines.environment import LOCAL_ACCOUNT, LOCAL_REGION, Environment
 from pipelines.staging.images import build_folders
 
@@ -61,8 +62,8 @@ def print_plan(project: Project, images: Sequence[ContainerImage], as_json: bool
         out.print(f"{step}  # {remark}" if step.remark else str(step), markup=False)
 
 
-def _step(step: Command | Call) -> dict[str, Any]:
-    condition: dict[str, Any] = {"when": step.when} if step.when else {}
+def _step(step: Command | Call) -> Document:
+    condition: Document = {"when": step.when} if step.when else {}
     if isinstance(step, Command):
         return {"command": ["docker", *step.arguments], **({"stdin": step.stdin} if step.stdin else {}), **condition}
     return {"call": f"ecr:{step.operation}", "region": step.region, "request": step.request, **condition}

@@ -1,7 +1,7 @@
 """`headrace images push`: images to ECR. One whose content is there already is neither built nor pushed again."""
 
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,10 @@ from cli.commands.images.ecr import Aws, log_in
 from cli.commands.images.outcome import Outcome, print_outcomes
 from cli.commands.images.plan import DryRun, Names, environment_of, planned, print_plan
 from cli.project.checkout import find_project
-from cli.terminal.options import Json, Stage
+from cli.terminal.options import AsJson, Stage
 from cli.terminal.output import say
 from pipelines.container_images import LATEST, RUNNABLE, ContainerImage, registries
+from pipelines.documents import Document
 
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Build and push even what ECR has: for newer base images.")]
 
@@ -22,7 +23,7 @@ def push(
     stage: Stage = "dev",
     rebuild: Rebuild = False,
     dry_run: DryRun = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Build what ECR does not have yet and push it, by its content and as `latest`."""
     project = find_project()
@@ -68,7 +69,7 @@ def _prepare(aws: Aws, image: ContainerImage, rebuild: bool) -> Outcome:
     return Outcome(image, outcome.did, done=True)
 
 
-def _standing(aws: Aws, image: ContainerImage) -> dict[str, Any] | None:
+def _standing(aws: Aws, image: ContainerImage) -> Document | None:
     """Returns what ECR says of the image with this content."""
     inspection = aws.send(image.inspection, unless="ImageNotFoundException")
     return inspection["imageDetails"][0] if inspection else None

@@ -7,7 +7,7 @@ import typer
 
 from cli.errors import CommandError
 from cli.project.checkout import Project, find_project
-from cli.terminal.options import Json
+from cli.terminal.options import AsJson
 from cli.terminal.output import out, print_json, say
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def archive(
     extra: Annotated[list[Path] | None, typer.Option(help="A further file or folder; may be repeated.")] = None,
     output: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Write over an archive that is there.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Pack a TorchScript file and its handler as a .mar; the same inputs give the same bytes."""
     from local.sagemaker.machine.environments import Environments
