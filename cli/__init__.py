@@ -1,1 +1,1 @@
-"""The `headrace` command. Start reading at `main.py`; each command is a module of its name."""
+"""The `headrace` command. Start reading at `main.py`; `commands/` has them as they are typed."""

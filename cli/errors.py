@@ -1,5 +1,10 @@
 """What ends a command early: a sentence for the person, and an exit code for the script."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipelines.problems import CatalogueError, CompileError, PublishError
+
 
 class CommandError(Exception):
     """The command cannot do what was asked; the text says where, what was expected and what to do next."""
@@ -11,3 +16,14 @@ class UsageError(CommandError):
     """What was given does not fit."""
 
     exit_code = 2
+
+
+@contextmanager
+def problems_as_errors() -> Iterator[None]:
+    """Ends the command with what is wrong with a catalogue, or with what keeps it from being compiled or published."""
+    try:
+        yield
+    except CatalogueError as error:
+        raise UsageError(str(error)) from error
+    except (CompileError, PublishError) as error:
+        raise CommandError(str(error)) from error

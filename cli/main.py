@@ -8,9 +8,23 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import algorithms, compiling, demo, deploying, images, jobs, publish, torchserve, train, up
+from cli.commands import (
+    algorithms,
+    chain,
+    demo,
+    deploy,
+    faces,
+    images,
+    jobs,
+    publish,
+    status,
+    torchserve,
+    train,
+    up,
+)
+from cli.commands.compile import compile_command
 from cli.errors import CommandError
-from cli.output import err
+from cli.terminal.output import err
 from local.errors import LocalCloudError
 
 app = typer.Typer(
@@ -23,12 +37,12 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(demo.demo)
 app.command()(train.train)
-app.command()(train.faces)
-app.command()(train.chain)
-app.command()(jobs.status)
+app.command()(faces.faces)
+app.command()(chain.chain)
+app.command()(status.status)
 app.command()(jobs.jobs)
-app.command("compile")(compiling.compile_command)
-app.command()(deploying.deploy)
+app.command("compile")(compile_command)
+app.command()(deploy.deploy)
 app.command()(publish.publish)
 app.add_typer(algorithms.app, name="algorithms")
 app.add_typer(images.app, name="images")

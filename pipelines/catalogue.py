@@ -34,14 +34,14 @@ class Catalogue:
     problems: tuple[Problem, ...]
 
     def checked(self) -> tuple[Algorithm, ...]:
-        """All algorithms; raises CatalogueError when there is any problem."""
+        """Returns all algorithms; raises CatalogueError when there is any problem."""
         if self.problems:
             raise CatalogueError(self.problems)
         return self.algorithms
 
 
 def load_catalogue(folder: Path) -> Catalogue:
-    """Every algorithm of a folder. Files are named in problems as `<folder>/<algorithm>/algorithm.yaml`."""
+    """Reads every algorithm of a folder. Files are named in problems as `<folder>/<algorithm>/algorithm.yaml`."""
     if not folder.is_dir():
         return Catalogue((), (Problem(folder.name, "", expected("a folder of algorithms", None)),))
     algorithms: list[Algorithm] = []
@@ -74,7 +74,7 @@ def _chain_problems(algorithm: Algorithm, others: Sequence[Algorithm], folder: P
 
 
 def load_algorithm(folder: Path) -> tuple[Algorithm | None, tuple[Problem, ...]]:
-    """One algorithm's folder: the algorithm, or None, and every problem. Never raises for what the file holds."""
+    """Reads one algorithm's folder: the algorithm, or None, and every problem. Never raises for what a file holds."""
     file = shown_as(folder)
     try:
         content = (folder / FILE_NAME).read_bytes()
@@ -86,5 +86,5 @@ def load_algorithm(folder: Path) -> tuple[Algorithm | None, tuple[Problem, ...]]
 
 
 def shown_as(folder: Path) -> str:
-    """How problems name an algorithm's file."""
+    """Says how problems name an algorithm's file."""
     return f"{folder.parent.name}/{folder.name}/{FILE_NAME}"

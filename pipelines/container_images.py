@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pipelines.catalogue import FILE_NAME, Algorithm
+from pipelines.documents import Document
 from pipelines.environment import Environment
 from pipelines.folders import digest
 from pipelines.problems import CatalogueError, Problem, expected
@@ -67,11 +68,11 @@ class Call:
 
     region: str
     operation: str
-    request: dict[str, Any]
+    request: Document
     when: str = ""
 
     def __str__(self) -> str:
-        """As the AWS CLI would send it."""
+        """Says it as the AWS CLI would send it."""
         words = ["aws", "ecr", self.operation.replace("_", "-"), "--region", self.region]
         return " ".join([*words, "--cli-input-json", f"'{json.dumps(self.request)}'"] if self.request else words)
 
@@ -106,7 +107,7 @@ class ContainerImage:
         return Registry(host, self.environment.region)
 
     def uri(self, tag: str = LATEST) -> str:
-        """Its full name under a tag."""
+        """Returns its full name under a tag."""
         return f"{self.registry.host}/{self.repository}:{tag}"
 
     @property
@@ -174,7 +175,7 @@ class ContainerImage:
         """Content first: a push that ends between the two is finished by moving `latest`."""
         return tuple(Command(("push", self.uri(tag))) for tag in (self.tag, LATEST))
 
-    def _call(self, operation: str, request: dict[str, Any], when: str = "") -> Call:
+    def _call(self, operation: str, request: Document, when: str = "") -> Call:
         return Call(self.environment.region, operation, request, when)
 
 
@@ -190,7 +191,7 @@ LIFECYCLE: Final = {
 }
 
 
-def pull_policy(environment: Environment) -> dict[str, Any]:
+def pull_policy(environment: Environment) -> Document:
     """SageMaker of this account may pull. The service's principal is the same in every partition, its ARNs are not."""
     return {
         "Version": "2012-10-17",
@@ -210,18 +211,19 @@ def pull_policy(environment: Environment) -> dict[str, Any]:
 
 
 def token(region: str) -> Call:
-    """The password for every registry of a region that the caller may use."""
+    """Asks for the password of every registry of a region that the caller may use."""
     return Call(region, "get_authorization_token", {})
 
 
 def login(registry: Registry) -> Command:
-    """The password goes by standard input: an argument is for everybody on the machine to read."""
+    """Logs docker in to a registry."""
+    # By standard input: an argument is for everybody on the machine to read.
     stdin = "the password is what get-authorization-token answers"
     return Command(("login", "--username", "AWS", "--password-stdin", registry.host), stdin)
 
 
 def plan_images(algorithms: Sequence[Algorithm], environment: Environment) -> tuple[ContainerImage, ...]:
-    """Every own image, by repository. Raises CatalogueError naming each folder without a Dockerfile."""
+    """Returns every own image, by repository. Raises CatalogueError naming each folder without a Dockerfile."""
     planned: dict[str, ContainerImage] = {}
     problems = []
     for algorithm in algorithms:
@@ -229,8 +231,8 @@ def plan_images(algorithms: Sequence[Algorithm], environment: Environment) -> tu
             dockerfile = folder / "Dockerfile"
             if not dockerfile.is_file():
                 where = f"{algorithm.folder.parent.name}/{algorithm.name}/{FILE_NAME}"
-                found = folder.relative_to(algorithm.folder).as_posix()
-                problems.append(Problem(where, key, expected("a folder with a Dockerfile", found)))
+                place = folder.relative_to(algorithm.folder).as_posix()
+                problems.append(Problem(where, key, expected("a folder with a Dockerfile", place)))
                 continue
             bases = ecr_registries(dockerfile.read_text("utf-8"))
             planned[name] = ContainerImage(name, folder, digest(folder), environment, bases)
@@ -240,25 +242,26 @@ def plan_images(algorithms: Sequence[Algorithm], environment: Environment) -> tu
 
 
 def ecr_registries(dockerfile: str) -> tuple[Registry, ...]:
-    """The registries of ECR in a Dockerfile's FROM and COPY --from, with the defaults of its arguments filled in."""
+    """Returns the registries of ECR in a Dockerfile's FROM and COPY --from, its arguments' defaults filled in."""
     lines = re.sub(r"\\\r?\n", " ", dockerfile)
     defaults = {name: value.strip("\"'") for name, value in _ARG.findall(lines)}
 
-    def value(found: re.Match[str]) -> str:
-        return str(defaults.get(found[1] or found[3], found[2] or ""))
+    def value(variable: re.Match[str]) -> str:
+        return str(defaults.get(variable[1] or variable[3], variable[2] or ""))
 
     images = (_VARIABLE.sub(value, image) for image in _FROM.findall(lines))
     matches = (_ECR.match(image) for image in images)
-    return tuple(sorted({Registry(found[1], found[2]) for found in matches if found}))
+    return tuple(sorted({Registry(match[1], match[2]) for match in matches if match}))
 
 
 def registries(images: Sequence[ContainerImage], *, push: bool) -> tuple[Registry, ...]:
-    """Where docker has to be logged in to build some images, and to push them."""
-    return tuple(sorted({*(base for one in images for base in one.bases), *(one.registry for one in images if push)}))
+    """Says where docker has to be logged in to build some images, and to push them."""
+    bases = {base for image in images for base in image.bases}
+    return tuple(sorted(bases | {image.registry for image in images} if push else bases))
 
 
 def steps(images: Sequence[ContainerImage], *, push: bool) -> Iterator[Step]:
-    """Everything that would be done for some images, in order; `when` says on what it depends."""
+    """Yields everything that would be done for some images, in order; `when` says on what it depends."""
     absent = "the content is not in ECR yet" if push else ""
     if push:
         for image in images:

@@ -19,14 +19,14 @@ _SHAPES: Final = {
 
 
 def partition_of(region: str) -> str:
-    """The partition a region belongs to: `aws`, `aws-cn` or `aws-us-gov`."""
+    """Returns the partition a region belongs to: `aws`, `aws-cn` or `aws-us-gov`."""
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def dashed(algorithm: str) -> str:
-    """An algorithm's name as SageMaker allows it in resource names, which refuse underscores."""
+    """Returns an algorithm's name as SageMaker allows it in resource names, which refuse underscores."""
     return algorithm.replace("_", "-")
 
 
@@ -56,7 +56,7 @@ class Environment:
         return _DOMAINS[self.partition]
 
     def arn(self, service: str, resource: str, *, region: bool = True) -> str:
-        """An ARN of this account; `region=False` for services without regions, such as IAM."""
+        """Returns an ARN of this account; `region=False` for services without regions, such as IAM."""
         return f"arn:{self.partition}:{service}:{self.region if region else ''}:{self.account}:{resource}"
 
     @property
@@ -110,25 +110,25 @@ class Environment:
         return self.arn("iam", f"role/{self.prefix}-sagemaker-{self.region}", region=False)
 
     def function_arn(self, module: str) -> str:
-        """The ARN of the Lambda function of `functions/<module>.py`."""
+        """Returns the ARN of the Lambda function of `functions/<module>.py`."""
         return self.arn("lambda", f"function:{self.prefix}-{dashed(module)}")
 
     def resource_name(self, algorithm: str) -> str:
-        """The name of an algorithm's pipeline and of its endpoint."""
+        """Returns the name of an algorithm's pipeline and of its endpoint."""
         return f"{self.prefix}-{dashed(algorithm)}"
 
     def model_package_group(self, group: str) -> str:
-        """The name of a model package group."""
+        """Returns the name of a model package group."""
         return f"{self.prefix}-{dashed(group)}"
 
     def image_uri(self, repository: str) -> str:
-        """The URI of the current image of a repository of this account."""
+        """Returns the URI of the current image of a repository of this account."""
         return f"{self.account}.dkr.ecr.{self.region}.{self.domain}/{repository}:latest"
 
     def artifact_uri(self, key: str) -> str:
-        """The S3 URI of a key of the artifacts bucket."""
+        """Returns the S3 URI of a key of the artifacts bucket."""
         return f"s3://{self.artifacts_bucket}/{key}"
 
     def parameter_name(self, algorithm: str, leaf: str) -> str:
-        """The SSM parameter that tells one fact about a published algorithm."""
+        """Returns the SSM parameter that tells one fact about a published algorithm."""
         return f"/headrace/{self.stage}/algorithms/{algorithm}/{leaf}"

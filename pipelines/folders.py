@@ -35,7 +35,7 @@ class Entry:
 
 
 def files(folder: Path) -> tuple[Entry, ...]:
-    """The files of a folder that are packed, sorted by name. Raises OSError when it cannot be read."""
+    """Returns the files of a folder that are packed, sorted by name. Raises OSError when it cannot be read."""
     return tuple(sorted(_walk(folder, folder), key=lambda entry: entry.name))
 
 
@@ -52,13 +52,13 @@ def _walk(folder: Path, root: Path) -> Iterator[Entry]:
 
 
 def problems_of(folder: Path, root: Path) -> list[tuple[str, str]]:
-    """What keeps a folder from being packed: (path inside the algorithm's folder, text). `root` may not be left."""
-    found = [(str(path.relative_to(root)), text) for path, text in _strays(folder, root.resolve())]
+    """Returns what keeps a folder from being packed, as (path inside the algorithm's folder `root`, text)."""
+    problems = [(str(path.relative_to(root)), text) for path, text in _strays(folder, root.resolve())]
     total = sum(entry.size for entry in files(folder))
     if total > MAX_BYTES:
         what = f"at most {MAX_BYTES // 1024**2} MB unpacked"
-        found.append((str(folder.relative_to(root)), f"expected {what}, found {total / 1024**2:.0f} MB"))
-    return found
+        problems.append((str(folder.relative_to(root)), f"expected {what}, found {total / 1024**2:.0f} MB"))
+    return problems
 
 
 def _strays(folder: Path, root: Path) -> Iterator[tuple[Path, str]]:
@@ -84,7 +84,7 @@ def _link_problem(path: Path, root: Path) -> str:
 
 
 def inside(root: Path, relative: str) -> Path | None:
-    """The path `relative` below `root`, or None when it leaves `root`, by `..` or by a link on the way."""
+    """Returns the path `relative` below `root`, or None when it leaves `root`, by `..` or by a link on the way."""
     if ".." in PurePosixPath(relative).parts or PurePosixPath(relative).is_absolute():
         return None
     path = root / relative
@@ -105,14 +105,14 @@ class _HashSink:
 
 
 def digest(folder: Path) -> str:
-    """The content address of a folder: sha256 of its tar, in hexadecimal."""
+    """Returns the content address of a folder: sha256 of its tar, in hexadecimal."""
     sink = _HashSink()
     _write_tar(folder, sink)
     return sink.hash.hexdigest()
 
 
 def pack(folder: Path) -> bytes:
-    """The tar.gz of a folder."""
+    """Returns the tar.gz of a folder."""
     buffer = BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=buffer, mtime=0) as stream:
         _write_tar(folder, stream)

@@ -8,7 +8,7 @@ from pipelines.product import CompiledPipeline
 
 
 def write_goldens(folder: Path, pipelines: Sequence[CompiledPipeline]) -> tuple[Path, ...]:
-    """Write `<folder>/<name>.json` for each and remove the files of algorithms that are gone. Returns what changed.
+    """Writes `<folder>/<name>.json` for each and removes the files of algorithms that are gone. Returns what changed.
 
     Chains have no definition and no file.
     """
@@ -26,16 +26,16 @@ def write_goldens(folder: Path, pipelines: Sequence[CompiledPipeline]) -> tuple[
 
 
 def check_goldens(folder: Path, pipelines: Sequence[CompiledPipeline]) -> tuple[str, ...]:
-    """A unified diff for each definition that differs from its file. Empty when all agree."""
-    found = []
+    """Returns a unified diff for each definition that differs from its file. Empty when all agree."""
+    differences = []
     for pipeline in _defined(pipelines):
         place = _place(folder, pipeline)
         committed = place.read_text(encoding="utf-8") if place.is_file() else ""
-        found.append(_diff(place.name, committed, pipeline.pretty()))
-    found += [
+        differences.append(_diff(place.name, committed, pipeline.pretty()))
+    differences += [
         f"{place.name}: expected an algorithm of this name, found none" for place in _left_over(folder, pipelines)
     ]
-    return tuple(text for text in found if text)
+    return tuple(text for text in differences if text)
 
 
 def _defined(pipelines: Sequence[CompiledPipeline]) -> list[CompiledPipeline]:

@@ -57,13 +57,13 @@ class CatalogueError(PipelinesError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def expected(what: str, found: object) -> str:
-    """The words of a problem: what was expected, and what stood there instead."""
-    return f"expected {what}, found {shown(found)}"
+def expected(what: str, value: object) -> str:
+    """Returns the words of a problem: what was expected, and what stood there instead."""
+    return f"expected {what}, found {shown(value)}"
 
 
 def shown(value: object) -> str:
-    """A value as YAML's reader would recognise it, cut to 80 characters, without the credentials of an address."""
+    """Returns a value as YAML's reader would know it, cut to 80 characters, without the credentials of an address."""
     if value is None:
         return "nothing"
     text = _CREDENTIALS.sub("://***@", json.dumps(value, ensure_ascii=False, default=str))

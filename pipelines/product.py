@@ -3,9 +3,10 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from pipelines.definition.document import images_of, steps_of
+from pipelines.documents import Document
 from pipelines.environment import Environment
 from pipelines.spec import AlgorithmSpec, DeployMode
 from pipelines.staging.uploads import Upload
@@ -49,11 +50,11 @@ class CompiledPipeline:
         return None if self.definition is None else hashlib.sha256(self.definition.encode()).hexdigest()
 
     def pretty(self) -> str:
-        """The definition for people and for golden files."""
+        """Returns the definition for people and for golden files."""
         return json.dumps(json.loads(self.definition or "null"), indent=2, ensure_ascii=False) + "\n"
 
 
-def _listed(definition: str | None) -> list[dict[str, Any]]:
+def _listed(definition: str | None) -> list[Document]:
     return [] if definition is None else list(steps_of(json.loads(definition)))
 
 
@@ -65,7 +66,7 @@ def compiled(
     keys: dict[str, str | None],
     content_sha256: str,
 ) -> CompiledPipeline:
-    """Put a definition together with what belongs to it. `keys` are those of `source` and `artifact`."""
+    """Puts a definition together with what belongs to it. `keys` are those of `source` and `artifact`."""
     sha256 = None if definition is None else hashlib.sha256(definition.encode()).hexdigest()
     steps = _listed(definition)
     values = {leaf: environment.artifact_uri(key) for leaf, key in keys.items() if key is not None}
@@ -86,10 +87,8 @@ def compiled(
     )
 
 
-def published(
-    spec: AlgorithmSpec, environment: Environment, steps: list[dict[str, Any]], sha256: str | None
-) -> dict[str, Any]:
-    """The row of the algorithms table: what functions and the API know of an algorithm."""
+def published(spec: AlgorithmSpec, environment: Environment, steps: list[Document], sha256: str | None) -> Document:
+    """Returns the row of the algorithms table: what functions and the API know of an algorithm."""
     serves = spec.deploy.mode is not DeployMode.NONE
     settable = {name: value for name, value in spec.hyperparameters.items() if name not in spec.tuned}
     return {
@@ -117,7 +116,7 @@ def published(
 
 
 def derived_job_id(*parts: str) -> str:
-    """A job id that the same parts always give: 130 bits of their hash as 26 characters, the first one 0 to 7."""
+    """Returns the job id that the same parts always give: 130 bits of their hash, 26 characters, the first 0 to 7."""
     number = int.from_bytes(hashlib.sha256("\n".join(parts).encode()).digest()) >> (256 - 130)
     digits = [_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)]
     return _ALPHABET[_ALPHABET.index(digits[0]) & 7] + "".join(digits[1:])

@@ -56,7 +56,7 @@ STARTERS: Final = {
 
 
 def write(starter: Starter, name: str, folder: Path) -> None:
-    """Fill a new folder with the algorithm `name`. Raises OSError."""
+    """Fills a new folder with the algorithm `name`. Raises OSError."""
     shutil.copytree(_FOLDER / "source", folder / "source", ignore=_CACHES)
     learner = _FOLDER / "learners" / f"{starter.learner or starter.framework}.py"
     shutil.copyfile(learner, folder / "source" / "learner.py")
@@ -67,7 +67,7 @@ def write(starter: Starter, name: str, folder: Path) -> None:
 
 
 def specification(starter: Starter, name: str) -> str:
-    """The algorithm.yaml of a new algorithm."""
+    """Returns the algorithm.yaml of a new algorithm."""
     return f"""\
 # yaml-language-server: $schema=../../pipelines/algorithm.schema.json
 name: {name}

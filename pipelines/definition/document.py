@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
+
+from pipelines.documents import Document, Json
 
 _FIRST: Final = {"Version": 0, "Name": 1, "Type": 2, "Parameters": 3}
 
 
-def canonical(definition: dict[str, Any]) -> str:
-    """A definition's one text: keys in alphabetical order, but a step's or parameter's name and type first."""
+def canonical(definition: Document) -> str:
+    """Returns a definition's one text: keys in alphabetical order, but a step's or parameter's name and type first."""
     return json.dumps(_ordered(definition), separators=(",", ":"), ensure_ascii=False)
 
 
-def _ordered(value: Any) -> Any:
+def _ordered(value: Json) -> Json:
     match value:
         case dict():
             keys = sorted(value, key=lambda key: (_FIRST.get(key, len(_FIRST)), key))
@@ -23,13 +25,13 @@ def _ordered(value: Any) -> Any:
             return value
 
 
-def renamed(definition: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    """The definition with a step named `new` instead of `old`, wherever it is named or referred to.
+def renamed(definition: Document, old: str, new: str) -> Document:
+    """Returns the definition with a step named `new` instead of `old`, wherever it is named or referred to.
 
     The SDK adds a suffix to the steps of a ModelStep; job rows, events and people see the plain name.
     """
 
-    def walk(value: Any) -> Any:
+    def walk(value: Json) -> Json:
         match value:
             case dict():
                 return {key: _reference(key, walk(below), old, new) for key, below in value.items()}
@@ -38,11 +40,11 @@ def renamed(definition: dict[str, Any], old: str, new: str) -> dict[str, Any]:
             case _:
                 return value
 
-    result: dict[str, Any] = walk(definition)
+    result: Document = walk(definition)
     return result
 
 
-def _reference(key: str, value: Any, old: str, new: str) -> Any:
+def _reference(key: str, value: Json, old: str, new: str) -> Json:
     if key == "Name" and value == old:
         return new
     if key == "Get" and isinstance(value, str) and value.startswith((f"Steps.{old}.", f"Steps.{old}[")):
@@ -52,8 +54,8 @@ def _reference(key: str, value: Any, old: str, new: str) -> Any:
     return value
 
 
-def steps_of(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every step, in the order of the definition, with those of a condition's branches after it."""
+def steps_of(definition: Document) -> Iterator[Document]:
+    """Yields every step, in the order of the definition, with those of a condition's branches after it."""
     pending = list(definition["Steps"])
     while pending:
         step = pending.pop(0)
@@ -62,18 +64,18 @@ def steps_of(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
             pending = [*step["Arguments"]["IfSteps"], *step["Arguments"]["ElseSteps"], *pending]
 
 
-def images_of(steps: list[dict[str, Any]]) -> dict[str, str]:
-    """The images that a definition's steps run and register, by the name of their SSM parameter."""
-    found: dict[str, str] = {}
+def images_of(steps: list[Document]) -> dict[str, str]:
+    """Returns the images that a definition's steps run and register, by the name of their SSM parameter."""
+    by_parameter: dict[str, str] = {}
     for step in steps:
         if step["Type"] == "Training":
-            found["training_image"] = step["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
+            by_parameter["training_image"] = step["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
         if step["Type"] == "Tuning":
-            found["training_image"] = step["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"][
+            by_parameter["training_image"] = step["Arguments"]["TrainingJobDefinition"]["AlgorithmSpecification"][
                 "TrainingImage"
             ]
         if step["Type"] == "Model":
-            found["inference_image"] = step["Arguments"]["PrimaryContainer"]["Image"]
+            by_parameter["inference_image"] = step["Arguments"]["PrimaryContainer"]["Image"]
         if step["Type"] == "RegisterModel":
-            found["inference_image"] = step["Arguments"]["InferenceSpecification"]["Containers"][0]["Image"]
-    return found
+            by_parameter["inference_image"] = step["Arguments"]["InferenceSpecification"]["Containers"][0]["Image"]
+    return by_parameter

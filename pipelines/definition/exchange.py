@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pipelines.definition.request import Request
+from pipelines.documents import Document
 from pipelines.problems import CompileError
 
 _KEPT: Final = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "LANG", "SYSTEMROOT")
@@ -26,8 +27,8 @@ class Refusal:
     text: str
 
 
-def definitions(requests: Sequence[Request]) -> Iterator[dict[str, Any] | Refusal]:
-    """The definition of each request, in order, as soon as it is ready. Raises CompileError naming the algorithm."""
+def definitions(requests: Sequence[Request]) -> Iterator[Document | Refusal]:
+    """Yields each request's definition, in order, as soon as it is ready. Raises CompileError naming the algorithm."""
     if not requests:
         return
     with tempfile.TemporaryDirectory(prefix="headrace-compile-") as temporary:
@@ -70,9 +71,7 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _exchange(
-    worker: subprocess.Popen[str], requests: Sequence[Request], errors: Path
-) -> Iterator[dict[str, Any] | Refusal]:
+def _exchange(worker: subprocess.Popen[str], requests: Sequence[Request], errors: Path) -> Iterator[Document | Refusal]:
     if worker.stdin is None or worker.stdout is None:
         raise CompileError("expected a worker with pipes, found none")
     try:
@@ -83,10 +82,10 @@ def _exchange(
         pass
     for request in requests:
         line = worker.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"error": _last_words(errors)}
-        if "error" in answer:
-            raise CompileError(f"{request.spec.name}: {answer['error']}")
-        yield Refusal(answer["path"], answer["refused"]) if "refused" in answer else answer["definition"]
+        message: Document = json.loads(line) if line else {"error": _last_words(errors)}
+        if "error" in message:
+            raise CompileError(f"{request.spec.name}: {message['error']}")
+        yield Refusal(message["path"], message["refused"]) if "refused" in message else message["definition"]
 
 
 def _last_words(errors: Path) -> str:

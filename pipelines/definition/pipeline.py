@@ -24,6 +24,7 @@ from pipelines.definition.steps.registration import register_step
 from pipelines.definition.steps.training import channel_uri, train_step
 from pipelines.definition.steps.transform import create_model_step, transform_step
 from pipelines.definition.steps.tuning import best_model_uri, tune_step
+from pipelines.documents import Document
 
 Steps = list[Step | StepCollection]
 
@@ -34,8 +35,8 @@ sagemaker.utils.validate_sagemaker_config = lambda _: None
 sagemaker.utils._botocore_resolver = cache(sagemaker.utils._botocore_resolver)
 
 
-def define(request: Request) -> dict[str, Any]:
-    """The pipeline's definition as data. Raises CompileError, SpecRefused, and what the SDK raises for its values."""
+def define(request: Request) -> Document:
+    """Returns the definition as data. Raises CompileError, SpecRefused, and what the SDK raises for its values."""
     context = Context(request=request, session=session(request.environment), parameters=parameters(request.spec))
     pipeline = Pipeline(
         name=request.environment.resource_name(request.spec.name),
@@ -43,7 +44,7 @@ def define(request: Request) -> dict[str, Any]:
         steps=_steps(context),
         sagemaker_session=context.session,
     )
-    definition: dict[str, Any] = json.loads(pipeline.definition())
+    definition: Document = json.loads(pipeline.definition())
     for step in steps_of(definition):
         if step["Type"] == "Tuning":
             # A name with the time of compiling in it, which the SDK itself leaves out of training steps.
@@ -72,7 +73,7 @@ def _steps(context: Context) -> Steps:
 
 
 def _training(context: Context, process: ProcessingStep | None) -> tuple[Step, Any]:
-    """The step that makes models, and where the one that goes on stands."""
+    """Returns the step that makes models, and where the one that goes on stands."""
     if context.spec.tuning is not None:
         tune = tune_step(context, context.spec.tuning, process)
         return tune, best_model_uri(context, tune)
@@ -81,7 +82,7 @@ def _training(context: Context, process: ProcessingStep | None) -> tuple[Step, A
 
 
 def _publication(context: Context, model_data: Any, data: Any) -> Steps:
-    """What becomes of a model: a package, answers for `data`, an endpoint."""
+    """Returns what becomes of a model: a package, answers for `data`, an endpoint."""
     spec, steps = context.spec, []
     register = register_step(context, spec.registration, model_data) if spec.registration is not None else None
     if register is not None:

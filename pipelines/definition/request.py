@@ -5,8 +5,9 @@ It is plain data, because the SDK runs in a process of its own (see `worker`).
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Self
 
+from pipelines.documents import Document
 from pipelines.environment import Environment
 from pipelines.spec import AlgorithmSpec
 
@@ -29,7 +30,7 @@ class Request:
     artifact_uri: str | None
     """s3://.../model.tar.gz of an algorithm that is not trained."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """Plain data; `from_json` is its inverse."""
         uris = ("training_image", "inference_image", "source_uri", "files_uri", "serving_uri", "artifact_uri")
         return {
@@ -39,11 +40,11 @@ class Request:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """A request from the plain data of `to_json`."""
+    def from_json(cls, data: Document) -> Self:
+        """Returns a request from the plain data of `to_json`."""
         rest = {key: value for key, value in data.items() if key not in {"spec", "environment"}}
         return cls(AlgorithmSpec.of(data["spec"]), Environment(**data["environment"]), **rest)
 
     def canonical(self) -> str:
-        """One text for equal requests: what the cache's key is made of."""
+        """Returns one text for equal requests: what the cache's key is made of."""
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))

@@ -43,7 +43,7 @@ class OfflineSession(PipelineSession):  # type: ignore[misc]  # the SDK has no t
         super().__init__(boto_session=session, sagemaker_config=_SETTINGS)
 
     def default_bucket(self) -> str:
-        """The artifacts bucket, without asking whether it is there."""
+        """Returns the artifacts bucket, without asking whether it is there."""
         return self._bucket_of_artifacts
 
 

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import botocore.session
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 
 from pipelines.definition.document import steps_of
+from pipelines.documents import Document, Json
 
 OPERATIONS: Final = {
     "Processing": ("CreateProcessingJob", "ProcessingJobName"),
@@ -26,15 +27,15 @@ _PARAMETER: Final = re.compile(r"Parameters\.(?P<name>.+)")
 _STEP: Final = re.compile(r"Steps\.(?P<name>[A-Za-z0-9-]+)[.\[]")
 
 
-def argument_problems(definition: dict[str, Any]) -> list[str]:
-    """What AWS would refuse in the steps' arguments, and references to what is not there. Empty when all is well."""
+def argument_problems(definition: Document) -> list[str]:
+    """Returns what AWS would refuse in the steps' arguments, and the references to what is not there."""
     parameters = {item["Name"]: item for item in definition.get("Parameters", [])}
     steps = list(steps_of(definition))
-    found = [problem for step in steps for problem in _step_problems(step, parameters)]
-    return found + list(_dangling(definition, set(parameters), {step["Name"] for step in steps}))
+    refused = [problem for step in steps for problem in _step_problems(step, parameters)]
+    return refused + list(_dangling(definition, set(parameters), {step["Name"] for step in steps}))
 
 
-def _step_problems(step: dict[str, Any], parameters: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _step_problems(step: Document, parameters: dict[str, Document]) -> Iterator[str]:
     if step["Type"] not in OPERATIONS:
         return
     operation, name = OPERATIONS[step["Type"]]
@@ -54,8 +55,8 @@ def _input_of(operation: str) -> Shape:
     return shape
 
 
-def _filled(value: Any, parameters: dict[str, dict[str, Any]]) -> Any:
-    """The arguments with every expression replaced by a value of its type."""
+def _filled(value: Json, parameters: dict[str, Document]) -> Json:
+    """Returns the arguments with every expression replaced by a value of its type."""
     match value:
         case {"Get": str(reference)}:
             named = _PARAMETER.fullmatch(reference)
@@ -70,11 +71,11 @@ def _filled(value: Any, parameters: dict[str, dict[str, Any]]) -> Any:
             return value
 
 
-def _value_of(parameter: dict[str, Any]) -> Any:
+def _value_of(parameter: Document) -> Json:
     return parameter.get("DefaultValue", _SAMPLES[parameter.get("Type", "String")])
 
 
-def _dangling(definition: dict[str, Any], parameters: set[str], steps: set[str]) -> Iterator[str]:
+def _dangling(definition: Document, parameters: set[str], steps: set[str]) -> Iterator[str]:
     for reference in _references(definition):
         parameter, step = _PARAMETER.fullmatch(reference), _STEP.match(reference)
         if parameter and parameter["name"] not in parameters:
@@ -83,7 +84,7 @@ def _dangling(definition: dict[str, Any], parameters: set[str], steps: set[str])
             yield f"expected a step of the pipeline, found {reference}"
 
 
-def _references(value: Any) -> Iterator[str]:
+def _references(value: Json) -> Iterator[str]:
     match value:
         case {"Get": str(reference)}:
             yield reference

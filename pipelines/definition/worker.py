@@ -10,9 +10,10 @@ import logging
 import socket
 import sys
 import warnings
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pipelines.definition.request import Request
+from pipelines.documents import Document
 from pipelines.problems import CompileError, SpecRefused
 
 
@@ -21,14 +22,14 @@ def _no_network(*_: object, **__: object) -> NoReturn:
 
 
 def close_network() -> None:
-    """Make every connection and name look-up of this process fail."""
+    """Makes every connection and name look-up of this process fail."""
     socket.socket.connect = _no_network  # type: ignore[method-assign]
     socket.socket.connect_ex = _no_network  # type: ignore[method-assign]
     socket.getaddrinfo = _no_network
 
 
 def main() -> None:
-    """Answer every request of standard input, in order."""
+    """Answers every request of standard input, in order."""
     close_network()
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
@@ -41,7 +42,7 @@ def main() -> None:
         answers.flush()
 
 
-def _answer(data: dict[str, Any]) -> dict[str, Any]:
+def _answer(data: Document) -> Document:
     try:
         from pipelines.definition.pipeline import define
 

@@ -4,27 +4,27 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
+from pipelines.documents import Document, Json
 from pipelines.product import CompiledPipeline
 from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
 from pipelines.publishing.publication import Publication
 
 
 def current(publication: Publication) -> dict[str, str]:
-    """The published algorithm of every row, by name."""
+    """Returns the published algorithm of every row, by name."""
     paginator = publication.clients.dynamodb.get_paginator("scan")
     pages = paginator.paginate(TableName=publication.environment.algorithms_table, ConsistentRead=True)
     return {item["name"]["S"]: item.get("spec", {}).get("S", "") for page in pages for item in page["Items"]}
 
 
 def tags(rows: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
-    """The tags that publishing put on each algorithm's pipeline; whatever else it carries is somebody else's."""
+    """Returns the tags that publishing put on each algorithm's pipeline; any other that it carries is not ours."""
     return {name: _document(row).get("tags", {}) for name, row in rows.items()}
 
 
 def steps(publication: Publication, pipelines: Sequence[CompiledPipeline], rows: Mapping[str, str]) -> Iterator[Step]:
-    """What is created, updated and left."""
+    """Yields what is created, updated and left."""
     for pipeline in pipelines:
         row = rows.get(pipeline.name)
         if row == pipeline.published:
@@ -38,7 +38,7 @@ def steps(publication: Publication, pipelines: Sequence[CompiledPipeline], rows:
 
 
 def removals(publication: Publication, names: Sequence[str]) -> Iterator[Step]:
-    """The end of rows that stand."""
+    """Yields the ends of rows that stand."""
     dynamodb, table = publication.clients.dynamodb, publication.environment.algorithms_table
     for name in names:
         change = Change(Kind.ALGORITHM, name, Action.DELETE, "not in the catalogue")
@@ -56,15 +56,15 @@ def _put(publication: Publication, pipeline: CompiledPipeline) -> None:
     )
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """The keys of the published algorithm that differ."""
+def _differences(before: Mapping[str, Json], after: Mapping[str, Json]) -> Iterator[str]:
+    """Yields the keys of the published algorithm that differ."""
     nothing = object()
     for key in sorted(before.keys() | after.keys()):
         if before.get(key, nothing) != after.get(key, nothing):
             yield key
 
 
-def _document(text: str) -> dict[str, Any]:
+def _document(text: str) -> Document:
     try:
         document = json.loads(text)
     except ValueError:

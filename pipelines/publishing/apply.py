@@ -16,7 +16,7 @@ _UPLOADERS: Final = 8
 
 
 def apply(plan: Plan, progress: Progress) -> None:
-    """Make a plan true, step by step. Raises PublishError with the refusal and what was done before it."""
+    """Makes a plan true, step by step. Raises PublishError with the refusal and what was done before it."""
     done: list[Change] = []
     sizes = [change.size or 0 for change in plan.changed if change.kind is Kind.SOURCE]
     if sizes:
@@ -33,7 +33,7 @@ def apply(plan: Plan, progress: Progress) -> None:
 
 
 def _applied(steps: Iterable[Step]) -> Iterator[Step]:
-    """Apply steps, and yield each when it is done: uploads, which refer to nothing, side by side; the rest in order."""
+    """Applies steps and yields each when it is done: uploads, which refer to nothing, side by side; others in order."""
     uploads = [step for step in steps if step.change.kind is Kind.SOURCE]
     with ThreadPoolExecutor(_UPLOADERS) as pool:
         futures = {pool.submit(_apply, step): step for step in uploads}
@@ -58,7 +58,7 @@ def _apply(step: Step) -> None:
 
 
 def _so_far(done: Sequence[Change]) -> str:
-    """What was done: `3 sources created, 1 pipeline updated`."""
+    """Returns what was done: `3 sources created, 1 pipeline updated`."""
     counts = Counter((change.kind, change.action) for change in done)
     said = [f"{count} {kind}{'' if count == 1 else 's'} {action.done}" for (kind, action), count in counts.items()]
     return f"done before: {', '.join(said) or 'nothing'}"

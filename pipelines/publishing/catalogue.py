@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def publish(
     compiled: Sequence[CompiledPipeline], publication: Publication, progress: Progress, scope: Scope = CATALOGUE
 ) -> Plan:
-    """Bring AWS in line with compiled pipelines; returns what was done. Raises PublishError at the first refusal."""
+    """Brings AWS in line with compiled pipelines; returns what was done. Raises PublishError at the first refusal."""
     with TemporaryDirectory(prefix="headrace-publish-") as folder:
         plan = plan_catalogue(compiled, publication, Path(folder), progress, scope)
         apply(plan, progress)
@@ -43,7 +43,7 @@ def plan_catalogue(
     progress: Progress,
     scope: Scope = CATALOGUE,
 ) -> Plan:
-    """What would be done; changes nothing. What is uploaded is kept in `folder`, until the plan is applied."""
+    """Plans what is to be done; changes nothing. What is uploaded is kept in `folder`, until the plan is applied."""
     with reading(publication.environment):
         standing = read(publication, compiled, scope)
         plan = Plan()
@@ -62,14 +62,14 @@ def plan_catalogue(
 
 
 def read_image_values(catalogue: Sequence[Algorithm], ssm: "SSMClient") -> dict[str, str]:
-    """The values of the SSM parameters that images name; names without a value are left out."""
+    """Returns the values of the SSM parameters that images name; names without a value are left out."""
     return parameters.values(
         ssm, list(dict.fromkeys(name for algorithm in catalogue for name in image_parameters(algorithm)))
     )
 
 
 def _uploads(compiled: Sequence[CompiledPipeline], scope: Scope) -> list[Upload]:
-    """What is to be there. What nobody runs there is not fetched for it."""
+    """Returns what is to be there. What nobody runs there is not fetched for it."""
     return [
         upload
         for pipeline in compiled

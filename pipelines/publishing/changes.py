@@ -97,7 +97,7 @@ class Plan:
 
 
 def unchanged(kind: Kind, name: str, job_id: str | None = None) -> Step:
-    """What is in line already."""
+    """Makes a step of what is in line already."""
     return Step(Change(kind, name, Action.UNCHANGED, job_id=job_id), lambda: None)
 
 

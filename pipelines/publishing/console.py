@@ -59,14 +59,14 @@ class Page:
 
 
 def pages(folder: Path) -> tuple[Page, ...]:
-    """The files of a folder; those that load others come after them, index.html last."""
+    """Returns the files of a folder; those that load others come after them, index.html last."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    found = [_page(path.relative_to(folder).as_posix(), path) for path in sorted(files)]
-    return tuple(sorted(found, key=lambda page: (page.cache_control == _PAGE, page.name == "index.html")))
+    served = [_page(path.relative_to(folder).as_posix(), path) for path in sorted(files)]
+    return tuple(sorted(served, key=lambda page: (page.cache_control == _PAGE, page.name == "index.html")))
 
 
 def plan_console(publication: Publication, folder: Path) -> Plan:
-    """What would be uploaded."""
+    """Plans what is to be uploaded."""
     files = pages(folder)
     with reading(publication.environment), ThreadPoolExecutor(_READERS) as pool:
         differences = pool.map(partial(_difference, publication), files)

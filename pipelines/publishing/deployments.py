@@ -17,7 +17,7 @@ _MAX_ATTEMPTS: Final = 100
 
 
 def last_attempt(publication: Publication, first_job_id: str) -> tuple[str, str | None]:
-    """The job id to use and what became of it: a failed deployment (an image not pushed yet) is tried under a new id.
+    """Returns the job id to use and its status: a failed deployment (an image not pushed yet) is tried under a new id.
 
     An execution's name says which attempt at which definition and content it is, so it can never be given twice.
     """
@@ -31,7 +31,7 @@ def last_attempt(publication: Publication, first_job_id: str) -> tuple[str, str 
 
 
 def steps(publication: Publication, attempts: Mapping[str, tuple[str, str | None]]) -> Iterator[Step]:
-    """By algorithm and its `last_attempt`: started, unless this definition and content is deployed or on its way."""
+    """Yields a step for each `last_attempt`, by algorithm: a start, unless this content is deployed or on its way."""
     for algorithm, (job_id, status) in attempts.items():
         if status is not None:
             yield unchanged(Kind.DEPLOYMENT, algorithm, job_id)
@@ -61,7 +61,7 @@ def _start(publication: Publication, algorithm: str, job_id: str) -> None:
 
 
 def _execution_status(publication: Publication, job_id: str) -> str | None:
-    """The status of the deployment's execution, or None when it was never started."""
+    """Returns the status of the deployment's execution, or None when it was never started."""
     state_machine = publication.environment.training_state_machine_arn
     arn = f"{state_machine.replace(':stateMachine:', ':execution:')}:{job_id}"
     try:

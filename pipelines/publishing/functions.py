@@ -65,19 +65,21 @@ class Functions:
 
 
 def plan_functions(functions: Functions, environment: Environment, logical_ids: Sequence[str], folder: Path) -> Plan:
-    """What would be done about the functions of a template; their packages are kept in `folder` until it is done."""
+    """Plans what is to be done about a template's functions; their packages are kept in `folder` until it is done."""
     with reading(environment):
         physical = _physical_names(functions)
-        there = [one for one in logical_ids if one in physical]
+        there = [logical_id for logical_id in logical_ids if logical_id in physical]
         packages = _packages(functions, there, folder)
         deployed = _Deployed(functions, {})
-        steps = [_step(functions, deployed, physical[one], packages[one]) for one in there]
-    absent = [one for one in logical_ids if one not in physical]
-    return Plan.of(steps, [f"{one}: not in {functions.stack}; `headrace deploy` makes it" for one in absent])
+        steps = [_step(functions, deployed, physical[logical_id], packages[logical_id]) for logical_id in there]
+    absent = [logical_id for logical_id in logical_ids if logical_id not in physical]
+    return Plan.of(
+        steps, [f"{logical_id}: not in {functions.stack}; `headrace deploy` makes it" for logical_id in absent]
+    )
 
 
 def make_build(root: Path) -> Callable[[str, Path], None]:
-    """How `sam build` builds a function whose BuildMethod is makefile."""
+    """Returns what builds a function as `sam build` does where BuildMethod is makefile."""
 
     def build(logical_id: str, folder: Path) -> None:
         command = ("make", "--silent", "--directory", str(root), f"build-{logical_id}", f"ARTIFACTS_DIR={folder}")
@@ -95,7 +97,7 @@ def make_build(root: Path) -> Callable[[str, Path], None]:
 
 
 def packed(tree: Path, file: Path) -> Package:
-    """A zip of a folder: entries sorted, without times and owners."""
+    """Zips a folder: entries sorted, without times and owners."""
     entries: dict[str, int] = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in _files(tree):
@@ -109,8 +111,8 @@ def packed(tree: Path, file: Path) -> Package:
 
 
 def _packages(functions: Functions, logical_ids: Sequence[str], folder: Path) -> dict[str, Package]:
-    """The package of each function; those that hold the same are one file."""
-    trees = [folder / "functions" / one for one in logical_ids]
+    """Packs the code of each function; those that hold the same are one file."""
+    trees = [folder / "functions" / logical_id for logical_id in logical_ids]
     with ThreadPoolExecutor(_BUILDERS) as pool:
         list(pool.map(functions.build, logical_ids, trees))
     made: dict[str, Package] = {}
@@ -144,7 +146,7 @@ class _Deployed:
     by_sha256: dict[str, Mapping[str, int] | None]
 
     def entries(self, name: str, sha256: str) -> Mapping[str, int] | None:
-        """The checksum of each file, or None when the package cannot be looked at."""
+        """Returns the checksum of each file, or None when the package cannot be looked at."""
         if sha256 not in self.by_sha256:
             self.by_sha256[sha256] = self._entries(name)
         return self.by_sha256[sha256]
@@ -193,7 +195,7 @@ def _update(functions: Functions, name: str, package: Package, architectures: Se
 
 
 def _differences(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:
-    """The files that differ. Installed commands and the records of them name the machine that built them."""
+    """Yields the files that differ. Installed commands and the records of them name the machine that built them."""
     for name in sorted(before.keys() | after.keys()):
         if name.startswith("bin/") or name.endswith(".dist-info/RECORD") or name == ".lock":
             continue
@@ -212,8 +214,8 @@ def _enumerated(names: Sequence[str]) -> str:
 
 def _files(tree: Path) -> Iterable[tuple[str, Path]]:
     # uv leaves a lock file, which is nothing to a function.
-    found = ((path.relative_to(tree).as_posix(), path) for path in tree.rglob("*") if path.is_file())
-    return sorted((name, path) for name, path in found if name != ".lock")
+    paths = ((path.relative_to(tree).as_posix(), path) for path in tree.rglob("*") if path.is_file())
+    return sorted((name, path) for name, path in paths if name != ".lock")
 
 
 def _content(tree: Path) -> str:

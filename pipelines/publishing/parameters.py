@@ -19,31 +19,31 @@ _BATCH: Final = 10
 
 
 def values(ssm: "SSMClient", names: Sequence[str]) -> dict[str, str]:
-    """The values of some parameters; names without one are left out."""
-    found: dict[str, str] = {}
+    """Returns the values of some parameters; names without one are left out."""
+    by_name: dict[str, str] = {}
     for start in range(0, len(names), _BATCH):
-        answer = ssm.get_parameters(Names=list(names[start : start + _BATCH]))
-        found.update({item["Name"]: item["Value"] for item in answer["Parameters"]})
-    return found
+        page = ssm.get_parameters(Names=list(names[start : start + _BATCH]))
+        by_name.update({parameter["Name"]: parameter["Value"] for parameter in page["Parameters"]})
+    return by_name
 
 
 def current(publication: Publication) -> dict[str, dict[str, str]]:
-    """What publishing wrote: algorithm -> leaf -> value."""
+    """Returns what publishing wrote: algorithm -> leaf -> value."""
     path = publication.environment.parameter_name("", "").rstrip("/") + "/"
     paginator = publication.clients.ssm.get_paginator("get_parameters_by_path")
-    found: dict[str, dict[str, str]] = {}
+    written: dict[str, dict[str, str]] = {}
     for page in paginator.paginate(Path=path, Recursive=True):
-        for item in page["Parameters"]:
-            algorithm, _, leaf = item["Name"].removeprefix(path).partition("/")
+        for parameter in page["Parameters"]:
+            algorithm, _, leaf = parameter["Name"].removeprefix(path).partition("/")
             if leaf in LEAVES:
-                found.setdefault(algorithm, {})[leaf] = item["Value"]
-    return found
+                written.setdefault(algorithm, {})[leaf] = parameter["Value"]
+    return written
 
 
 def steps(
     publication: Publication, pipelines: Sequence[CompiledPipeline], written: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Step]:
-    """What is created, updated and left, and what an algorithm had and no longer has."""
+    """Yields what is created, updated and left, and what an algorithm had and no longer has."""
     for pipeline in pipelines:
         before, wanted = written.get(pipeline.name, {}), dict(pipeline.parameters)
         for leaf, value in wanted.items():
@@ -56,7 +56,7 @@ def steps(
 
 
 def removals(publication: Publication, algorithm: str, leaves: Sequence[str]) -> Iterator[Step]:
-    """The end of parameters that stand."""
+    """Yields the ends of parameters that stand."""
     for leaf in leaves:
         name = publication.environment.parameter_name(algorithm, leaf)
         yield Step(

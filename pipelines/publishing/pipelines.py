@@ -5,11 +5,12 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from pipelines.definition.document import steps_of
+from pipelines.documents import Document
 from pipelines.product import CompiledPipeline
 from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
 from pipelines.publishing.publication import Publication, is_missing
@@ -30,7 +31,7 @@ class Described:
 
 
 def listed(publication: Publication) -> frozenset[str]:
-    """The names of this stage's pipelines."""
+    """Returns the names of this stage's pipelines."""
     prefix = publication.environment.prefix
     paginator = publication.clients.sagemaker.get_paginator("list_pipelines")
     # A prefix may not end with a dash there, so stages whose names begin with this one's are listed, too.
@@ -40,22 +41,20 @@ def listed(publication: Publication) -> frozenset[str]:
 
 
 def described(publication: Publication, name: str) -> Described | None:
-    """One pipeline, or None when it went away meanwhile."""
+    """Returns one pipeline, or None when it went away meanwhile."""
     try:
-        answer = publication.clients.sagemaker.describe_pipeline(PipelineName=name)
+        description = publication.clients.sagemaker.describe_pipeline(PipelineName=name)
     except ClientError as error:
         if not is_missing(error):
             raise
         return None
-    return Described(answer.get("PipelineDefinition", ""), answer.get("RoleArn", ""))
+    return Described(description.get("PipelineDefinition", ""), description.get("RoleArn", ""))
 
 
 def is_running(publication: Publication, name: str) -> bool:
-    """Whether one of a pipeline's newest hundred executions has not ended."""
-    answer = publication.clients.sagemaker.list_pipeline_executions(PipelineName=name, MaxResults=100)
-    return any(
-        execution.get("PipelineExecutionStatus") in _RUNNING for execution in answer["PipelineExecutionSummaries"]
-    )
+    """Tells whether one of a pipeline's newest hundred executions has not ended."""
+    page = publication.clients.sagemaker.list_pipeline_executions(PipelineName=name, MaxResults=100)
+    return any(execution.get("PipelineExecutionStatus") in _RUNNING for execution in page["PipelineExecutionSummaries"])
 
 
 def steps(
@@ -64,7 +63,7 @@ def steps(
     standing: Mapping[str, Described],
     tags: Mapping[str, Mapping[str, str]],
 ) -> Iterator[Step]:
-    """What is created, updated and left. `tags` are those that publishing put on, by algorithm: others are not ours."""
+    """Yields what is created, updated and left; `tags` are those that publishing put on, by algorithm: others stay."""
     for pipeline in pipelines:
         name, definition = pipeline.pipeline_name, pipeline.definition
         if name is None or definition is None:
@@ -78,7 +77,7 @@ def steps(
 
 
 def removals(publication: Publication, names: Sequence[str]) -> Iterator[Step]:
-    """The end of pipelines that stand."""
+    """Yields the ends of pipelines that stand."""
     for name in names:
         change = Change(Kind.PIPELINE, name, Action.DELETE, "and the records of its executions")
         yield Step(change, partial(_delete, publication, name))
@@ -151,7 +150,7 @@ def _delete(publication: Publication, name: str) -> None:
 
 
 def _differences(current: str, wanted: str) -> Iterator[str]:
-    """What another definition changes: `step Train`, `+ step Transform`, `parameter max_depth`."""
+    """Yields what another definition changes: `step Train`, `+ step Transform`, `parameter max_depth`."""
     if current == wanted:
         return
     before, after = _parts(current), _parts(wanted)
@@ -164,13 +163,13 @@ def _differences(current: str, wanted: str) -> Iterator[str]:
             yield part
 
 
-def _parts(text: str) -> dict[str, Any]:
-    """A definition as parts that have a name."""
+def _parts(text: str) -> Document:
+    """Returns a definition as parts that have a name."""
     try:
         definition = json.loads(text)
         return {
             **{f"step {step['Name']}": _alone(step) for step in steps_of(definition)},
-            **{f"parameter {one['Name']}": one for one in definition.pop("Parameters", [])},
+            **{f"parameter {parameter['Name']}": parameter for parameter in definition.pop("Parameters", [])},
             **{key: value for key, value in definition.items() if key != "Steps"},
         }
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -178,8 +177,8 @@ def _parts(text: str) -> dict[str, Any]:
         return {"definition": text}
 
 
-def _alone(step: dict[str, Any]) -> dict[str, Any]:
-    """A step without the steps of its branches, which are parts of their own."""
+def _alone(step: Document) -> Document:
+    """Returns a step without the steps of its branches, which are parts of their own."""
     if step["Type"] != "Condition":
         return step
     branches = {key: [below["Name"] for below in step["Arguments"][key]] for key in ("IfSteps", "ElseSteps")}

@@ -65,12 +65,12 @@ CATALOGUE: Final = Scope()
 
 
 def code_of(error: ClientError) -> str:
-    """The code of a refusal, such as `AccessDeniedException`."""
+    """Returns the code of a refusal, such as `AccessDeniedException`."""
     return error.response.get("Error", {}).get("Code", "error")
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether a refusal says that the thing is not there."""
+    """Tells whether a refusal says that the thing is not there."""
     # SageMaker says so with the code of a validation error for some of its resources.
     message = error.response.get("Error", {}).get("Message", "")
     return code_of(error) in _NOT_FOUND or (code_of(error) == "ValidationException" and "not" in message)
@@ -94,7 +94,7 @@ def reading(environment: Environment) -> Iterator[None]:
 
 
 def refusal(error: ClientError | BotoCoreError) -> str:
-    """Which call was refused, and why: `PutItem: AccessDeniedException: ...`."""
+    """Says which call was refused, and why: `PutItem: AccessDeniedException: ...`."""
     if isinstance(error, BotoCoreError):
         return str(error)
     return f"{error.operation_name}: {code_of(error)}: {error.response.get('Error', {}).get('Message', '')}"

@@ -15,7 +15,7 @@ from pipelines.publishing.standing import Standing
 def removals(
     publication: Publication, compiled: Sequence[CompiledPipeline], standing: Standing, *, whole: bool
 ) -> Plan:
-    """The removals of a plan. Unless the pipelines are the `whole` catalogue, only they can lose anything."""
+    """Plans what is removed. Unless the pipelines are the `whole` catalogue, only they can lose anything."""
     environment = publication.environment
     present = {item.name for item in compiled}
     absent = standing.known - present if whole else frozenset[str]()
@@ -43,7 +43,7 @@ def removals(
 
 
 def _is_busy(publication: Publication, standing: Standing, pipeline: str) -> bool:
-    """Whether an execution is under way: its last steps still read the row."""
+    """Tells whether an execution is under way: its last steps still read the row."""
     return pipeline in standing.pipeline_names and pipelines.is_running(publication, pipeline)
 
 

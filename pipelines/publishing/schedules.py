@@ -6,10 +6,11 @@ The group, the role and the dead-letter queue are the template's; the schedule c
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
+from pipelines.documents import Document, Json
 from pipelines.environment import Environment, dashed
 from pipelines.product import CompiledPipeline
 from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
@@ -20,20 +21,20 @@ _RETRY: Final = {"MaximumRetryAttempts": 24, "MaximumEventAgeInSeconds": 3600}
 
 
 def schedule_name(environment: Environment, algorithm: str) -> str:
-    """The schedule's name inside the group."""
+    """Returns the schedule's name inside the group."""
     return f"{_prefix(environment)}{dashed(algorithm)}"
 
 
 def listed(publication: Publication) -> frozenset[str]:
-    """The names of the schedules that publishing made."""
+    """Returns the names of the schedules that publishing made."""
     environment = publication.environment
     paginator = publication.clients.scheduler.get_paginator("list_schedules")
     pages = paginator.paginate(GroupName=environment.schedule_group, NamePrefix=_prefix(environment))
     return frozenset(item["Name"] for page in pages for item in page["Schedules"])
 
 
-def described(publication: Publication, name: str) -> dict[str, Any] | None:
-    """One schedule, or None when it went away meanwhile."""
+def described(publication: Publication, name: str) -> Document | None:
+    """Returns one schedule, or None when it went away meanwhile."""
     try:
         return dict(
             publication.clients.scheduler.get_schedule(GroupName=publication.environment.schedule_group, Name=name)
@@ -45,9 +46,9 @@ def described(publication: Publication, name: str) -> dict[str, Any] | None:
 
 
 def steps(
-    publication: Publication, pipelines: Sequence[CompiledPipeline], standing: Mapping[str, Mapping[str, Any]]
+    publication: Publication, pipelines: Sequence[CompiledPipeline], standing: Mapping[str, Mapping[str, Json]]
 ) -> Iterator[Step]:
-    """What is created, updated and left, for those that are trained anew."""
+    """Yields what is created, updated and left, for those that are trained anew."""
     scheduler, environment = publication.clients.scheduler, publication.environment
     for pipeline in pipelines:
         if pipeline.retrain_schedule is None:
@@ -66,14 +67,14 @@ def steps(
 
 
 def removals(publication: Publication, names: Sequence[str]) -> Iterator[Step]:
-    """The end of schedules that stand, by their own names."""
+    """Yields the ends of schedules that stand, by their own names."""
     for name in names:
         change = Change(Kind.SCHEDULE, name, Action.DELETE, "nothing is trained anew by it")
         yield Step(change, partial(_delete, publication, name))
 
 
-def wanted_schedule(environment: Environment, algorithm: str, expression: str) -> dict[str, Any]:
-    """The CreateSchedule and UpdateSchedule request. `expression` is UTC: `rate(...)` or `cron(...)`."""
+def wanted_schedule(environment: Environment, algorithm: str, expression: str) -> Document:
+    """Returns the CreateSchedule and UpdateSchedule request. `expression` is UTC: `rate(...)` or `cron(...)`."""
     return {
         "GroupName": environment.schedule_group,
         "Name": schedule_name(environment, algorithm),
@@ -103,8 +104,8 @@ def _delete(publication: Publication, name: str) -> None:
             raise
 
 
-def _agrees(wanted: Mapping[str, Any], current: Mapping[str, Any]) -> bool:
-    """Whether everything that is wanted stands so; what the service adds of its own does not count."""
+def _agrees(wanted: Mapping[str, Json], current: Mapping[str, Json]) -> bool:
+    """Tells whether everything that is wanted stands so; what the service adds of its own does not count."""
     return all(
         _agrees(value, current[key])
         if isinstance(value, dict) and isinstance(current.get(key), dict)

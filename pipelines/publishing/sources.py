@@ -18,12 +18,12 @@ _ADDRESS_PARTS: Final = 3
 
 
 def prefixes(uploads: Iterable[Upload]) -> tuple[str, ...]:
-    """The prefixes whose listings tell which of the uploads are there: one for each content address."""
+    """Returns the prefixes whose listings tell which of the uploads are there: one for each content address."""
     return tuple(dict.fromkeys("/".join(upload.key.split("/")[:_ADDRESS_PARTS]) for upload in uploads))
 
 
 def listed(publication: Publication, prefix: str) -> frozenset[str]:
-    """The keys under a prefix."""
+    """Returns the keys under a prefix."""
     paginator = publication.clients.s3.get_paginator("list_objects_v2")
     pages = paginator.paginate(Bucket=publication.environment.artifacts_bucket, Prefix=prefix)
     return frozenset(item["Key"] for page in pages for item in page.get("Contents", []))
@@ -32,7 +32,7 @@ def listed(publication: Publication, prefix: str) -> frozenset[str]:
 def planned(
     publication: Publication, uploads: Iterable[Upload], there: frozenset[str], folder: Path, *, lenient: bool
 ) -> Plan:
-    """What is there and what is uploaded; the bodies of the latter are written into `folder`.
+    """Plans what is there and what is uploaded; the bodies of the latter are written into `folder`.
 
     Raises PublishError and, of a repository, CatalogueError or, unless `lenient`, CompileError when it does not answer.
     """
@@ -52,7 +52,7 @@ def planned(
 
 
 def missing(uploads: Iterable[Upload], there: frozenset[str]) -> tuple[str, ...]:
-    """The keys that are not there."""
+    """Returns the keys that are not there."""
     return tuple(dict.fromkeys(upload.key for upload in uploads if upload.key not in there))
 
 

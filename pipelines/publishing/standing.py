@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
+from pipelines.documents import Json
 from pipelines.product import CompiledPipeline
 from pipelines.publishing import algorithms, deployments, parameters, pipelines, schedules, sources
 from pipelines.publishing.pipelines import Described
@@ -30,7 +31,7 @@ class Standing:
     pipelines: Mapping[str, Described] = field(default_factory=dict)
     """Those that are wanted."""
     schedule_names: frozenset[str] = frozenset()
-    schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    schedules: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     """Those that are wanted."""
     attempts: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     """The deployments that are wanted: algorithm -> job id and its status."""
@@ -42,7 +43,7 @@ class Standing:
 
 
 def read(publication: Publication, compiled: Sequence[CompiledPipeline], scope: Scope) -> Standing:
-    """Read everything that the scope needs. Raises ClientError."""
+    """Reads everything that the scope needs. Raises ClientError."""
     uploads = [upload for pipeline in compiled for upload in pipeline.uploads]
     with ThreadPoolExecutor(_READERS) as pool:
         listings = pool.map(partial(sources.listed, publication), sources.prefixes(uploads))
@@ -77,9 +78,9 @@ def read(publication: Publication, compiled: Sequence[CompiledPipeline], scope: 
 def _each(
     pool: ThreadPoolExecutor, call: Callable[[str], T | None], arguments: Mapping[K, str]
 ) -> Iterator[tuple[K, T]]:
-    """Start a call for each argument; the answers that are something, by the argument's key."""
-    answers = pool.map(call, arguments.values())
-    return ((key, answer) for key, answer in zip(arguments, answers, strict=True) if answer is not None)
+    """Starts a call for each argument; yields what is not None, by the argument's key."""
+    results = pool.map(call, arguments.values())
+    return ((key, result) for key, result in zip(arguments, results, strict=True) if result is not None)
 
 
 def _union(listings: Iterable[frozenset[str]]) -> frozenset[str]:

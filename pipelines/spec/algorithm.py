@@ -1,10 +1,11 @@
 """One algorithm.yaml as a whole, and its JSON Schema for editors."""
 
 import json
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 
+from pipelines.documents import Document
 from pipelines.spec.framework import Framework
 from pipelines.spec.images import Image
 from pipelines.spec.running import (
@@ -77,13 +78,13 @@ class AlgorithmSpec(Section):
         return frozenset(self.tuning.ranges) if self.tuning else frozenset()
 
     @classmethod
-    def of(cls, data: dict[str, Any]) -> Self:
-        """A specification from plain data; raises pydantic.ValidationError. `catalogue.load` tells more."""
+    def of(cls, data: Document) -> Self:
+        """Returns a specification from plain data; raises pydantic.ValidationError. `reading.parse` tells more."""
         return cls.model_validate_json(json.dumps(data))
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of algorithm.yaml, for editors."""
+def json_schema() -> Document:
+    """Returns the JSON Schema (2020-12) of algorithm.yaml, for editors."""
     schema = AlgorithmSpec.model_json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -94,5 +95,5 @@ def json_schema() -> dict[str, Any]:
 
 
 def json_schema_text() -> str:
-    """The text of `pipelines/algorithm.schema.json`."""
+    """Returns the text of `pipelines/algorithm.schema.json`."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -28,7 +28,7 @@ _USER: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<user>[^/@]*)@", 
 
 
 def _without_credentials(repo: str) -> str:
-    """A repository's address that may stand in a file, an argument and a log; the refusal does not repeat it."""
+    """Refuses a repository's address that may not stand in a file, an argument or a log, and does not repeat it."""
     user = _USER.match(repo)
     # `ssh://git@host` names an account; a word before the @ of any other address is a token or a password.
     if user and (user["scheme"].lower() not in {"ssh", "git+ssh"} or ":" in user["user"]):
@@ -124,8 +124,8 @@ class Framework(Section):
             what = "a version with huggingface and nothing with any other framework"
             raise refusal("transformers_version", expected(what, self.transformers_version))
         if (self.toolkit is not None) != (self.name is FrameworkName.RL):
-            found = None if self.toolkit is None else self.toolkit.name.value
-            raise refusal("toolkit", expected("a toolkit with rl and nothing with any other framework", found))
+            toolkit = None if self.toolkit is None else self.toolkit.name.value
+            raise refusal("toolkit", expected("a toolkit with rl and nothing with any other framework", toolkit))
 
     def _serving_fits(self, inference: Serving) -> None:
         if self.inference_entry_point is not None:
@@ -143,22 +143,22 @@ class Framework(Section):
     @property
     def serving(self) -> "Framework":
         """The framework of endpoints and transforms: `inference` over the keys of this one, without its own git."""
-        given = self.inference
-        if given is None:
+        apart = self.inference
+        if apart is None:
             return self.model_copy(update={"entry_point": self.inference_entry_point})
-        name = given.name or self.name
+        name = apart.name or self.name
         return self.model_copy(
             update={
                 "name": name,
-                "version": given.version or self.version,
-                "py_version": given.py_version or self.py_version,
-                "transformers_version": given.transformers_version
+                "version": apart.version or self.version,
+                "py_version": apart.py_version or self.py_version,
+                "transformers_version": apart.transformers_version
                 or (self.transformers_version if name is FrameworkName.HUGGINGFACE else None),
                 "toolkit": self.toolkit if name is FrameworkName.RL else None,
-                "entry_point": given.entry_point,
+                "entry_point": apart.entry_point,
                 "inference_entry_point": None,
                 "inference": None,
-                "source_dir": given.source_dir or self.source_dir,
-                "git": self.git if given.source_dir is None else None,
+                "source_dir": apart.source_dir or self.source_dir,
+                "git": self.git if apart.source_dir is None else None,
             }
         )

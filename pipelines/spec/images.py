@@ -18,7 +18,7 @@ class ImageSource(Section):
     ssm: Text | None = Field(default=None, description="SSM parameter that holds the URI")
 
     def given(self) -> list[str]:
-        """The keys that say where the image comes from."""
+        """Returns the keys that say where the image comes from."""
         return [key for key in ("build", "uri", "ssm") if getattr(self, key) is not None]
 
     @model_validator(mode="after")

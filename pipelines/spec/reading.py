@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from pipelines.documents import Document
 from pipelines.problems import expected
 from pipelines.spec import AlgorithmSpec, yaml_text
 from pipelines.spec.rules import Finding, findings
@@ -27,9 +28,9 @@ def parse(content: bytes, folder: Path) -> tuple[AlgorithmSpec | None, list[Find
     return (None if problems else AlgorithmSpec.of(document)), problems
 
 
-def _validated(document: dict[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+def _validated(document: Document) -> tuple[Document, list[Finding]]:
     """Returns the sections that are in order, and what is wrong with the others."""
-    sections: dict[str, Any] = {}
+    sections: Document = {}
     problems: list[Finding] = []
     for key, adapter in _sections().items():
         if key in document:
@@ -47,13 +48,13 @@ def _sections() -> dict[str, TypeAdapter[Any]]:
     return {field.alias or name: TypeAdapter(field.rebuild_annotation()) for name, field in fields}
 
 
-def _unknown(document: dict[str, Any]) -> Iterator[Finding]:
+def _unknown(document: Document) -> Iterator[Finding]:
     for key in document:
         if key not in _sections():
             yield key, expected(f"one of the keys {', '.join(_sections())}", key)
 
 
-def _missing(document: dict[str, Any]) -> Iterator[Finding]:
+def _missing(document: Document) -> Iterator[Finding]:
     for key in required():
         if key not in document:
             yield key, expected(described(schema_of(key)), None)

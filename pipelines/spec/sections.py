@@ -34,12 +34,12 @@ Scalar = int | float | str
 
 
 def refusal(at: str, text: str) -> PydanticCustomError:
-    """A section's own rule was broken at its key `at` (empty for the section itself)."""
+    """Says that a section's own rule was broken at its key `at` (empty for the section itself)."""
     return PydanticCustomError("rule", "{text}", {"at": at, "text": text})
 
 
 def _free(name: str) -> str:
-    """A hyperparameter's name that nothing else has; raises what pydantic turns into a problem."""
+    """Refuses a hyperparameter's name that something else has; raises what pydantic turns into a problem."""
     if name in RESERVED_PARAMETERS:
         raise refusal("", "expected another name, found one that every pipeline has as a parameter")
     if name.startswith("sagemaker_"):
@@ -48,7 +48,7 @@ def _free(name: str) -> str:
 
 
 def _short(path: str) -> str:
-    """A path that a file system can be asked about."""
+    """Refuses a path that a file system cannot be asked about."""
     if len(path.encode()) > 255:
         raise refusal("", expected("a path of at most 255 bytes", path))
     return path

@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from pipelines.documents import Json
 from pipelines.problems import expected, shown
 from pipelines.spec import Framework, FrameworkName
 
@@ -20,14 +21,14 @@ _LISTED: Final = 6
 
 
 def table_name(framework: Framework) -> str:
-    """The SDK's name of a framework's images."""
+    """Returns the SDK's name of a framework's images."""
     if framework.toolkit is not None:
         return f"{framework.toolkit.name}-{framework.toolkit.base}"
     return "sparkml-serving" if framework.name is FrameworkName.SPARKML else framework.name.value
 
 
 def problems_of(framework: Framework, scope: str, instance_type: str) -> Iterator[tuple[str, str]]:
-    """What there is no image for, as (key, text); `scope` is `training` or `inference`.
+    """Yields what no image is there for, as (key, text); `scope` is `training` or `inference`.
 
     The key is one of the framework's own, or `instance_type`.
     """
@@ -36,7 +37,7 @@ def problems_of(framework: Framework, scope: str, instance_type: str) -> Iterato
         what = "one whose images train" if scope == "training" else "one whose images serve models"
         yield "name", expected(what, table_name(framework))
         return
-    level: Mapping[str, Any] = table["versions"]
+    level: Mapping[str, Json] = table["versions"]
     aliases: Mapping[str, str] = table.get("version_aliases", {})
     for key, wanted, prefix in _wanted(framework):
         name = aliases.get(prefix + wanted, prefix + wanted)
@@ -57,8 +58,8 @@ def _wanted(framework: Framework) -> list[tuple[str, str, str]]:
 
 
 @cache
-def _table(name: str, scope: str) -> Mapping[str, Any] | None:
-    """The versions of one end's images, or None where the framework has no such end."""
+def _table(name: str, scope: str) -> Mapping[str, Json] | None:
+    """Returns the versions of one end's images, or None where the framework has no such end."""
     package = importlib.util.find_spec("sagemaker")
     folders = package.submodule_search_locations if package else None
     if not folders:
@@ -66,7 +67,7 @@ def _table(name: str, scope: str) -> Mapping[str, Any] | None:
     place = Path(folders[0]) / "image_uri_config" / f"{name}.json"
     if not place.is_file():
         return None
-    table: Mapping[str, Any] = json.loads(place.read_bytes())
+    table: Mapping[str, Json] = json.loads(place.read_bytes())
     if "scope" in table:
         return table if scope in table["scope"] else None
     return table.get(scope)
@@ -81,12 +82,12 @@ def _no_such(wanted: str, there: Collection[str]) -> str:
 
 
 def _rank(version: str) -> int:
-    """A number that is greater for a later version: a step of one part outweighs all steps of the next."""
+    """Returns a number that is greater for a later version: a step of one part outweighs all steps of the next."""
     parts = [int(part[:3]) for part in re.findall(r"\d+", version)[:4]]
     return sum(part * 1000**place for place, part in zip((3, 2, 1, 0), parts, strict=False))
 
 
-def _python_problem(wanted: str, image: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _python_problem(wanted: str, image: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     # Old images stand below the Python they hold; others list it, or leave it out where there is no choice.
     there = image.get("py_versions") if "repository" in image else list(image)
     if there and wanted not in there:
@@ -101,5 +102,5 @@ def _processor_problem(instance_type: str, there: Collection[str] | None) -> Ite
 
 
 def base_version(framework: Framework) -> str | None:
-    """A Hugging Face image is chosen by its library's version on top of PyTorch's, which is `version`."""
+    """Returns PyTorch's version, on top of which a Hugging Face image is chosen by its library's; None for others."""
     return None if framework.transformers_version is None else f"pytorch{framework.version}"

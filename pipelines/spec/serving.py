@@ -1,10 +1,11 @@
 """How a model answers: its package in the registry, its endpoint, its batch transforms."""
 
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from pipelines.documents import Document
 from pipelines.problems import expected
 from pipelines.spec.sections import DEFAULT_INSTANCE_TYPE, ChannelName, GroupName, InstanceType, Section, Text, refusal
 
@@ -58,15 +59,15 @@ class Deploy(Section):
     def _mode_knows_its_keys(self) -> Self:
         for key, modes in _MODES_OF.items():
             if key in self.model_fields_set and getattr(self, key) is not None and self.mode not in modes:
-                found = getattr(self, key)
-                plain = found.model_dump() if isinstance(found, BaseModel) else found
+                section = getattr(self, key)
+                plain = section.model_dump() if isinstance(section, BaseModel) else section
                 raise refusal(key, expected(f"nothing with mode {self.mode.value}", plain))
         if self.mode in _MODES_OF["instance_type"] and self.instance_type is None:
             raise refusal("instance_type", expected(f"an instance type for mode {self.mode.value}", None))
         return self
 
-    def published(self) -> dict[str, Any]:
-        """The section as functions read it: what applies to its mode, defaults filled in."""
+    def published(self) -> Document:
+        """Returns the section as functions read it: what applies to its mode, defaults filled in."""
         plain = self.model_dump(mode="json", exclude_none=True)
         return {key: value for key, value in plain.items() if self.mode in _MODES_OF.get(key, {self.mode})}
 

@@ -21,7 +21,7 @@ from pipelines.spec.sections import (
 
 
 def _one_group(pattern: str) -> str:
-    """A regular expression that SageMaker can read a number with."""
+    """Refuses a regular expression unless it is one that SageMaker can read a number with."""
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
@@ -80,7 +80,7 @@ class Hyperparameter(Section):
         return self
 
     def refusal_of(self, value: Scalar) -> str | None:
-        """Why the hyperparameter cannot have a value; None when it can."""
+        """Says why the hyperparameter cannot have a value; None when it can."""
         if not self._fits(value):
             return expected(self._wanted("default"), value)
         if self.choices is not None and value not in self.choices:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from pipelines.documents import Document
 from pipelines.spec import AlgorithmSpec
 
-Schema: TypeAlias = dict[str, Any]
+Schema: TypeAlias = Document
 """A JSON Schema or a part of one."""
 
 _TYPES = {

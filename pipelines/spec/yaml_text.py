@@ -67,7 +67,7 @@ class _Reader:
 
 
 def plain_scalar(text: str) -> bool | int | float | str | None:
-    """An unquoted scalar by YAML 1.2's core rules, without hexadecimal, octal, infinities and NaN."""
+    """Reads an unquoted scalar by YAML 1.2's core rules, without hexadecimal, octal, infinities and NaN."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if _INTEGER.fullmatch(text):
@@ -113,7 +113,7 @@ class _Unscanned(_Composer, Resolver):
 
 
 def _node(content: bytes) -> yaml.Node | None:
-    """The document's root. Raises yaml.YAMLError, UnicodeDecodeError and ValueError."""
+    """Returns the document's root. Raises yaml.YAMLError, UnicodeDecodeError and ValueError."""
     # They disagree about tabs: a file may not be in order on one machine and broken on another.
     if yaml.__with_libyaml__ and b"\t" not in content:
         try:
@@ -125,7 +125,7 @@ def _node(content: bytes) -> yaml.Node | None:
 
 
 def read(content: bytes) -> tuple[Data, list[tuple[str, str]]]:
-    """The data of one YAML document and what is wrong with it, as (dotted path, text) pairs.
+    """Returns the data of one YAML document and what is wrong with it, as (dotted path, text) pairs.
 
     Never raises for any content; data is None when the text is no YAML at all.
     """

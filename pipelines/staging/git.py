@@ -51,7 +51,7 @@ class Checkout:
         return hashlib.sha256(f"git {self.commit} {self.source_dir}".encode()).hexdigest()
 
     def fetch(self) -> Path:
-        """The folder of the sources. Raises CatalogueError for what is not there, CompileError without an answer."""
+        """Returns the sources' folder. Raises CatalogueError for what is not there, CompileError without an answer."""
         checkout = self.cache / self.commit
         if not checkout.is_dir():
             self._fetch_into(checkout)
@@ -97,17 +97,17 @@ class Checkout:
 
 
 def resolve(source: GitSource, file: str) -> str:
-    """The commit to take. Raises CatalogueError when the branch is gone, CompileError without an answer."""
+    """Returns the commit to take. Raises CatalogueError when the branch is gone, CompileError without an answer."""
     if source.commit is not None:
         return source.commit
     names = [f"refs/heads/{source.branch}", f"refs/tags/{source.branch}", f"refs/tags/{source.branch}^{{}}"]
-    answer = _run(source, "ls-remote", "--exit-code", source.repo, *names)
-    if answer.returncode == _NO_SUCH_REFERENCE:
+    listing = _run(source, "ls-remote", "--exit-code", source.repo, *names)
+    if listing.returncode == _NO_SUCH_REFERENCE:
         text = expected(f"a branch or tag of {source.repo}", source.branch)
         raise CatalogueError([Problem(file, _key("git.branch"), text)])
-    if answer.returncode != 0:
-        raise _no_answer(file, source, _said(answer))
-    commits = {name: commit for commit, _, name in (line.partition("\t") for line in answer.stdout.splitlines())}
+    if listing.returncode != 0:
+        raise _no_answer(file, source, _said(listing))
+    commits = {name: commit for commit, _, name in (line.partition("\t") for line in listing.stdout.splitlines())}
     # A branch before a tag of its name; of an annotated tag, the commit that it stands for.
     return next(commits[name] for name in (names[0], names[2], names[1]) if name in commits)
 
@@ -152,7 +152,7 @@ def _run(source: GitSource, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def _environment(repo: str) -> dict[str, str]:
-    """This process's environment, the token as a header for the repository's host alone."""
+    """Returns this process's environment, the token as a header for the repository's host alone."""
     kept = {name: value for name, value in os.environ.items() if name != TOKEN and not name.startswith("GIT_TRACE")}
     kept["GIT_TERMINAL_PROMPT"] = "0"
     token, host = os.environ.get(TOKEN), _SAFE_FOR_TOKENS.match(repo)
@@ -168,9 +168,9 @@ def _basic(token: str) -> str:
     return base64.b64encode(f"x-access-token:{token}".encode()).decode()
 
 
-def _said(answer: subprocess.CompletedProcess[str]) -> str:
-    """The end of what git said, without the token, whoever repeated it."""
-    said = " ".join(answer.stderr.split())
+def _said(run: subprocess.CompletedProcess[str]) -> str:
+    """Returns the end of what git said, without the token, whoever repeated it."""
+    said = " ".join(run.stderr.split())
     if token := os.environ.get(TOKEN):
         said = said.replace(token, "***").replace(_basic(token), "***")
-    return said[-300:] or f"nothing (exit code {answer.returncode})"
+    return said[-300:] or f"nothing (exit code {run.returncode})"

@@ -10,7 +10,7 @@ from pipelines.spec import Image, ImageSource
 
 
 def image_parameters(algorithm: Algorithm) -> tuple[str, ...]:
-    """The SSM parameters whose values are needed to compile an algorithm."""
+    """Returns the SSM parameters whose values are needed to compile an algorithm."""
     image = algorithm.spec.image
     sources = (image.for_training, image.for_inference) if image else ()
     return tuple(dict.fromkeys(source.ssm for source in sources if source.ssm is not None))
@@ -38,7 +38,7 @@ def image_folders(algorithms: Iterable[Algorithm]) -> dict[str, Path]:
 
 
 def repository(image: Image, end: str, algorithm: str) -> str:
-    """The ECR repository of an own image: one when both ends share a folder, one each when they do not."""
+    """Returns the ECR repository of an own image: one when both ends share a folder, one each when they do not."""
     shared = image.for_training.build == image.for_inference.build
     return f"headrace/{algorithm}" if shared else f"headrace/{algorithm}-{end}"
 

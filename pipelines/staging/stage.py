@@ -38,7 +38,7 @@ class _Objects:
     addresses: list[str] = field(default_factory=list)
 
     def archive(self, folder: Path, name: str) -> str:
-        """The key of a folder, packed."""
+        """Returns the key of a folder, packed."""
         address = digest(folder)
         self.addresses.append(address)
         key = f"sources/{self.algorithm.name}/{address}/{name}"
@@ -46,20 +46,20 @@ class _Objects:
         return key
 
     def checkout(self, checkout: Checkout, name: str) -> str:
-        """The key of a repository's folder, fetched and packed when it is uploaded."""
+        """Returns the key of a repository's folder, fetched and packed when it is uploaded."""
         self.addresses.append(checkout.address)
         key = f"sources/{self.algorithm.name}/{checkout.address}/{name}"
         self.uploads.append(Upload(key, checkout.place, UploadKind.FOLDER, checkout))
         return key
 
     def each(self, folder: Path, prefix: str) -> str:
-        """The prefix of a folder's files, one object each."""
+        """Returns the prefix of a folder's files, one object each."""
         self.uploads += [Upload(f"{prefix}{item.name}", item.path, UploadKind.FILE) for item in files(folder)]
         return prefix
 
 
 def stage(algorithm: Algorithm, environment: Environment, image_values: Mapping[str, str], git_cache: Path) -> Staged:
-    """Resolve an algorithm's sources and images.
+    """Resolves an algorithm's sources and images.
 
     `image_values` holds the values of `image_parameters`; `git_cache` keeps fetched repositories. Raises CompileError,
     and CatalogueError for a branch that is gone.
@@ -103,7 +103,7 @@ def _sources(objects: _Objects, framework: Framework, git_cache: Path) -> tuple[
 
 
 def _serving_source(objects: _Objects, framework: Framework, source_key: str | None) -> str | None:
-    """The key of the packed serving scripts; those of training where they have no folder of their own."""
+    """Returns the key of the packed serving scripts; those of training where they have no folder of their own."""
     apart = framework.inference.source_dir if framework.inference else None
     if apart is None or (apart == framework.source_dir and framework.git is None):
         return source_key

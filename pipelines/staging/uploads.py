@@ -20,7 +20,7 @@ class Origin(Protocol):
     """Where a folder comes from that is not there yet."""
 
     def fetch(self) -> Path:
-        """The folder. Raises PipelinesError when it cannot be had."""
+        """Returns the folder. Raises PipelinesError when it cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Upload:
     """Fetched when the bytes are asked for; `path` is where the folder stands then."""
 
     def body(self) -> bytes:
-        """The object's bytes. Raises OSError when the file is gone, and what `origin` raises."""
+        """Returns the object's bytes. Raises OSError when the file is gone, and what `origin` raises."""
         if self.origin is not None:
             return pack(self.origin.fetch())
         return pack(self.path) if self.kind is UploadKind.FOLDER else self.path.read_bytes()

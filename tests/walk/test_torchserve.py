@@ -21,7 +21,7 @@ import psutil
 import pytest
 import urllib3
 
-from cli import project as projects
+from cli.project.checkout import find_project
 from local.sagemaker.machine import package_index
 from local.sagemaker.machine.environments import Environments
 from local.settings import free_port
@@ -111,7 +111,7 @@ def server() -> Iterator[Server]:
 
 def _environment(folder: Path) -> Path:
     """The `bin` of an environment with torch and TorchServe, kept with those of the local cloud's images."""
-    cache = projects.find(ROOT).cache_dir
+    cache = find_project(ROOT).cache_dir
     (folder / "image").mkdir()
     shutil.copy(REQUIREMENTS, folder / "image" / "requirements.txt")
     return Environments(cache, {"torchserve": folder / "image"}).ensure("torchserve").python.parent

@@ -36,7 +36,7 @@ class Context:
 
 
 def parameters(spec: AlgorithmSpec) -> dict[str, Parameter]:
-    """The pipeline's parameters: the run's, the hyperparameters by their own names, the machines'."""
+    """Returns the pipeline's parameters: the run's, the hyperparameters by their own names, the machines'."""
     listed: list[Parameter] = [ParameterString(name="JobId")]
     if spec.trainable or spec.transform is not None:
         listed.append(ParameterString(name="InputUri"))

@@ -13,7 +13,7 @@ from pipelines.spec import AlgorithmSpec
 
 
 def deploy_step(context: Context, register: ModelStep, after: list[Step]) -> LambdaStep:
-    """The step `Deploy`, once `after` are over."""
+    """Makes the step `Deploy`, once `after` are over."""
     environment, spec = context.request.environment, context.spec
     return LambdaStep(
         name="Deploy",
@@ -35,7 +35,7 @@ def deploy_step(context: Context, register: ModelStep, after: list[Step]) -> Lam
 
 
 def _settings(spec: AlgorithmSpec) -> dict[str, Any]:
-    """The section `deploy`, and of the others what an endpoint shares with the jobs, as far as it is asked for."""
+    """Returns the section `deploy`, and what else an endpoint shares with the jobs, as far as it is asked for."""
     shared = {
         "network": spec.network.model_dump(mode="json", exclude_defaults=True),
         "encryption": spec.encryption.model_dump(mode="json", exclude_defaults=True),

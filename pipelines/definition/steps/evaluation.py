@@ -22,7 +22,7 @@ EVALUATION_FILE = PropertyFile(name="evaluation", output_name="evaluation", path
 def evaluate_step(
     context: Context, evaluation: Evaluation, process: ProcessingStep | None, model_data: Any
 ) -> ProcessingStep:
-    """The step `Evaluate`: the trained model, which stands at `model_data`, on the channel `test`."""
+    """Makes the step `Evaluate`: the trained model, which stands at `model_data`, on the channel `test`."""
     inputs = [
         source("model", model_data, "/opt/ml/processing/model"),
         source("test", channel_uri(context, process, "test"), "/opt/ml/processing/test"),
@@ -35,7 +35,7 @@ def evaluate_step(
 def check_quality_step(
     evaluation: Evaluation, evaluate: ProcessingStep, good: list[Step | StepCollection]
 ) -> ConditionStep:
-    """The step `CheckQuality`: `good` when the metric reaches the threshold, RejectQuality otherwise."""
+    """Makes the step `CheckQuality`: `good` when the metric reaches the threshold, RejectQuality otherwise."""
     at_least = evaluation.goal is Goal.MAXIMIZE
     condition: Any = ConditionGreaterThanOrEqualTo if at_least else ConditionLessThanOrEqualTo
     measured = JsonGet(

@@ -11,7 +11,6 @@ _WITHOUT_PYTHON = frozenset({FrameworkName.XGBOOST, FrameworkName.SPARKML})
 
 
 def training_image(request: Request) -> str:
-    """The image of training."""
     if request.training_image is not None:
         return request.training_image
     training = request.spec.training
@@ -19,7 +18,7 @@ def training_image(request: Request) -> str:
 
 
 def processing_image(request: Request) -> str:
-    """The image of processing and evaluation: training's, for the processor that those jobs run on."""
+    """Returns the image of processing and evaluation: training's, for the processor that those jobs run on."""
     spec = request.spec
     machines = spec.processing or spec.training
     if request.training_image is not None or machines is None:
@@ -32,14 +31,13 @@ def processing_image(request: Request) -> str:
 
 
 def inference_image(request: Request) -> str:
-    """The image of endpoints."""
     return request.inference_image or _image(
         request, _framework(request).serving, "inference", request.spec.deploy.instance_type
     )
 
 
 def transform_image(request: Request) -> str:
-    """The image of batch transforms, which may run on other machines than endpoints."""
+    """Returns the image of batch transforms, which may run on other machines than endpoints."""
     transform = request.spec.transform
     return request.inference_image or _image(
         request, _framework(request).serving, "inference", transform.instance_type if transform else None

@@ -29,7 +29,7 @@ _PACK: Final = (
 
 
 def is_packaged(context: Context) -> bool:
-    """Whether the serving scripts come from elsewhere than the training's, and have to be in the archive."""
+    """Tells whether the serving scripts come from elsewhere than the training's, and have to be in the archive."""
     framework, request = context.spec.framework, context.request
     if framework is None or framework.serving.entry_point is None or not context.spec.trainable:
         return False
@@ -37,7 +37,7 @@ def is_packaged(context: Context) -> bool:
 
 
 def package_step(context: Context, model_data: Any) -> tuple[ProcessingStep, Join]:
-    """The step `Package`, and where the whole archive is. `model_data` is the trained model's."""
+    """Makes the step `Package`; tells where the whole archive is, too. `model_data` is the trained model's."""
     made = processor(
         context,
         inference_image(context.request),

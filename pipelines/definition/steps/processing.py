@@ -20,7 +20,6 @@ _UNPACK = (
 
 
 def process_step(context: Context) -> ProcessingStep:
-    """The step `Process`."""
     inputs = [source("data", context.parameters["InputUri"], "/opt/ml/processing/input/data")]
     outputs = [
         output(name, f"/opt/ml/processing/output/{name}", context.run_uri(name)) for name in context.spec.channels
@@ -60,7 +59,7 @@ def container_step(
 def processor(
     context: Context, image: str, entry_point: list[str], instance_type: Any, machines: Processing
 ) -> Processor:
-    """What runs `entry_point` in `image`, where and under whose keys the algorithm's jobs run."""
+    """Makes what runs `entry_point` in `image`, where and under whose keys the algorithm's jobs run."""
     return Processor(
         role=context.role,
         image_uri=image,
@@ -95,10 +94,10 @@ def hyperparameter_arguments(context: Context) -> list[Any]:
 
 
 def source(name: str, uri: Any, folder: str) -> ProcessingInput:
-    """An object or prefix that stands in `folder` when the container starts."""
+    """Lets an object or prefix stand in `folder` when the container starts."""
     return ProcessingInput(input_name=name, source=uri, destination=folder)
 
 
 def output(name: str, folder: str, uri: Any) -> ProcessingOutput:
-    """A folder that is copied to `uri` when the container ends. Never shared between steps: the SDK changes it."""
+    """Lets a folder be copied to `uri` when the container ends. Never shared between steps: the SDK changes it."""
     return ProcessingOutput(output_name=name, source=folder, destination=uri)

@@ -14,7 +14,7 @@ _STATUS = {Approval.AUTOMATIC: "Approved", Approval.MANUAL: "PendingManualApprov
 
 
 def register_step(context: Context, register: Register, model_data: Any) -> ModelStep:
-    """The step `Register`. A package has no tags of its own: those of its group count."""
+    """Makes the step `Register`. A package has no tags of its own: those of its group count."""
     endpoints = [context.spec.deploy.instance_type or DEFAULT_INSTANCE_TYPE]
     transform = context.spec.transform
     step_args = model(context, inference_image(context.request), model_data).register(

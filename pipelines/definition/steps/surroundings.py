@@ -55,41 +55,42 @@ def _pace(context: Context) -> dict[str, Any]:
 
 def tags(context: Context) -> dict[str, Any]:
     """`tags` of a job or model."""
-    given = context.spec.tags
-    return {"tags": [{"Key": key, "Value": value} for key, value in sorted(given.items())]} if given else {}
+    named = [{"Key": key, "Value": value} for key, value in sorted(context.spec.tags.items())]
+    return {"tags": named} if named else {}
 
 
 def processing_network(context: Context) -> dict[str, Any]:
     """`network_config` of a processing job."""
-    given = training_network(context)
-    return {"network_config": NetworkConfig(**given)} if given else {}
+    network = training_network(context)
+    return {"network_config": NetworkConfig(**network)} if network else {}
 
 
 def training_network(context: Context) -> dict[str, Any]:
-    """Where an estimator's job stands, as its constructor takes it."""
+    """Says where an estimator's job stands, as its constructor takes it."""
     network = context.spec.network
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     if network.subnets:
-        given |= {"subnets": list(network.subnets), "security_group_ids": list(network.security_group_ids)}
+        arguments |= {"subnets": list(network.subnets), "security_group_ids": list(network.security_group_ids)}
     if network.isolation:
-        given["enable_network_isolation"] = True
+        arguments["enable_network_isolation"] = True
     if network.encrypt_traffic:
-        given["encrypt_inter_container_traffic"] = True
-    return given
+        arguments["encrypt_inter_container_traffic"] = True
+    return arguments
 
 
 def model_network(context: Context) -> dict[str, Any]:
-    """Where a model's container stands."""
+    """Says where a model's container stands."""
     network = context.spec.network
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     if network.subnets:
-        given["vpc_config"] = {"Subnets": list(network.subnets), "SecurityGroupIds": list(network.security_group_ids)}
+        groups = list(network.security_group_ids)
+        arguments["vpc_config"] = {"Subnets": list(network.subnets), "SecurityGroupIds": groups}
     if network.isolation:
-        given["enable_network_isolation"] = True
-    return given
+        arguments["enable_network_isolation"] = True
+    return arguments
 
 
 def keys(context: Context, *, volume: str) -> dict[str, Any]:
-    """The KMS keys of a job; `volume` is what its constructor calls the first."""
+    """Returns the KMS keys of a job; `volume` is what its constructor calls the first."""
     named = {volume: context.spec.encryption.volume_key, "output_kms_key": context.spec.encryption.output_key}
     return {name: key for name, key in named.items() if key is not None}

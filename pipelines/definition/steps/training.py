@@ -34,7 +34,6 @@ ESTIMATORS: dict[FrameworkName, type[EstimatorBase]] = {
 
 
 def train_step(context: Context, process: ProcessingStep | None) -> TrainingStep:
-    """The step `Train`."""
     made = estimator(context)
     if context.spec.training is not None and context.spec.training.spot is not None:
         made.checkpoint_s3_uri = context.run_uri("checkpoints")
@@ -43,12 +42,11 @@ def train_step(context: Context, process: ProcessingStep | None) -> TrainingStep
 
 
 def inputs(context: Context, process: ProcessingStep | None) -> dict[str, TrainingInput]:
-    """The job's channels."""
     return {name: TrainingInput(s3_data=channel_uri(context, process, name)) for name in channels_of(context)}
 
 
 def estimator(context: Context) -> EstimatorBase:
-    """The SDK's estimator: an own image's or the framework's."""
+    """Makes the SDK's estimator: an own image's or the framework's."""
     made = _estimator(context)
     # Set afterwards: SKLearn compares the count with 1 when it is made, and a parameter is not a number yet.
     made.instance_count = context.parameters["TrainingInstanceCount"]
@@ -56,7 +54,7 @@ def estimator(context: Context) -> EstimatorBase:
 
 
 def channels_of(context: Context) -> list[str]:
-    """All channels when a Process step writes them; the required ones when they are folders of the upload.
+    """Returns all channels when a Process step writes them; the required ones when they are folders of the upload.
 
     An optional folder of an upload may be missing, and SageMaker refuses a channel without objects.
     """
@@ -65,7 +63,7 @@ def channels_of(context: Context) -> list[str]:
 
 
 def channel_uri(context: Context, process: ProcessingStep | None, channel: str) -> Any:
-    """Where a channel's objects are."""
+    """Says where a channel's objects are."""
     if process is not None:
         return process.properties.ProcessingOutputConfig.Outputs[channel].S3Output.S3Uri
     upload = context.parameters["InputUri"]
@@ -99,19 +97,19 @@ def _estimator(context: Context) -> EstimatorBase:
 
 
 def _asked_for(training: Training) -> dict[str, Any]:
-    """What the SDK has no default of its own for, where the file asks for it."""
-    given: dict[str, Any] = {}
+    """Returns what the SDK has no default of its own for, where the file asks for it."""
+    arguments: dict[str, Any] = {}
     if training.metrics:
-        given["metric_definitions"] = [{"Name": name, "Regex": regex} for name, regex in training.metrics.items()]
+        arguments["metric_definitions"] = [{"Name": name, "Regex": regex} for name, regex in training.metrics.items()]
     if training.input_mode is not InputMode.FILE:
-        given["input_mode"] = training.input_mode.value
+        arguments["input_mode"] = training.input_mode.value
     if training.spot is not None:
-        given |= {"use_spot_instances": True, "max_wait": training.spot.max_wait_seconds}
-    return given
+        arguments |= {"use_spot_instances": True, "max_wait": training.spot.max_wait_seconds}
+    return arguments
 
 
 def _script_mode(context: Context, framework: Framework) -> dict[str, Any]:
-    """What a framework's estimator is told besides the machines. The sources are in S3 already."""
+    """Returns what a framework's estimator is told besides the machines. The sources are in S3 already."""
     versions: dict[str, Any] = {"framework_version": framework.version, "py_version": framework.py_version}
     if framework.name is FrameworkName.HUGGINGFACE:
         versions = {

@@ -14,14 +14,13 @@ from pipelines.spec import Transform
 
 
 def create_model_step(context: Context, transform: Transform, model_data: Any) -> ModelStep:
-    """The step `CreateModel`."""
     made = model(context, transform_image(context.request), model_data)
     step_args = made.create(instance_type=transform.instance_type, **tags(context))
     return ModelStep(name="CreateModel", step_args=step_args, **call_retries(context))
 
 
 def transform_step(context: Context, transform: Transform, create_model: ModelStep, data: Any) -> TransformStep:
-    """The step `Transform` of the objects below `data`."""
+    """Makes the step `Transform` of the objects below `data`."""
     transformer = Transformer(
         model_name=create_model.properties.ModelName,
         instance_type=context.parameters["TransformInstanceType"],

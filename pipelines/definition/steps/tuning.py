@@ -16,7 +16,6 @@ _GOALS = {Goal.MAXIMIZE: "Maximize", Goal.MINIMIZE: "Minimize"}
 
 
 def tune_step(context: Context, tuning: Tuning, process: ProcessingStep | None) -> TuningStep:
-    """The step `Tune`."""
     tuner = HyperparameterTuner(
         estimator=estimator(context),
         objective_metric_name=tuning.objective.metric,
@@ -33,13 +32,13 @@ def tune_step(context: Context, tuning: Tuning, process: ProcessingStep | None) 
 
 
 def best_model_uri(context: Context, tune: TuningStep) -> Join:
-    """Where the best training job left its model: SageMaker puts it below the job's own name."""
+    """Says where the best training job left its model: SageMaker puts it below the job's own name."""
     best = tune.properties.TrainingJobSummaries[0].TrainingJobName
     return context.run_uri("model", best, "output/model.tar.gz")
 
 
 def _metrics(context: Context, tuning: Tuning) -> list[dict[str, str]]:
-    """Those of training and the objective's."""
+    """Returns the metrics of training and the objective's."""
     known = dict(context.spec.training.metrics) if context.spec.training else {}
     if tuning.objective.regex is not None:
         known[tuning.objective.metric] = tuning.objective.regex

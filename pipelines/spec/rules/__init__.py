@@ -46,7 +46,7 @@ RULES: Final[tuple[tuple[Rule, frozenset[str]], ...]] = (
 
 
 def findings(spec: AlgorithmSpec, folder: Path, broken: frozenset[str]) -> Iterator[Finding]:
-    """What every rule finds that reads no broken section."""
+    """Yields what every rule finds that reads no broken section."""
     for rule, sections in RULES:
         if not sections & broken:
             yield from rule(spec, folder)

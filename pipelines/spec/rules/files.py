@@ -43,14 +43,14 @@ def scripts_are_there(spec: AlgorithmSpec, folder: Path) -> Iterator[Finding]:
 
 
 def serving_scripts_are_there(spec: AlgorithmSpec, folder: Path) -> Iterator[Finding]:
-    given = spec.framework.inference if spec.framework else None
-    if spec.framework is None or given is None or (given.source_dir is None and spec.framework.git is not None):
+    serving = spec.framework.inference if spec.framework else None
+    if spec.framework is None or serving is None or (serving.source_dir is None and spec.framework.git is not None):
         return
-    relative, path = given.source_dir or spec.framework.source_dir, "framework.inference.source_dir"
+    relative, path = serving.source_dir or spec.framework.source_dir, "framework.inference.source_dir"
     if relative is None:
         return
-    named = {} if given.entry_point is None else {"framework.inference.entry_point": given.entry_point}
-    if given.source_dir is not None or (folder / relative).is_dir():
+    named = {} if serving.entry_point is None else {"framework.inference.entry_point": serving.entry_point}
+    if serving.source_dir is not None or (folder / relative).is_dir():
         yield from _scripts(folder, path, relative, named)
 
 

@@ -18,10 +18,10 @@ def name_is_the_folder(spec: AlgorithmSpec, folder: Path) -> Iterator[Finding]:
 
 
 def exactly_one_kind(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
-    given = [kind for kind in _KINDS if getattr(spec, kind) is not None]
-    if len(given) != 1:
-        found = " and ".join(given) or "none of them"
-        yield given[-1] if given else "image", f"expected exactly one of image, framework and chain, found {found}"
+    kinds = [kind for kind in _KINDS if getattr(spec, kind) is not None]
+    if len(kinds) != 1:
+        named = " and ".join(kinds) or "none of them"
+        yield kinds[-1] if kinds else "image", f"expected exactly one of image, framework and chain, found {named}"
 
 
 def chained_refuses(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def chained_refuses(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
 
 
 def framework_can(*, training: bool) -> Rule:
-    """The rule that SageMaker has an image of the framework for one end."""
+    """Makes the rule that SageMaker has an image of the framework for one end."""
 
     def rule(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
         if spec.framework is None or not (spec.trainable if training else serves(spec)):
@@ -69,7 +69,7 @@ def _machines(spec: AlgorithmSpec, *, training: bool) -> Iterator[tuple[str, str
 
 
 def serves(spec: AlgorithmSpec) -> bool:
-    """Whether anything runs the inference image."""
+    """Tells whether anything runs the inference image."""
     registered = spec.registration is not None
     return registered or spec.transform is not None or spec.deploy.mode is not DeployMode.NONE
 

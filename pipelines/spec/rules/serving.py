@@ -29,7 +29,7 @@ def deployed_needs(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
 
 
 def given_model_is_there(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
-    """A framework's container that is neither trained nor given a script has to get its model from somewhere."""
+    """Wants a model from somewhere for a framework's container that is neither trained nor given a script."""
     if spec.trainable or spec.framework is None or spec.artifact is not None:
         return
     serving = spec.framework.serving

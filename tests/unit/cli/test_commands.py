@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.train import hyperparameters
+from cli.commands.train import hyperparameters
 from tests.walk.cloud import HEADRACE, ROOT, copy_project
 
 

@@ -10,10 +10,10 @@ from typing import NoReturn
 import pytest
 from typer.testing import CliRunner
 
+from cli.deployment.catalogue import publish_catalogue
 from cli.errors import UsageError
 from cli.main import app
-from cli.project import Project
-from cli.publishing import publish_catalogue
+from cli.project.checkout import Project
 from pipelines.environment import Environment
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, write_catalogue
 

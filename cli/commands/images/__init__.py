@@ -1,0 +1,12 @@
+"""`headrace images`: the own images of the catalogue, built by docker and pushed to ECR.
+
+What an image is called and which requests are sent is `pipelines/container_images.py`'s; here they are sent.
+"""
+
+import typer
+
+from cli.commands.images import build, push
+
+app = typer.Typer(help="The own images of the catalogue.", no_args_is_help=True)
+app.command()(build.build)
+app.command()(push.push)

@@ -1,0 +1,61 @@
+"""`headrace up`: the local cloud in the foreground, with this project's stack and catalogue in it."""
+
+import contextlib
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.project.checkout import find_project
+from cli.terminal.options import AsJson, Isolation, Port
+from cli.terminal.output import err, out, print_json, say
+
+if TYPE_CHECKING:
+    from local.sagemaker.machine.processes.isolation import Boundary
+
+
+def up(
+    port: Port = 4566,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Where the cloud keeps its state; .headrace/state in the project.")
+    ] = None,
+    isolation: Annotated[
+        Isolation,
+        typer.Option(help="How jobs and endpoints see /opt/ml. docker: this machine's engine runs their images."),
+    ] = Isolation.AUTO,
+    as_json: AsJson = False,
+) -> None:
+    """Boot the local cloud from template.yaml and serve until Ctrl-C."""
+    # The local cloud takes half a second to import: other commands do without.
+    from cli.deployment.local import local_session, settings_for
+
+    project = find_project()
+    settings = replace(settings_for(project, port=port, state_dir=state_dir), isolation=isolation.value)
+    with local_session(project, settings, say) as cloud:
+        health = cloud.health()
+        if as_json:
+            print_json(health)
+        else:
+            out.print(f"[bold green]ready[/bold green] at {settings.endpoint}")
+            out.print(
+                f"  export AWS_ENDPOINT_URL={settings.endpoint} AWS_ACCESS_KEY_ID=test "
+                f"AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 HEADRACE_API_URL={settings.endpoint}",
+                markup=False,
+            )
+            out.print(f"  uploads    s3://{health['uploads_bucket']}", markup=False)
+            out.print(f"  artifacts  s3://{health['artifacts_bucket']}", markup=False)
+            out.print(f"  jobs       {settings.endpoint}/v1/jobs", markup=False)
+            out.print(f"  /opt/ml    {_isolation(cloud.sagemaker.isolation)}", markup=False)
+            err.print("[dim]Ctrl-C stops it; what it holds is kept in[/dim]", end=" ")
+            err.print(str(settings.state_dir), markup=False)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+def _isolation(boundary: "Boundary | None") -> str:
+    """Says how containers see their folder, and why not better where it could be."""
+    if boundary is None:
+        return "not started"
+    return f"{boundary.name} ({boundary.reason})" if boundary.reason else boundary.name

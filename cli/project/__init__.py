@@ -1,0 +1,1 @@
+"""The checkout that a command works on: its places, its catalogue, its stages, its state machines."""

@@ -1,0 +1,1 @@
+"""What a person types and reads: options that several commands take, and how answers look."""
