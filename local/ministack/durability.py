@@ -129,7 +129,7 @@ class Durability:
         return tick_and_save
 
     def _restore(self) -> None:
-        """In place of MiniStack's, which logs what it cannot restore and goes on without."""
+        """Restores in place of MiniStack's, which logs what it cannot restore and goes on without."""
         from ministack import app as ministack_app
 
         try:
@@ -159,7 +159,7 @@ class Durability:
     # A request.
 
     def durable(self, module: str, handler: _Handler) -> _Handler:
-        """A service's handler that answers when what it changed is on disk."""
+        """Returns a service's handler that answers when what it changed is on disk."""
 
         async def handle(
             method: str, path: str, headers: Any, body: bytes, query_params: Any, *args: Any, **options: Any
@@ -175,7 +175,7 @@ class Durability:
                     await asyncio.to_thread(self.save, ())
                 if watched:
                     self._records.watch(watched)
-                answer = await handler(*request[1:], *args, **options)
+                response = await handler(*request[1:], *args, **options)
                 await self._keep(changed, watched)
             except NotWritten as error:
                 return operations.refusal(*request, str(error))
@@ -183,7 +183,7 @@ class Durability:
                 if error.errno not in _DISK_ERRORS:
                     raise
                 return operations.refusal(*request, str(self._failed(error)))
-            return answer
+            return response
 
         return handle
 
@@ -225,10 +225,10 @@ class Durability:
         if not self._saving.acquire(blocking=False):
             return False
         try:
-            found = self._records.changes_since_watch(service)
-            if found is not None:
-                self._write(found[0], [found[1]])
-            return found is not None
+            changes = self._records.changes_since_watch(service)
+            if changes is not None:
+                self._write(changes[0], [changes[1]])
+            return changes is not None
         except NotWritten:
             with self._wanted_lock:
                 self._wanted.add(service)
@@ -282,7 +282,7 @@ class Durability:
             self._deploying = self._works_on_a_stack()
 
     def _works_on_a_stack(self) -> bool:
-        """Whether to wait for CloudFormation: nobody would go on with a stack that a kill left half made.
+        """Tells whether to wait for CloudFormation: nobody would go on with a stack that a kill left half made.
 
         On disk it is as it was before the operation or as it is after; its resources likewise, unless the operation
         takes long.
@@ -392,11 +392,11 @@ class Durability:
 
 
 def _entries(states: Mapping[str, Any], service: str, store: str) -> dict[Any, Any]:
-    found = states.get(service, {}).get(store)
-    return found.to_dict() if found is not None else {}
+    records = states.get(service, {}).get(store)
+    return records.to_dict() if records is not None else {}
 
 
 def _in_progress(stack: Mapping[str, Any]) -> bool:
-    """Whether CloudFormation works on a stack; one with a change set under review waits for its user."""
+    """Tells whether CloudFormation works on a stack; one with a change set under review waits for its user."""
     status = str(stack.get("StackStatus"))
     return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"

@@ -177,20 +177,20 @@ class Resources:
         return f"arn:aws:states:{region}:{account}:stateMachine:{name}"
 
     def _is_ours(self, arn: str, tags: Mapping[str, str]) -> bool:
-        found = self._call("ListTagsForResource", {"resourceArn": arn})["tags"]
-        known = {tag["key"]: tag.get("value", "") for tag in found}
+        listed = self._call("ListTagsForResource", {"resourceArn": arn})["tags"]
+        known = {tag["key"]: tag.get("value", "") for tag in listed}
         return _STACK in tags and all(known.get(key) == tags.get(key) for key in (_STACK, _LOGICAL_ID))
 
     def _name(self, arn: str) -> str | None:
         try:
-            found = self._service("DescribeStateMachine", {"stateMachineArn": arn})
+            machine = self._service("DescribeStateMachine", {"stateMachineArn": arn})
         except ApiError:
             return None
-        return None if found.get("status") == "DELETING" else str(found["name"])
+        return None if machine.get("status") == "DELETING" else str(machine["name"])
 
     def _attributes(self, arn: str) -> dict[str, Any]:
-        found = self._call("DescribeStateMachine", {"stateMachineArn": arn})
-        return {"Arn": arn, "Name": found["name"], "StateMachineRevisionId": found.get("revisionId", _INITIAL)}
+        machine = self._call("DescribeStateMachine", {"stateMachineArn": arn})
+        return {"Arn": arn, "Name": machine["name"], "StateMachineRevisionId": machine.get("revisionId", _INITIAL)}
 
     def _retag(self, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
         if dropped := sorted(old.keys() - new.keys()):
@@ -216,7 +216,7 @@ def _tags(props: Properties) -> dict[str, str]:
 
 
 def _alias(props: Properties) -> dict[str, Any]:
-    """A gradual deployment (DeploymentPreference) is made at once: there is no traffic to shift here."""
+    """Makes an alias; a gradual deployment (DeploymentPreference) is made at once, as there is no traffic to shift."""
     preferred = (props.get("DeploymentPreference") or {}).get("StateMachineVersionArn")
     routes = [{"StateMachineVersionArn": preferred, "Weight": 100}] if preferred else props["RoutingConfiguration"]
     request: dict[str, Any] = {"routingConfiguration": [_lowered(route) for route in routes]}
@@ -226,7 +226,9 @@ def _alias(props: Properties) -> dict[str, Any]:
 
 
 def _lowered(value: Any) -> Any:
-    """A property of a template as the API spells it: `LogGroupArn` is `logGroupArn`, and numbers come as text."""
+    """Returns a property of a template as the API spells it: `LogGroupArn` is `logGroupArn`, and numbers come
+    as text.
+    """
     if isinstance(value, Mapping):
         return {key[:1].lower() + key[1:]: _scalar(key, _lowered(item)) for key, item in value.items()}
     if isinstance(value, list):

@@ -23,7 +23,7 @@ _DEFAULT_TYPE = {"content-type": "binary/octet-stream"}
 
 
 def name_types_as_s3() -> None:
-    """An object that is put without a Content-Type has S3's `binary/octet-stream`; MiniStack gives it another."""
+    """Gives an object that is put without a Content-Type S3's `binary/octet-stream`; MiniStack gives it another."""
     from ministack.services import s3
 
     build, begin = s3._build_object_record, s3._create_multipart_upload
@@ -66,10 +66,10 @@ def put_version_ids_in_events() -> None:
 def finish_writes(folder: Path) -> None:
     """Bring the objects that a killed cloud was writing to the state before or after; before MiniStack reads them."""
     for place, _, names in os.walk(folder):
-        found = set(names)
-        for name in sorted(found):
+        present = set(names)
+        for name in sorted(present):
             if name.endswith(_DESCRIPTION + _NEW):
-                bytes_are_there = name.removesuffix(_DESCRIPTION + _NEW) + _NEW not in found
+                bytes_are_there = name.removesuffix(_DESCRIPTION + _NEW) + _NEW not in present
                 _finish(Path(place) / name, bytes_are_there)
             elif name.endswith(_NEW):
                 (Path(place) / name).unlink()
@@ -103,7 +103,7 @@ class Objects:
         s3._delete_version_file = _delete_version
 
     def kept(self, bucket: str, key: str) -> bool:
-        """Whether an object is on disk as it is in memory."""
+        """Tells whether an object is on disk as it is in memory."""
         from ministack.core.responses import get_account_id
 
         return (get_account_id(), bucket, key) not in self._unwritten

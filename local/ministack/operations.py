@@ -68,13 +68,13 @@ _RPC = re.compile(r"/service/[^/]+/operation/([A-Za-z0-9]+)")
 
 
 def action(method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, list[str]]) -> str:
-    """The operation's name, or nothing for an API whose requests are told apart by method and path."""
+    """Returns the operation's name, or nothing for an API whose requests are told apart by method and path."""
     if target := headers.get("x-amz-target"):
         return target.rsplit(".", 1)[-1]
     if "Action" in query:
         return query["Action"][0]
-    if found := _RPC.match(path):
-        return found[1]
+    if rpc := _RPC.match(path):
+        return rpc[1]
     # A form; a document (JSON, XML) may hold anything.
     form = _ACTION.search(body[:2000]) if method == "POST" and body[:1] not in (b"{", b"[", b"<") else None
     return form[1].decode() if form else ""
@@ -83,7 +83,7 @@ def action(method: str, path: str, headers: Mapping[str, str], body: bytes, quer
 def changes(
     module: str, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, list[str]]
 ) -> frozenset[str] | None:
-    """The services whose records a request may change (none: only what is told one by one); None: it reads."""
+    """Returns the services whose records a request may change (none: only what is told one by one); None: it reads."""
     if module == "s3":
         return _object_changes(method, path, headers, query)
     if module == "lambda_svc" and path.endswith(("/invocations", "/response-streaming-invocations")):
@@ -122,7 +122,7 @@ def refusal(
     query: Mapping[str, list[str]],
     why: str,
 ) -> Answer:
-    """The service's own server error, which every SDK takes for one that may be tried again."""
+    """Returns the service's own server error, which every SDK takes for one that may be tried again."""
     if headers.get("x-amz-target") or _RPC.match(path):
         payload = json.dumps({"__type": "InternalServerError", "message": why}).encode()
         return 500, {"Content-Type": "application/x-amz-json-1.0", "x-amzn-errortype": "InternalServerError"}, payload
@@ -137,5 +137,5 @@ def refusal(
 
 
 def removes_objects(module: str, method: str, query: Mapping[str, list[str]]) -> bool:
-    """Whether a request may make room on a full disk."""
+    """Tells whether a request may make room on a full disk."""
     return module == "s3" and (method == "DELETE" or "delete" in query)

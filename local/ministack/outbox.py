@@ -109,14 +109,17 @@ class Outbox:
             [self._over.popleft() for _ in range(len(self._over))],
         )
         if taken.added:
-            rows = [(one.id, one.kind, one.account, one.region, json.dumps(one.body)) for one in taken.added]
+            rows = [
+                (letter.id, letter.kind, letter.account, letter.region, json.dumps(letter.body))
+                for letter in taken.added
+            ]
             statements.append((_PUT, rows))
         if taken.over:
             statements.append((_DELETE, [(id_,) for id_ in taken.over]))
         return taken
 
     def put_back(self, taken: Taken) -> None:
-        """Nothing of it was written: take it up with the next writing."""
+        """Takes it up with the next writing: nothing of it was written."""
         self._added.extendleft(reversed(taken.added))
         self._over.extendleft(taken.over)
 
@@ -134,7 +137,7 @@ class Outbox:
         self._waiting = [
             Letter(id_, kind, account, region, json.loads(body)) for id_, kind, account, region, body in rows
         ]
-        self._ids = itertools.count(max([0, *(one.id for one in self._waiting)]) + 1)
+        self._ids = itertools.count(max([0, *(letter.id for letter in self._waiting)]) + 1)
 
     def open(self) -> int:
         """Begin to deliver: everything that may receive is up. Returns how many were waiting."""
@@ -211,7 +214,7 @@ class _Inline:
 
 
 def _here(module: Any, name: str) -> Callable[..., object]:
-    """A function of MiniStack's that starts a thread, made to do that thread's work before it returns."""
+    """Returns a function of MiniStack's that starts a thread, made to do that thread's work before it returns."""
     original = getattr(module, name)
 
     def call(*args: Any) -> object:

@@ -63,10 +63,10 @@ class Queues:
 
         def purge_and_tell(data: Any, url: str) -> Any:
             queue = sqs._get_q(data.get("QueueUrl", url))
-            answer = purge(data, url)
+            response = purge(data, url)
             # Emptied and filled again before the next look, the list would seem only to have grown.
             queue["messages"] = list(queue["messages"])
-            return answer
+            return response
 
         sqs._collect_msgs, sqs._HANDLERS["PurgeQueue"] = collect_and_tell, purge_and_tell
         sqs._queue_url = url_or_former
@@ -115,7 +115,7 @@ class Queues:
         return rows
 
     def put_back(self, taken: "Taken") -> None:
-        """Nothing of it was written: what is on disk is no longer known, so compare anew with the next writing."""
+        """Compares anew with the next writing: nothing of it was written, so what is on disk is no longer known."""
         for scope, seen in taken.gone:
             self._seen.setdefault(scope, seen)
         for seen in taken.seen:
@@ -135,7 +135,11 @@ class Queues:
             if name in by_name and entry["expire"] > time.time():
                 by_name[name][1]["dedup_cache"][key] = entry
         for scope, queue in by_name.values():
-            numbers = [int(one["seq"]) for one in [*queue["messages"], *queue["dedup_cache"].values()] if one["seq"]]
+            numbers = [
+                int(message["seq"])
+                for message in [*queue["messages"], *queue["dedup_cache"].values()]
+                if message["seq"]
+            ]
             queue["fifo_seq"] = max([queue.get("fifo_seq", 0), *numbers])
             seen = self._seen[scope] = _Seen(queue)
             seen.messages, seen.count = queue["messages"], len(queue["messages"])
@@ -154,7 +158,7 @@ class Taken:
 
 
 def _difference(seen: _Seen, messages: list[Any]) -> tuple[list[Any], list[str]]:
-    """The messages that came and the ids of those that went; `seen` is brought up to date."""
+    """Returns the messages that came and the ids of those that went; `seen` is brought up to date."""
     count = len(messages)
     if messages is seen.messages and count > seen.count:
         # Lists that are only appended to need no comparison: sending costs the same in a queue of any length.

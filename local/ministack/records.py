@@ -51,7 +51,7 @@ class Records:
         self._watched: dict[str, dict[str, _Watched]] = {}
 
     def changes(self, service: str) -> tuple[list[Statement], Callable[[], None]]:
-        """What a service has that the file has not; call the second when it has been written."""
+        """Returns what a service has that the file has not; call the second when it has been written."""
         rows, streams = self._rows(service)
         before = self._written.get(service, {})
         now = {(store, key): hash((kind, body)) for _, store, key, kind, body in rows if body}
@@ -79,7 +79,7 @@ class Records:
             store.looked_at_all = False
 
     def changes_since_watch(self, service: str) -> tuple[list[Statement], Callable[[], None]] | None:
-        """As `changes`, for what was looked at; None where that is everything. On the thread that called `watch`."""
+        """Returns what `changes` does, for what was looked at; None where that is everything. On the thread that called `watch`."""
         stores = self._watched.get(service, {})
         if not stores or any(store.looked_at_all for store in stores.values()):
             return None
@@ -109,7 +109,7 @@ class Records:
         return [(sql, rows) for sql, rows in ((_PUT, puts), (_DELETE, gone)) if rows], written
 
     def _rows(self, service: str) -> tuple[list[Row], dict[str, Any]]:
-        """A row without a body has not changed since it was written."""
+        """Returns the rows; one without a body has not changed since it was written."""
         for _ in range(_READS):
             try:
                 streams: dict[str, Any] = {}
@@ -134,7 +134,7 @@ class Records:
                         _log.error("%s %s is not kept: %s", service, store, error)
 
     def _log_groups(self, groups: Any, streams: dict[str, Any]) -> tuple[Any, list[Row]]:
-        """The groups without their streams, and a row for each stream."""
+        """Returns the groups without their streams, and a row for each stream."""
         bare, lines = type(groups)(), []
         for scope, group in list(groups._data.items()):
             bare._data[scope] = {name: value for name, value in group.items() if name != "streams"}
@@ -147,7 +147,7 @@ class Records:
         return bare, lines
 
     def load(self, file: StateFile) -> dict[str, dict[str, Any]]:
-        """The states as MiniStack restores them, by service."""
+        """Returns the states as MiniStack restores them, by service."""
         states: dict[str, dict[str, Any]] = {}
         for service, store, key, kind, body in file.rows("SELECT service, store, key, kind, body FROM records"):
             self._written.setdefault(service, {})[store, key] = hash((kind, body))
@@ -165,12 +165,12 @@ class Records:
 
 
 def services() -> Mapping[str, Any]:
-    """The loaded modules that have a state, by the name MiniStack saves it under."""
+    """Returns the loaded modules that have a state, by the name MiniStack saves it under."""
     from ministack import app as ministack_app
 
     names = ministack_app._state_map
-    found = {key: sys.modules.get(f"ministack.services.{module}") for key, module in names.items()}
-    return {key: module for key, module in found.items() if module is not None and hasattr(module, "get_state")}
+    loaded = {key: sys.modules.get(f"ministack.services.{module}") for key, module in names.items()}
+    return {key: module for key, module in loaded.items() if module is not None and hasattr(module, "get_state")}
 
 
 def restore_unsaved(service: str, state: Mapping[str, Any]) -> None:

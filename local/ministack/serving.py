@@ -116,7 +116,7 @@ def emit(source: str, detail_type: str, detail: Mapping[str, object], resources:
 
 @functools.lru_cache(maxsize=4096)
 def _may_match(pattern: str, source: str, status: str | None) -> bool:
-    """Whether a rule with this pattern could want an event; True where that is not plain to see."""
+    """Tells whether a rule with this pattern could want an event; True where that is not plain to see."""
     try:
         wanted = json.loads(pattern)
         sources, statuses = wanted.get("source"), wanted.get("detail", {}).get("status")
@@ -126,11 +126,13 @@ def _may_match(pattern: str, source: str, status: str | None) -> bool:
 
 
 def _may_be(values: object, value: str) -> bool:
-    return not isinstance(values, list) or any(one == value or not isinstance(one, str) for one in values)
+    return not isinstance(values, list) or any(pattern == value or not isinstance(pattern, str) for pattern in values)
 
 
 def wants(source: str, status: str | None = None) -> bool:
-    """Whether an event of this source, and with this `status` in its detail, could reach a rule or an archive now."""
+    """Tells whether an event of this source, and with this `status` in its detail, could reach a rule or an archive
+    now.
+    """
     from ministack.services import eventbridge
 
     if any(True for _ in list(eventbridge._archives.all_values())):

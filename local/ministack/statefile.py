@@ -80,15 +80,15 @@ class StateFile:
                 "use the version that wrote it, or choose another --state-dir"
             )
         else:
-            found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise _damaged(self.path, found)
+            verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise _damaged(self.path, verdict)
 
     def _number(self, pragma: str) -> int:
         return int(self._connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
     def write(self, statements: Sequence[Statement]) -> None:
-        """All of it in one transaction, or nothing: then sqlite3.Error is raised and the file is as before."""
+        """Writes all of it in one transaction, or nothing: then sqlite3.Error is raised and the file is as before."""
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")

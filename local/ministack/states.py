@@ -53,11 +53,11 @@ def _restore_nothing(_: object) -> None:
 def _answer(engine: StatesDoor, operation: str, request: Mapping[str, Any]) -> Triple:
     headers = {"Content-Type": "application/x-amz-json-1.0"}
     try:
-        answer = engine.call(operation, request)
+        document = engine.call(operation, request)
     except ApiError as error:
         body = {"__type": error.code, "message": error.message}
         return error.status, headers, json.dumps(body).encode()
-    return 200, headers, json.dumps(answer, default=str).encode()
+    return 200, headers, json.dumps(document, default=str).encode()
 
 
 class Known(Mapping[str, Mapping[str, Any]]):

@@ -91,23 +91,23 @@ class Tables:
         return taken
 
     def put_back(self, taken: "Taken") -> None:
-        """Nothing of it was written: take it up with the next writing."""
+        """Takes it up with the next writing: nothing of it was written."""
         self._changed.extendleft(taken.changed)
         self._swapped.extendleft(taken.swapped)
         self._deleted.extendleft(taken.deleted)
 
     def load(self, file: StateFile, tables: Any) -> None:
         """Give the tables read from the records their items."""
-        found: dict[int, Items] = {}
+        items_of: dict[int, Items] = {}
         for key, pk, sk, body in file.rows("SELECT number, pk, sk, body FROM items ORDER BY rowid"):
-            items = found.setdefault(key, defaultdict(dict))
+            items = items_of.setdefault(key, defaultdict(dict))
             items[pk][sk] = json.loads(body)
         for table in tables:
-            items = table["items"] = found.pop(number(table), defaultdict(dict))
+            items = table["items"] = items_of.pop(number(table), defaultdict(dict))
             self._items[number(table)] = items
             table["ItemCount"] = sum(map(len, items.values()))
         # Items whose table was being deleted when the end came.
-        self._deleted.extend(found)
+        self._deleted.extend(items_of)
 
 
 class Taken:
@@ -120,7 +120,7 @@ class Taken:
 
 
 def number(table: Any) -> int:
-    """A table's key in the file: of its TableId, as a deleted table's name may be used again."""
+    """Returns a table's key in the file: of its TableId, as a deleted table's name may be used again."""
     digest = hashlib.blake2b(table["TableId"].encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
 

@@ -16,7 +16,7 @@ _lock = threading.Lock()
 
 
 def unpacked(archive: bytes) -> Path:
-    """The folder with an archive's content. Raises zipfile.BadZipFile."""
+    """Returns the folder with an archive's content. Raises zipfile.BadZipFile."""
     folder = Path(tempfile.gettempdir()) / "functions" / hashlib.sha256(archive).hexdigest()
     # Not while another thread unpacks the same archive; and no process is started from half a folder, because it has
     # its name only when it is whole.

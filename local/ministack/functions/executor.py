@@ -77,10 +77,8 @@ def _run(func: Mapping[str, Any], config: dict[str, Any], event: Any, request_id
                 **{name: durable.get(name) for name in lambda_runtime.DURABLE_ENV_VARS},
             }
             return worker.run(Invocation(event, request_id, arn, per_call))
-        answer = worker.invoke(
-            event, request_id, trace_id=trace, invoked_function_arn=arn, depth=depth, durable=durable
-        )
-        return _of_node(answer)
+        reply = worker.invoke(event, request_id, trace_id=trace, invoked_function_arn=arn, depth=depth, durable=durable)
+        return _of_node(reply)
     except Exception as error:  # noqa: BLE001 - no process could be started: Lambda's failure, told to the caller
         body = {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": f"RequestId: {request_id} Error: {error}"}
         return Outcome(body, True, str(error))
@@ -88,12 +86,14 @@ def _run(func: Mapping[str, Any], config: dict[str, Any], event: Any, request_id
         lambda_runtime.release_worker(worker)
 
 
-def _of_node(answer: Mapping[str, Any]) -> Outcome:
-    """What MiniStack's own worker for Node.js answers, with the error document that AWS's runtime makes of it."""
-    log = str(answer.get("log", ""))
-    if answer.get("status") == "ok":
-        return Outcome(answer.get("result"), False, log)
-    message, trace = str(answer.get("error", "")), str(answer.get("trace") or "")
+def _of_node(reply: Mapping[str, Any]) -> Outcome:
+    """Returns what MiniStack's own worker for Node.js answers, with the error document that AWS's runtime makes
+    of it.
+    """
+    log = str(reply.get("log", ""))
+    if reply.get("status") == "ok":
+        return Outcome(reply.get("result"), False, log)
+    message, trace = str(reply.get("error", "")), str(reply.get("trace") or "")
     named = _NODE_CLASS.match(trace)
     if message.startswith("Task timed out after"):
         body: dict[str, Any] = {"errorType": "Sandbox.Timedout", "errorMessage": message}

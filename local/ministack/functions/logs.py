@@ -9,7 +9,7 @@ WRITTEN = "headrace"
 
 
 def group_of(config: Mapping[str, Any]) -> str:
-    """The log group of a function."""
+    """Returns the log group of a function."""
     chosen = (config.get("LoggingConfig") or {}).get("LogGroup")
     return str(chosen or f"/aws/lambda/{config.get('FunctionName')}")
 

@@ -67,7 +67,7 @@ class Log:
             self._dropped += max(0, len(part) - room)
 
     def take(self) -> str:
-        """The text so far, without its last line break."""
+        """Returns the text so far, without its last line break."""
         text = self._text.decode("utf-8", "replace").removesuffix("\n")
         if self._dropped:
             text += f"\n[{self._dropped} more bytes are not kept]"
@@ -120,7 +120,7 @@ class Process:
             return True
 
     def release(self) -> None:
-        """Nobody talks to it any more; what is left of it goes if it has ended, or was told to."""
+        """Lets go of it: nobody talks to it any more; what is left of it goes if it has ended, or was told to."""
         with self._lock:
             self._leased = False
             over = self._unwanted or self._popen.poll() is not None
@@ -194,7 +194,7 @@ class Process:
             self._kill()
 
     def wait(self, timeout: float) -> int | None:
-        """Its exit status; None when it is left to answer first."""
+        """Returns its exit status; None when it is left to answer first."""
         with self._lock:
             if self._leased and not self._closing.is_set():
                 return None

@@ -30,7 +30,7 @@ class Measures:
 
 
 def answered(request_id: str, payload: bytes, config: Mapping[str, Any], log: str, took: Measures) -> Outcome:
-    """The handler returned."""
+    """Reports that the handler returned."""
     try:
         body = json.loads(payload)
     except ValueError:
@@ -40,20 +40,20 @@ def answered(request_id: str, payload: bytes, config: Mapping[str, Any], log: st
 
 
 def raised(request_id: str, payload: bytes, config: Mapping[str, Any], log: str, took: Measures) -> Outcome:
-    """The handler, or the module it stands in, raised."""
+    """Reports that the handler, or the module it stands in, raised."""
     body = json.loads(payload)
     return Outcome(body, True, _log(request_id, config, log, took, "error", body["errorType"]))
 
 
 def timed_out(request_id: str, config: Mapping[str, Any], log: str, took: Measures) -> Outcome:
-    """The function's Timeout passed."""
+    """Reports that the function's Timeout passed."""
     text = f"Task timed out after {float(config.get('Timeout', 3)):.2f} seconds"
     body = {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {request_id} Error: {text}"}
     return Outcome(body, True, _log(request_id, config, log, took, "timeout"))
 
 
 def ended(request_id: str, status: int, config: Mapping[str, Any], log: str, took: Measures) -> Outcome:
-    """The process ended; `status` is its exit status, or the negative number of the signal that killed it."""
+    """Reports that the process ended; `status` is its exit status, or minus the signal that killed it."""
     if status < 0:
         named = _SIGNALS.get(-status) or signal.strsignal(-status) or str(-status)
         how = f"exited with error: signal: {named.lower()}"

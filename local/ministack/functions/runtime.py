@@ -89,14 +89,14 @@ class Channel:
 
 
 def peak_memory() -> int:
-    """In KB; 0 where the system does not tell."""
+    """Returns KB; 0 where the system does not tell."""
     # getrusage's figure begins with that of the process that started this one.
     try:
         with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - pathlib would cost a cold start 5 ms
-            found = status.read().partition(b"VmHWM:")[2].split(maxsplit=1)
+            peak = status.read().partition(b"VmHWM:")[2].split(maxsplit=1)
     except OSError:
         return 0
-    return int(found[0]) if found else 0
+    return int(peak[0]) if peak else 0
 
 
 class Identity:
@@ -139,13 +139,13 @@ class Paths:
         return path
 
     def stack(self, trace: TracebackType | None) -> list[str]:
-        """The frames of a traceback from the handler on, one string each, without the marks under a line."""
+        """Returns the frames of a traceback from the handler on, one string each, without the marks under a line."""
         frames = [frame for frame in traceback.extract_tb(trace) if frame.filename != __file__]
         return traceback.format_list([(self.on_aws(f.filename), f.lineno or 0, f.name, f.line) for f in frames])
 
 
 def load(handler: str, paths: Paths) -> Handler:
-    """The function that a `Handler` string names. Raises Fault as AWS's runtime words it."""
+    """Returns the function that a `Handler` string names. Raises Fault as AWS's runtime words it."""
     module_name, dot, name = handler.rpartition(".")
     if not dot:
         raise Fault(
@@ -164,14 +164,16 @@ def load(handler: str, paths: Paths) -> Handler:
             "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}", [where]
         ) from error
     try:
-        found: Handler = getattr(module, name)
+        function: Handler = getattr(module, name)
     except AttributeError:
         raise Fault("Runtime.HandlerNotFound", f"Handler '{name}' missing on module '{module_name}'") from None
-    return found
+    return function
 
 
 def marshal(value: object) -> bytes:
-    """A handler's answer: bytes as they are, all else as JSON, where a Decimal is the number it is. Raises Fault."""
+    """Returns a handler's answer: bytes as they are, all else as JSON, where a Decimal is the number it is. Raises
+    Fault.
+    """
     content = value if isinstance(value, bytes) else as_json(value).encode("utf-8", "replace")
     if len(content) > RESPONSE_LIMIT:
         limit = f"exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
@@ -180,7 +182,7 @@ def marshal(value: object) -> bytes:
 
 
 def as_json(value: object) -> str:
-    """The text of any value of a handler. Bytes inside it are text. Raises Fault."""
+    """Returns the text of any value of a handler. Bytes inside it are text. Raises Fault."""
     decimals: dict[str, str] = {}
 
     def plain(item: object) -> object:
@@ -206,7 +208,7 @@ def as_json(value: object) -> str:
 
 
 def problem(kind: str, message: str, stack: Sequence[str], request_id: str) -> bytes:
-    """The error document, and its lines on the log."""
+    """Returns the error document, and its lines on the log."""
     document = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": stack}
     head = f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}"
     flush()
@@ -218,7 +220,9 @@ def problem(kind: str, message: str, stack: Sequence[str], request_id: str) -> b
 
 
 def answer(handler: Handler, event: Json, context: Context, paths: Paths) -> tuple[bytes, bytes]:
-    """One invocation. SystemExit and its like end the process, as on AWS; so does an exception that has no text."""
+    """Makes one invocation. SystemExit and its like end the process, as on AWS; so does an exception that has no
+    text.
+    """
     request_id = context.aws_request_id
     try:
         return RESULT, marshal(handler(event, context))
@@ -229,7 +233,7 @@ def answer(handler: Handler, event: Json, context: Context, paths: Paths) -> tup
 
 
 def initialize(handler: str, paths: Paths) -> Handler | bytes:
-    """The handler, or the error document that tells why there is none."""
+    """Returns the handler, or the error document that tells why there is none."""
     try:
         return load(handler, paths)
     except Fault as fault:
@@ -239,7 +243,7 @@ def initialize(handler: str, paths: Paths) -> Handler | bytes:
 
 
 def run_snapshot_hooks() -> None:
-    """What a published version with SnapStart does before its first invocation, when its library is there."""
+    """Does what a published version with SnapStart does before its first invocation, when its library is there."""
     try:
         hooks: Any = importlib.import_module("snapshot_restore_py")
     except ImportError:
@@ -305,7 +309,7 @@ def prepare_logging(request_id: Callable[[], str]) -> None:
 
 
 def set_variables(values: Mapping[str, str | None]) -> None:
-    """The variables that belong to one invocation only: set, or absent."""
+    """Sets the variables that belong to one invocation only, or removes them."""
     for name, value in values.items():
         if value is None:
             os.environ.pop(name, None)
@@ -314,18 +318,18 @@ def set_variables(values: Mapping[str, str | None]) -> None:
 
 
 def python_paths(task_root: str, layers: Sequence[str]) -> list[str]:
-    """Where a function's imports are looked for first: its code, then its layers, the last one first."""
+    """Returns where a function's imports are looked for first: its code, then its layers, the last one first."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    found = [task_root]
+    paths = [task_root]
     for layer in reversed(layers):
         for folder in (f"{layer}/python/lib/{version}/site-packages", f"{layer}/python", layer):
             if os.path.isdir(folder):  # noqa: PTH112 - pathlib would cost a cold start 5 ms
-                found.append(folder)
-    return found
+                paths.append(folder)
+    return paths
 
 
 def flush() -> None:
-    """Everything printed goes into the pipe before the answer goes into the socket: the log is complete by then."""
+    """Puts everything printed into the pipe before the answer goes into the socket: the log is complete by then."""
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         # ValueError: the handler closed it; AttributeError: it put something else there.
         with contextlib.suppress(OSError, ValueError, AttributeError):

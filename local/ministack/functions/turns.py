@@ -26,7 +26,7 @@ class Turns:
 
     @contextmanager
     def take(self, function: str, depth: int) -> Iterator[bool]:
-        """Whether it is this call's turn; it lasts as long as the context does."""
+        """Tells whether it is this call's turn, which lasts as long as the context does."""
         turns = self._free.setdefault((function, depth), threading.Semaphore(self._at_once))
         mine = turns.acquire(timeout=self._patience)
         try:

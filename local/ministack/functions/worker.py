@@ -80,7 +80,7 @@ class Worker:
         self._dropped = False
 
     def run(self, call: Invocation) -> Outcome:
-        """One invocation, cold or warm. Raises OSError or BadZipFile when no process can be started."""
+        """Makes one invocation, cold or warm. Raises OSError or BadZipFile when no process can be started."""
         return replace(self._run(call), stream=self._log_stream)
 
     def _run(self, call: Invocation) -> Outcome:
@@ -110,7 +110,7 @@ class Worker:
             if cold:
                 self._load(process, INIT_SECONDS + timeout)
                 called = time.monotonic()
-            answer = process.exchange(call.frame(time.time() + timeout), time.monotonic() + timeout)
+            reply = process.exchange(call.frame(time.time() + timeout), time.monotonic() + timeout)
         except NotLoaded as failure:
             process.end(_EXIT_SECONDS)
             took = Measures(time.monotonic() - began)
@@ -123,9 +123,9 @@ class Worker:
             status = process.end(_EXIT_SECONDS)
             took = Measures(time.monotonic() - called, called - began)
             return reports.ended(call.request_id, status, self.config, process.log.take(), took)
-        took = Measures(time.monotonic() - called, called - began, answer.peak_memory)
-        report = reports.answered if answer.kind == RESULT else reports.raised
-        return report(call.request_id, answer.payload, self.config, process.log.take(), took)
+        took = Measures(time.monotonic() - called, called - began, reply.peak_memory)
+        report = reports.answered if reply.kind == RESULT else reports.raised
+        return report(call.request_id, reply.payload, self.config, process.log.take(), took)
 
     def _spawn(self) -> None:
         """Start and load now; MiniStack asks for it when a version with SnapStart is published."""
@@ -154,10 +154,10 @@ class Worker:
             "handler": self.config.get("Handler", ""),
             "snapstart": (self.config.get("SnapStart") or {}).get("OptimizationStatus") == "On",
         }
-        answer = process.exchange(json.dumps(setup).encode(), time.monotonic() + seconds)
-        if answer.kind != READY:
-            raise NotLoaded(answer.payload)
-        return answer
+        reply = process.exchange(json.dumps(setup).encode(), time.monotonic() + seconds)
+        if reply.kind != READY:
+            raise NotLoaded(reply.payload)
+        return reply
 
     def _environment(self) -> dict[str, str]:
         from ministack.core import lambda_runtime
@@ -187,7 +187,7 @@ class Worker:
 
 
 def _inherited() -> dict[str, str]:
-    """Of this process's environment what a function needs to run here: PATH, proxies, certificates, our endpoint."""
+    """Returns what a function needs of this process's environment: PATH, proxies, certificates, our endpoint."""
     return {
         name: value
         for name, value in os.environ.items()
