@@ -79,7 +79,7 @@ class Records:
             store.looked_at_all = False
 
     def changes_since_watch(self, service: str) -> tuple[list[Statement], Callable[[], None]] | None:
-        """Returns what `changes` does, for what was looked at; None where that is everything. On the thread that called `watch`."""
+        """Returns what `changes` does, for what was looked at; None: that is everything. On the thread of `watch`."""
         stores = self._watched.get(service, {})
         if not stores or any(store.looked_at_all for store in stores.values()):
             return None
