@@ -139,7 +139,8 @@ def _functions(target: _Target, folder: Path) -> Plan:
             (), ("functions: the local cloud runs them from the project's folder; `headrace up` takes them anew",)
         )
     from local.template import read
-    from pipelines.publishing.functions import Functions, make_build, plan_functions
+    from pipelines.publishing.functions import Functions, plan_functions
+    from pipelines.publishing.packages import make_build
 
     resources = read(target.project.template)["Resources"]
     logical_ids = [name for name, resource in resources.items() if resource.get("Type") == "AWS::Serverless::Function"]

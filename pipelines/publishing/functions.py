@@ -4,12 +4,8 @@
 elsewhere for changed. All else about a function (memory, role, environment) is the template's: `headrace deploy`.
 """
 
-import base64
-import hashlib
-import os
-import subprocess
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +18,7 @@ from botocore.exceptions import ClientError
 from pipelines.environment import Environment
 from pipelines.problems import PublishError
 from pipelines.publishing.changes import Action, Change, Kind, Plan, Step, unchanged
+from pipelines.publishing.packages import Package, content_sha256, packed
 from pipelines.publishing.publication import reading
 
 if TYPE_CHECKING:
@@ -29,26 +26,9 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 _BUILDERS: Final = 4
-_BUILD_SECONDS: Final = 600
 _MAX_BYTES: Final = 50 * 1024 * 1024
 """What UpdateFunctionCode takes in its request."""
-_ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _NAMED_AT_MOST: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """One function's code as a zip file; equal trees give equal bytes."""
-
-    file: Path
-    sha256: str
-    """As Lambda's CodeSha256 says it."""
-    entries: Mapping[str, int]
-    """The checksum of each file."""
-
-    @property
-    def size(self) -> int:
-        return self.file.stat().st_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +58,6 @@ def plan_functions(functions: Functions, environment: Environment, logical_ids: 
     )
 
 
-def make_build(root: Path) -> Callable[[str, Path], None]:
-    """Returns what builds a function as `sam build` does where BuildMethod is makefile."""
-
-    def build(logical_id: str, folder: Path) -> None:
-        command = ("make", "--silent", "--directory", str(root), f"build-{logical_id}", f"ARTIFACTS_DIR={folder}")
-        try:
-            subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=_BUILD_SECONDS, check=True
-            )
-        except subprocess.CalledProcessError as error:
-            said = " ".join(error.stderr.split())[-300:]
-            raise PublishError(f"make build-{logical_id}: ended with {error.returncode}: {said}") from error
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise PublishError(f"make build-{logical_id}: {error}") from error
-
-    return build
-
-
-def packed(tree: Path, file: Path) -> Package:
-    """Zips a folder: entries sorted, without times and owners."""
-    entries: dict[str, int] = {}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, path in _files(tree):
-            info = zipfile.ZipInfo(name, _ZIP_DATE)
-            info.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, path.read_bytes())
-            entries[name] = info.CRC
-    digest = hashlib.sha256(file.read_bytes()).digest()
-    return Package(file, base64.b64encode(digest).decode(), entries)
-
-
 def _packages(functions: Functions, logical_ids: Sequence[str], folder: Path) -> dict[str, Package]:
     """Packs the code of each function; those that hold the same are one file."""
     trees = [folder / "functions" / logical_id for logical_id in logical_ids]
@@ -118,7 +66,7 @@ def _packages(functions: Functions, logical_ids: Sequence[str], folder: Path) ->
     made: dict[str, Package] = {}
     packages = {}
     for logical_id, tree in zip(logical_ids, trees, strict=True):
-        content = _content(tree)
+        content = content_sha256(tree)
         if content not in made:
             made[content] = packed(tree, folder / f"{content}.zip")
         packages[logical_id] = made[content]
@@ -210,19 +158,3 @@ def _differences(before: Mapping[str, int], after: Mapping[str, int]) -> Iterato
 def _enumerated(names: Sequence[str]) -> str:
     more = len(names) - _NAMED_AT_MOST
     return ", ".join([*names[:_NAMED_AT_MOST], f"{more} more"] if more > 0 else names)
-
-
-def _files(tree: Path) -> Iterable[tuple[str, Path]]:
-    # uv leaves a lock file, which is nothing to a function.
-    paths = ((path.relative_to(tree).as_posix(), path) for path in tree.rglob("*") if path.is_file())
-    return sorted((name, path) for name, path in paths if name != ".lock")
-
-
-def _content(tree: Path) -> str:
-    """Hash of what a tree holds."""
-    digest = hashlib.sha256()
-    for name, path in _files(tree):
-        content = path.read_bytes()
-        digest.update(f"{name}\n{os.access(path, os.X_OK)}\n{len(content)}\n".encode())
-        digest.update(content)
-    return digest.hexdigest()

@@ -1,6 +1,6 @@
 """`headrace images`: the own images of the catalogue, built by docker and pushed to ECR.
 
-What an image is called and which requests are sent is `pipelines/container_images.py`'s; here they are sent.
+What an image is called and which requests are sent is said by `pipelines/container_images/`; here they are sent.
 """
 
 import typer

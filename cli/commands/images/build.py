@@ -11,7 +11,7 @@ from cli.commands.images.plan import DryRun, Names, environment_of, planned, pri
 from cli.project.checkout import find_project
 from cli.terminal.options import AsJson
 from cli.terminal.output import say
-from pipelines.container_images import registries
+from pipelines.container_images.plan import registries
 from pipelines.environment import Environment
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.errors import CommandError
-from pipelines.container_images import Command, Registry
+from pipelines.container_images.requests import Command, Registry
 from pipelines.documents import Document
 
 _CHECK_SECONDS = 20

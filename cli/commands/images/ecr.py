@@ -8,7 +8,9 @@ from typing import Any
 from cli.commands.images.docker import Docker
 from cli.errors import CommandError
 from cli.terminal.output import say
-from pipelines.container_images import Call, ContainerImage, login, registries, token
+from pipelines.container_images.image import ContainerImage
+from pipelines.container_images.plan import registries
+from pipelines.container_images.requests import Call, login, token
 from pipelines.documents import Document
 
 

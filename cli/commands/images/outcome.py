@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli.project.checkout import Project
 from cli.terminal.output import out, print_json
-from pipelines.container_images import ContainerImage
+from pipelines.container_images.image import ContainerImage
 from pipelines.documents import Document
 
 

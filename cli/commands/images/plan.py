@@ -12,7 +12,9 @@ from cli.project.catalogue import catalogue_of, named
 from cli.project.checkout import Project
 from cli.project.stages import stack_of
 from cli.terminal.output import out, print_json, say
-from pipelines.container_images import Call, Command, ContainerImage, plan_images, steps
+from pipelines.container_images.image import ContainerImage
+from pipelines.container_images.plan import plan_images, steps
+from pipelines.container_images.requests import Call, Command
 from pipelines.documents import Document
 from pipelines.environment import LOCAL_ACCOUNT, LOCAL_REGION, Environment
 from pipelines.staging.images import build_folders

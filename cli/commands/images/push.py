@@ -12,7 +12,8 @@ from cli.commands.images.plan import DryRun, Names, environment_of, planned, pri
 from cli.project.checkout import find_project
 from cli.terminal.options import AsJson, Stage
 from cli.terminal.output import say
-from pipelines.container_images import LATEST, RUNNABLE, ContainerImage, registries
+from pipelines.container_images.image import LATEST, RUNNABLE, ContainerImage
+from pipelines.container_images.plan import registries
 from pipelines.documents import Document
 
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Build and push even what ECR has: for newer base images.")]

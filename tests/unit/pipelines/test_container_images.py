@@ -11,17 +11,10 @@ import pytest
 from botocore.validate import ParamValidator
 
 from pipelines.catalogue import load_catalogue
-from pipelines.container_images import (
-    Call,
-    Command,
-    ContainerImage,
-    Registry,
-    ecr_registries,
-    plan_images,
-    pull_policy,
-    registries,
-    steps,
-)
+from pipelines.container_images.dockerfile import ecr_registries
+from pipelines.container_images.image import ContainerImage, pull_policy
+from pipelines.container_images.plan import plan_images, registries, steps
+from pipelines.container_images.requests import Call, Command, Registry
 from pipelines.environment import Environment
 from pipelines.problems import CatalogueError
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_catalogue

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.catalogue import load_catalogue
-from pipelines.container_images import plan_images
+from pipelines.container_images.plan import plan_images
 from pipelines.copies import check_copies, copies, write_copies
 from pipelines.environment import Environment
 from pipelines.problems import CatalogueError

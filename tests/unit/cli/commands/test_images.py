@@ -22,7 +22,9 @@ from cli.commands.images.push import push
 from cli.errors import CommandError, UsageError
 from cli.project.checkout import Project
 from pipelines.catalogue import load_catalogue
-from pipelines.container_images import Command, ContainerImage, plan_images, pull_policy, steps
+from pipelines.container_images.image import ContainerImage, pull_policy
+from pipelines.container_images.plan import plan_images, steps
+from pipelines.container_images.requests import Command
 from pipelines.environment import Environment
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_catalogue
 

@@ -17,7 +17,8 @@ from pipelines.environment import Environment
 from pipelines.problems import PublishError
 from pipelines.publishing.apply import apply
 from pipelines.publishing.changes import Action, Plan
-from pipelines.publishing.functions import Functions, make_build, packed, plan_functions
+from pipelines.publishing.functions import Functions, plan_functions
+from pipelines.publishing.packages import make_build, packed
 from tests.unit.pipelines.deployment import answer, mutations
 
 ENVIRONMENT = Environment(account="123456789012")

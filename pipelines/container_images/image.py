@@ -1,21 +1,13 @@
-"""The own images of a catalogue as a plan: what each is built from, its names in ECR, and every command and call.
-
-Nothing is done here. `cli/images.py` prints the plan or carries it out with the same requests.
-"""
+"""One own image of one deployment: its names in ECR, and every request about it."""
 
 import json
-import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipelines.catalogue import FILE_NAME, Algorithm
+from pipelines.container_images.requests import Call, Command, Registry
 from pipelines.documents import Document
 from pipelines.environment import Environment
-from pipelines.folders import digest
-from pipelines.problems import CatalogueError, Problem, expected
-from pipelines.staging.images import built_images
 
 LATEST: Final = "latest"
 UNTAGGED_KEPT: Final = 10
@@ -31,57 +23,6 @@ RUNNABLE: Final = MANIFEST_TYPES[0]
 """The one manifest that SageMaker takes for endpoints: it refuses OCI manifests and indexes."""
 
 _MOVED: Final = "the content is in ECR and latest is another"
-_ARG = re.compile(r"^\s*ARG\s+(\w+)=(\S+)", re.IGNORECASE | re.MULTILINE)
-_FROM = re.compile(r"^\s*(?:FROM\s+(?:--\S+\s+)*|COPY\s+(?:--\S+\s+)*--from=)(\S+)", re.IGNORECASE | re.MULTILINE)
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
-_ECR = re.compile(r"([0-9]{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?)/")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Registry:
-    """One ECR registry that docker logs in to."""
-
-    host: str
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One run of docker."""
-
-    arguments: tuple[str, ...]
-    stdin: str = ""
-    """What is written to it, in words."""
-    when: str = ""
-
-    def __str__(self) -> str:
-        return " ".join(("docker", *self.arguments))
-
-    @property
-    def remark(self) -> str:
-        return self.stdin or self.when
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request to ECR, by boto3's names."""
-
-    region: str
-    operation: str
-    request: Document
-    when: str = ""
-
-    def __str__(self) -> str:
-        """Says it as the AWS CLI would send it."""
-        words = ["aws", "ecr", self.operation.replace("_", "-"), "--region", self.region]
-        return " ".join([*words, "--cli-input-json", f"'{json.dumps(self.request)}'"] if self.request else words)
-
-    @property
-    def remark(self) -> str:
-        return self.when
-
-
-Step = Command | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,81 +149,3 @@ def pull_policy(environment: Environment) -> Document:
             }
         ],
     }
-
-
-def token(region: str) -> Call:
-    """Asks for the password of every registry of a region that the caller may use."""
-    return Call(region, "get_authorization_token", {})
-
-
-def login(registry: Registry) -> Command:
-    """Logs docker in to a registry."""
-    # By standard input: an argument is for everybody on the machine to read.
-    stdin = "the password is what get-authorization-token answers"
-    return Command(("login", "--username", "AWS", "--password-stdin", registry.host), stdin)
-
-
-def plan_images(algorithms: Sequence[Algorithm], environment: Environment) -> tuple[ContainerImage, ...]:
-    """Returns every own image, by repository. Raises CatalogueError naming each folder without a Dockerfile."""
-    planned: dict[str, ContainerImage] = {}
-    problems = []
-    for algorithm in algorithms:
-        for key, name, folder in built_images(algorithm):
-            dockerfile = folder / "Dockerfile"
-            if not dockerfile.is_file():
-                where = f"{algorithm.folder.parent.name}/{algorithm.name}/{FILE_NAME}"
-                place = folder.relative_to(algorithm.folder).as_posix()
-                problems.append(Problem(where, key, expected("a folder with a Dockerfile", place)))
-                continue
-            bases = ecr_registries(dockerfile.read_text("utf-8"))
-            planned[name] = ContainerImage(name, folder, digest(folder), environment, bases)
-    if problems:
-        raise CatalogueError(dict.fromkeys(problems))
-    return tuple(planned[name] for name in sorted(planned))
-
-
-def ecr_registries(dockerfile: str) -> tuple[Registry, ...]:
-    """Returns the registries of ECR in a Dockerfile's FROM and COPY --from, its arguments' defaults filled in."""
-    lines = re.sub(r"\\\r?\n", " ", dockerfile)
-    defaults = {name: value.strip("\"'") for name, value in _ARG.findall(lines)}
-
-    def value(variable: re.Match[str]) -> str:
-        return str(defaults.get(variable[1] or variable[3], variable[2] or ""))
-
-    images = (_VARIABLE.sub(value, image) for image in _FROM.findall(lines))
-    matches = (_ECR.match(image) for image in images)
-    return tuple(sorted({Registry(match[1], match[2]) for match in matches if match}))
-
-
-def registries(images: Sequence[ContainerImage], *, push: bool) -> tuple[Registry, ...]:
-    """Says where docker has to be logged in to build some images, and to push them."""
-    bases = {base for image in images for base in image.bases}
-    return tuple(sorted(bases | {image.registry for image in images} if push else bases))
-
-
-def steps(images: Sequence[ContainerImage], *, push: bool) -> Iterator[Step]:
-    """Yields everything that would be done for some images, in order; `when` says on what it depends."""
-    absent = "the content is not in ECR yet" if push else ""
-    if push:
-        for image in images:
-            yield from _preparation(image)
-    asked: set[str] = set()
-    for registry in registries(images, push=push):
-        if registry.region not in asked:
-            yield token(registry.region)
-            asked.add(registry.region)
-        yield login(registry)
-    for image in images:
-        for command in (image.build, *(image.pushes if push else ())):
-            yield Command(command.arguments, when=absent)
-
-
-def _preparation(image: ContainerImage) -> Iterator[Call]:
-    yield image.description
-    yield image.creation
-    for asking, writing in image.policies:
-        yield asking
-        yield writing
-    yield image.inspection
-    yield image.reading
-    yield image.move("<manifest of the content>", "<its media type>")
