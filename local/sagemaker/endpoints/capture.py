@@ -49,7 +49,7 @@ class Capture:
         request: tuple[Mapping[str, str], bytes],
         response: tuple[Mapping[str, str], bytes],
     ) -> None:
-        """One invocation: names of headers in small letters, and bodies. Kept as often as `config` says."""
+        """Keeps one invocation as often as `config` says: names of headers in small letters, and bodies."""
         if not config.get("EnableCapture", True) or random.random() * 100 >= config["InitialSamplingPercentage"]:
             return
         text = json.dumps(line(config, request, response, str(uuid.uuid4())), separators=(",", ":"))
@@ -83,7 +83,7 @@ def line(
     response: tuple[Mapping[str, str], bytes],
     identity: str,
 ) -> Document:
-    """Returns one captured invocation."""
+    """Returns the line of one captured invocation."""
     modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
     data: Document = {}
     for member, mode, (headers, body) in (("endpointInput", "INPUT", request), ("endpointOutput", "OUTPUT", response)):
@@ -101,7 +101,7 @@ def line(
 
 
 def _encoded(config: Document, content_type: str, body: bytes) -> Document:
-    """As text for the types that the configuration names, in base64 for all others."""
+    """Returns the body as text for the types that the configuration names, in base64 for all others."""
     types = config.get("CaptureContentTypeHeader", {})
     base = content_type.partition(";")[0].strip().lower()
     for encoding, member in (("CSV", "CsvContentTypes"), ("JSON", "JsonContentTypes")):

@@ -10,7 +10,7 @@ _SET = (("DesiredInstanceCount", _COUNT), ("DesiredWeight", _WEIGHT))
 
 
 def rescaled(config: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> Document:
-    """`config` with DesiredWeightsAndCapacities in the place of its initial ones."""
+    """Returns `config` with DesiredWeightsAndCapacities in the place of its initial ones."""
     by_name = {each["VariantName"]: each for each in wanted}
     return {
         **config,
@@ -19,7 +19,7 @@ def rescaled(config: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> 
 
 
 def retaining(config: Mapping[str, Any], current: Mapping[str, Any], excluded: Sequence[str]) -> Document:
-    """`config` with what RetainAllVariantProperties keeps of `current`; `excluded` are VariantPropertyTypes."""
+    """Adds to `config` what RetainAllVariantProperties keeps of `current`; `excluded` are VariantPropertyTypes."""
     kept = {variant["VariantName"]: variant for variant in _all(current)}
     members = [initial for desired, initial in _SET if desired not in excluded]
     variants = []

@@ -37,7 +37,7 @@ class Blueprint:
 
     @classmethod
     def of(cls, machine: Machine, identity: str, config: Document) -> "Blueprint":
-        """With the models as they are now. Raises ValidationException for one that is not there."""
+        """Takes the models as they are now. Raises ValidationException for one that is not there."""
         names = {variant["ModelName"] for variant in every_variant(config)}
         return cls(identity, config, {name: models.resolved(machine, name) for name in names})
 
@@ -107,7 +107,7 @@ class Fleet:
         return next((variant for variant in self.variants if variant.name == name), None)
 
     def reserve(self, variant: Variant, wanted: Instance | None = None) -> Instance | None:
-        """Returns a place for one request. A serverless variant is started for it. Raises Throttled, WorkFailed."""
+        """Returns a place for one request; a serverless variant is started for it. Raises Throttled, WorkFailed."""
         on_demand = self._on_demand.get(variant.name)
         return variant.reserve(wanted) if on_demand is None else on_demand.reserve()
 
@@ -118,7 +118,7 @@ class Fleet:
             on_demand.released()
 
     def reconfigure(self, variant: Variant, change: Mapping[str, int]) -> None:
-        """A ServerlessUpdateConfig."""
+        """Carries out a ServerlessUpdateConfig."""
         on_demand = self._on_demand.get(variant.name)
         if on_demand is not None and variant.serverless is not None:
             variant.serverless = {**variant.serverless, **change}
@@ -129,14 +129,14 @@ class Fleet:
             yield from variant.instances
 
     def grow(self, capacity: Fraction) -> None:
-        """Have that part of the desired instances healthy. Raises WorkFailed."""
+        """Brings that part of the desired instances to be healthy. Raises WorkFailed."""
         for variant in (*self.variants, *self.shadows):
             variant.grow(rollout.instances(capacity, variant.desired))
         for on_demand in self._on_demand.values():
             on_demand.rest()
 
     def shrink(self, capacity: Fraction) -> None:
-        """Keep no more than that part of the desired instances."""
+        """Keeps no more than that part of the desired instances."""
         seconds = 0.0 if self._closing.is_set() else DRAIN_SECONDS
         threads = [
             threading.Thread(target=variant.shrink, args=(rollout.instances(capacity, variant.desired), seconds))
@@ -148,12 +148,12 @@ class Fleet:
             thread.join()
 
     def halt(self) -> None:
-        """Start nothing more for requests."""
+        """Starts nothing more for requests."""
         for on_demand in self._on_demand.values():
             on_demand.end()
 
     def end(self) -> None:
-        """Let its requests end, stop every instance."""
+        """Lets its requests end and stops every instance."""
         self.halt()
         for on_demand in self._on_demand.values():
             on_demand.join()

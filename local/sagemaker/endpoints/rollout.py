@@ -80,7 +80,7 @@ def plan(config: Mapping[str, Any] | None, counts: Sequence[int]) -> Plan:
 
 
 def instances(capacity: Fraction, count: int) -> int:
-    """Returns how many of `count` instances are that capacity: never fewer."""
+    """Returns how many of `count` instances make up that capacity: never fewer."""
     return ceil(capacity * count)
 
 

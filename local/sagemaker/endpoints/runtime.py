@@ -36,7 +36,7 @@ _REFUSED = {
 
 @cache
 def _members(operation: str) -> tuple[tuple[str, str, bool], ...]:
-    """Of the headers: member, header, whether it is a number."""
+    """Returns the members that travel in headers: member, header, whether it is a number."""
     shape: Any = shapes.model("sagemaker-runtime").operation_model(operation).input_shape
     return tuple(
         (member, of.serialization["name"].lower(), of.type_name == "integer")
@@ -107,7 +107,7 @@ def synchronous(machine: Machine, hosted: Hosted) -> None:
 
 @contextmanager
 def routed(hosted: Hosted, members: Mapping[str, Any]) -> Iterator[Route]:
-    """Gives a place for one request, given back afterwards. Raises the runtime's errors where there is none."""
+    """Yields a place for one request, given back afterwards. Raises the runtime's errors where there is none."""
     route = route_for(hosted, members)
     try:
         check_target(hosted.name, route, members)
@@ -117,7 +117,7 @@ def routed(hosted: Hosted, members: Mapping[str, Any]) -> Iterator[Route]:
 
 
 def route_for(hosted: Hosted, members: Mapping[str, Any]) -> Route:
-    """To be released."""
+    """Returns a route, to be released. Raises the runtime's errors where there is none."""
     session = members.get("SessionId")
     try:
         route = hosted.traffic.route(members.get("TargetVariant"), None if session == NEW_SESSION else session)
@@ -156,7 +156,7 @@ def check_target(name: str, route: Route, members: Mapping[str, Any]) -> None:
 
 
 def ask(headers: Headers, members: Mapping[str, Any], body: bytes, seconds: float) -> Ask:
-    """Returns what the container is asked: of the caller's headers those that AWS passes on."""
+    """Returns what the container is asked, with those of the caller's headers that AWS passes on."""
     forwarded = {field: headers[field] for field in _FORWARDED if field in headers}
     if "Accept" in members:
         forwarded["accept"] = members["Accept"]

@@ -37,12 +37,12 @@ BUSY = frozenset(
 
 
 def tell(machine: Machine, document: Document) -> None:
-    """The status has changed; call inside the transaction of the change."""
+    """Tells that the status has changed; call inside the transaction of the change."""
     _tell(machine, document, EndpointStatus(document["EndpointStatus"]).in_events)
 
 
 def tell_deleted(machine: Machine, document: Document) -> None:
-    """The endpoint is gone and its name is free; call inside the transaction of that.
+    """Tells that the endpoint is gone and its name is free; call inside the transaction of that.
 
     Only events know this status: DescribeEndpoint has no endpoint to tell it of, and its enum no such member. Not seen
     in a recorded event: a handler of these events that Amazon has published expects DELETING and DELETED.
@@ -51,7 +51,7 @@ def tell_deleted(machine: Machine, document: Document) -> None:
 
 
 def tell_stage(machine: Machine, document: Document) -> None:
-    """A deployment or a change of capacity has come to its next stage; call inside the transaction of that."""
+    """Tells that a deployment or change of capacity has come to its next stage; call inside that transaction."""
     detail = _detail(machine, document, EndpointStatus(document["EndpointStatus"]).in_events, _STAGE)
     pending = document.get("PendingDeploymentSummary")
     if pending is not None:

@@ -62,7 +62,7 @@ def objects(machine: Machine, source: Mapping[str, Any], folder: Path) -> list[F
 
 
 def _of_manifest(machine: Machine, uri: str, folder: Path) -> list[Fetched]:
-    """`[{"prefix": "s3://bucket/a/"}, "b/c.csv", ...]`: the object a/b/c.csv as the file b/c.csv."""
+    """Reads `[{"prefix": "s3://bucket/a/"}, "b/c.csv", ...]`: the object a/b/c.csv as the file b/c.csv."""
     try:
         entries = json.loads(storage.read_text(machine.s3, uri))
         prefix = entries[0]["prefix"]
@@ -80,7 +80,7 @@ def _shared(named: Sequence[Fetched], source: Mapping[str, Any], share: Share) -
 
 
 def _fetch_augmented(machine: Machine, source: Mapping[str, Any], folder: Path, share: Share) -> None:
-    """The manifest with its named attributes only; objects that a `-ref` attribute names become files beside it.
+    """Fetches the manifest with its named attributes only; objects that a `-ref` attribute names go to files beside it.
 
     The value of such an attribute is then the file's path in the channel. (AWS streams the values one after the
     other through a pipe.)

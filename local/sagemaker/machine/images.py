@@ -252,7 +252,7 @@ def _described(detail: Any) -> str:
 
 
 def parse(uri: str) -> tuple[str, str]:
-    """`<registry>/<repository>[:tag|@digest]` -> (repository, tag or digest); tag `latest` where none is said."""
+    """Splits `<registry>/<repository>[:tag|@digest]` into repository and tag or digest; the tag `latest` by default."""
     registry, slash, rest = uri.partition("/")
     if not slash or not re.search(r"[.:]|^localhost$", registry):
         rest = uri

@@ -65,7 +65,7 @@ class LogStream:
         return "\n".join(self.tail)
 
     def close(self) -> None:
-        """Everything written is at CloudWatch when this returns, or has been given up on."""
+        """Returns when everything written is at CloudWatch, or has been given up on."""
         self._shipper.drain(self)
         with self.lock:
             self._full = True
@@ -131,7 +131,7 @@ class Shipper:
             self.drain(stream)
 
     def _put_batch(self, stream: LogStream) -> bool:
-        """Send one batch; False when there was none. The lock keeps the batches of a stream in order."""
+        """Sends one batch; returns False when there was none. The lock keeps the batches of a stream in order."""
         with stream.sending:
             with stream.lock:
                 batch: list[dict[str, Any]] = []

@@ -23,7 +23,7 @@ _DEFINITION_KEY = (
 
 
 def key(step: Step, arguments: Mapping[str, Any], beside: Mapping[str, Any]) -> str:
-    """Of a step whose expressions have been replaced; `beside` is what stands beside its Arguments. Pure."""
+    """Returns the key of a step whose expressions are replaced; `beside` stands beside its Arguments. Pure."""
     wanted = step.kind.key or ()
     kept = {name: _kept(name, value) for name, value in arguments.items() if not wanted or name in wanted}
     text = json.dumps([step.type, kept, {} if wanted else beside], sort_keys=True)
@@ -47,14 +47,14 @@ def beside(body: Mapping[str, Any]) -> Document:
 
 
 def find(machine: Machine, pipeline: str, step: Step, cache_key: str) -> Document | None:
-    """Returns the last run of this step with that key that is not too old."""
+    """Returns the last run of this step with that key, unless it is too old."""
     seconds = step.cache_seconds
     run = machine.store.get(KIND, _name(pipeline, step, cache_key)) if seconds is not None else None
     return run if run is not None and seconds is not None and now() - run["EndTime"] < seconds else None
 
 
 def keep(machine: Machine, pipeline: str, step: Step, cache_key: str, run: Document) -> None:
-    """Call in the transaction that ends the step. `run`: ExecutionArn, EndTime, Metadata, Properties."""
+    """Keeps a run; call in the transaction that ends the step. `run`: ExecutionArn, EndTime, Metadata, Properties."""
     machine.store.put(KIND, _name(pipeline, step, cache_key), run)
 
 

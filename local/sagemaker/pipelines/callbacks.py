@@ -53,7 +53,7 @@ def _open(run: Run, queue: str) -> str:
 
 
 def _say(run: Run, queue: str, token: str, *, stopping: bool = False) -> None:
-    """Source of the body: "Callback step" in the developer guide."""
+    """Sends the message. Source of the body: "Callback step" in the developer guide."""
     body = {
         "token": token,
         "pipelineExecutionArn": run.execution_arn,

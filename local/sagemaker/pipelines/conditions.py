@@ -17,7 +17,7 @@ TYPES = frozenset({*_COMPARISONS, "In", "Not", "Or", "And"})
 
 
 def all_hold(conditions: Sequence[Mapping[str, Any]], scope: Scope) -> bool:
-    """Tells whether the conditions of a step hold: each does."""
+    """Tells whether the conditions of a step hold, which they do when each does."""
     return all(holds(condition, scope) for condition in conditions)
 
 

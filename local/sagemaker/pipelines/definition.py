@@ -58,7 +58,7 @@ class Definition:
     """PipelineExperimentConfig, with its expressions."""
 
     def values(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        """Parameters of one execution, typed. Raises ValidationException naming everything that is wrong."""
+        """Returns the parameters of an execution, typed. Raises ValidationException naming everything that is wrong."""
         return parameters.values(self.parameters, texts)
 
 
@@ -124,7 +124,7 @@ def _all_steps(
 
 
 def _after(body: Mapping[str, Any], branch: tuple[str, bool] | None) -> frozenset[str]:
-    """Explicit dependencies, those of references, and the condition it stands in."""
+    """Returns explicit dependencies, those of references, and the condition it stands in."""
     referred = {name for path in expressions.references(_own(body)) if (name := _step_of(path))}
     depends = body.get("DependsOn")
     named = [str(name).rpartition("Steps.")[2] for name in depends] if isinstance(depends, list) else []
@@ -139,7 +139,7 @@ def _own(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _step_of(path: str) -> str | None:
-    """Returns the step that a `Get` refers to."""
+    """Returns the name of the step that a `Get` refers to."""
     try:
         parts = expressions.split(path)
     except expressions.ExpressionError:

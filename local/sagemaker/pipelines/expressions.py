@@ -52,7 +52,7 @@ def is_expression(value: object) -> bool:
 
 
 def evaluate(value: Any, scope: Scope) -> Any:
-    """`value` with every expression in it replaced by what it stands for. Raises ExpressionError."""
+    """Returns `value` with every expression in it replaced by what it stands for. Raises ExpressionError."""
     if isinstance(value, list):
         return [evaluate(item, scope) for item in value]
     if not isinstance(value, dict):
@@ -111,7 +111,7 @@ def _json_get(argument: Mapping[str, Any], scope: Scope) -> Any:
 
 
 def split(path: str) -> list[str | int]:
-    """`a.b[0]['c']` -> [a, b, 0, c]. Raises ExpressionError."""
+    """Splits `a.b[0]['c']` into [a, b, 0, c]. Raises ExpressionError."""
     parts: list[str | int] = []
     position = 0
     while position < len(path):

@@ -25,7 +25,7 @@ def run(run: Run, seconds: float = SECONDS) -> Result:
 
 
 def listed(outputs: Mapping[str, Any]) -> list[Document]:
-    """As the Metadata of a step has them."""
+    """Returns the outputs as the Metadata of a step has them."""
     return [
         {"Name": name, "Value": value if isinstance(value, str) else json.dumps(value)}
         for name, value in outputs.items()
@@ -66,7 +66,7 @@ class _Invocation:
 
 
 def _outputs(declared: Sequence[Mapping[str, Any]], text: str, function: str, metadata: Document) -> Document:
-    """OutputParameters: the members of the function's answer that the step declares."""
+    """Returns the OutputParameters: the members of the function's answer that the step declares."""
     try:
         document = json.loads(text) if text else None
     except ValueError:
@@ -84,7 +84,7 @@ def _outputs(declared: Sequence[Mapping[str, Any]], text: str, function: str, me
 
 
 def _said(text: str) -> str:
-    """`<errorType>: <errorMessage>` of a function's error answer."""
+    """Reads `<errorType>: <errorMessage>` out of a function's error answer."""
     try:
         error = json.loads(text)
         return f"{error['errorType']}: {error['errorMessage']}"

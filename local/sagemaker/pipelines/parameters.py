@@ -55,7 +55,7 @@ def is_of(kind: str, value: object) -> bool:
 
 
 def values(parameters: Sequence[Parameter], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Returns those of one execution, typed. Raises ValidationException naming everything that is wrong."""
+    """Returns the parameters of one execution, typed. Raises ValidationException naming everything that is wrong."""
     known = {parameter["Name"] for parameter in parameters}
     unknown = sorted(set(texts) - known)
     problems = [f"Unknown pipeline parameter(s): {', '.join(unknown)}"] if unknown else []

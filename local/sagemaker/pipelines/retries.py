@@ -47,7 +47,7 @@ def of_reason(reason: str) -> Failure | None:
 
 
 def pause(policies: Sequence[Mapping[str, Any]], failure: Failure | None, attempt: int, elapsed: float) -> float | None:
-    """Seconds to wait before the next attempt; None: it stays failed.
+    """Returns the seconds to wait before the next attempt; None: it stays failed.
 
     `attempt` is the one that failed, from 1; `elapsed` the seconds since the first began.
     """

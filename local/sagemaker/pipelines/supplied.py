@@ -106,7 +106,7 @@ def _run(run: Run, command: Sequence[str], folder: Path, document: Document, met
 
 
 def _object(output: bytes) -> Document:
-    """Returns the properties; a command that prints anything else has none."""
+    """Returns the properties that a command printed; one that prints anything else has none."""
     try:
         properties: Any = json.loads(output)
     except ValueError:

@@ -63,7 +63,7 @@ def search(machine: Machine, request: Document) -> Document:
 
 
 def suggestions(_machine: Machine, _request: Document) -> Document:
-    """Words to complete what someone types into the console; there are none."""
+    """Returns words to complete what someone types into the console; there are none."""
     return {"PropertyNameSuggestions": []}
 
 
@@ -82,7 +82,7 @@ def _result(name: str, kind: _Kind, document: Document) -> Document:
 
 
 def _rank(document: Document, path: str) -> tuple[bool, bool, Any]:
-    """Sorts those without the property first, then numbers, then texts."""
+    """Returns what documents are sorted by: those without the property come first, then numbers, then texts."""
     value = next(iter(values(document, path)), None)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return (value is not None, not number, value if number else str(value))
@@ -137,7 +137,7 @@ def _in(value: Any, wanted: str) -> bool:
 
 
 def _compared(value: Any, wanted: str, compare: Callable[[Any, Any], bool]) -> bool:
-    """As numbers where the property is one (a time may be given as an ISO date), as texts otherwise."""
+    """Compares as numbers where the property is one (a time may be an ISO date), as texts otherwise."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = _number(wanted)
         return number is not None and bool(compare(value, number))

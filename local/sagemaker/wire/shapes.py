@@ -11,7 +11,7 @@ from local.sagemaker.wire.errors import UnknownOperation, ValidationException
 
 
 def model(service: str = "sagemaker") -> ServiceModel:
-    """Of `sagemaker` or `sagemaker-runtime`."""
+    """Returns the model of `sagemaker` or `sagemaker-runtime`."""
     return wire.model(service)
 
 
@@ -29,12 +29,12 @@ def check(shape: Shape | None, request: object) -> None:
 
 
 def answer(operation: str, document: Mapping[str, Any]) -> Document:
-    """Only what the operation's output shape has, all the way down."""
+    """Keeps only what the operation's output shape has, all the way down."""
     shaped: Document = wire.shaped(model().operation_model(operation).output_shape, document)
     return shaped
 
 
 def member(shape_name: str, document: Mapping[str, Any]) -> Document:
-    """Only what the named structure has, all the way down."""
+    """Keeps only what the named structure has, all the way down."""
     shaped: Document = wire.shaped(model().shape_for(shape_name), document)
     return shaped

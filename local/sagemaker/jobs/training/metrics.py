@@ -41,7 +41,7 @@ class Metrics:
                         self._last[name] = {"MetricName": name, "Value": value, "Timestamp": now()}
 
     def final(self) -> list[Document]:
-        """FinalMetricDataList."""
+        """Returns the FinalMetricDataList."""
         with self._lock:
             return list(self._last.values())
 

@@ -39,7 +39,7 @@ class DataProcessing:
         return self._written(self.input(self._read(record))) + end
 
     def kept(self, records: Sequence[bytes], body: bytes) -> bytes:
-        """Of the container's answer to these records. Raises WorkFailed where there is not one for each."""
+        """Returns what is kept of the container's answer to these records. Raises WorkFailed where not each has one."""
         if self.output is None and not self.join:
             return body
         answers = [body] if len(records) == 1 else [line for line in body.splitlines() if line.strip()]
@@ -74,7 +74,7 @@ class DataProcessing:
 
 
 def of(request: Mapping[str, Any]) -> DataProcessing:
-    """Of CreateTransformJob's request. Raises ValidationException."""
+    """Reads the DataProcessing of CreateTransformJob's request. Raises ValidationException."""
     config = request.get("DataProcessing", {})
     paths: list[Callable[[Any], Any] | None] = [
         jsonpath.compiled(config[name]) if config.get(name, "$") != "$" else None

@@ -142,7 +142,7 @@ def _servers(job: Job, document: Document) -> Iterator[list[Server]]:
 
 
 def _planned(job: Job, document: Document, server: Server, log: LogStream) -> _Plan:
-    """Returns the request's word counts, then the container's (GET /execution-parameters), then AWS's defaults."""
+    """Plans by what the request says, else the container (GET /execution-parameters), else by AWS's defaults."""
     asked = _execution_parameters(server)
     concurrent = document.get("MaxConcurrentTransforms") or asked.get("MaxConcurrentTransforms") or 1
     megabytes = document.get("MaxPayloadInMB", asked.get("MaxPayloadInMB", _DEFAULT_MEGABYTES))
@@ -164,7 +164,7 @@ def _underscored(strategy: str) -> str:
 
 
 def _execution_parameters(server: Server) -> Mapping[str, Any]:
-    """Most containers do not have it."""
+    """Asks the container for its parameters, which most do not have."""
     try:
         exchange = server.open("GET", "/execution-parameters", {}, None, _PARAMETER_SECONDS)
         try:
@@ -178,7 +178,7 @@ def _execution_parameters(server: Server) -> Mapping[str, Any]:
 
 
 def _transform_all(plan: _Plan, servers: Sequence[Server], objects: Sequence[Fetched]) -> Outcome:
-    """Returns every object; the first that fails ends the rest. Raises WorkFailed."""
+    """Transforms every object; the first that fails ends the rest. Raises WorkFailed."""
     job, count = plan.job, len(servers)
     over = threading.Event()
     workers = [_Worker(plan, server, over) for server in servers]
@@ -254,7 +254,7 @@ class _Worker:
             raise type(error)(f"s3://{fetched.bucket}/{fetched.key}: {error}") from error
 
     def _send(self, file: Path, sink: IO[bytes]) -> None:
-        """The answers are in the order of the records, however many requests are under way."""
+        """Sends every record; the answers keep the order of the records, however many requests are under way."""
         pending: deque[tuple[Payload, Future[bytes]]] = deque()
         for payload in self._plan.batching.payloads(file, self._plan.processing.given):
             if self._over.is_set():
