@@ -13,6 +13,8 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
+from local.documents import Json
+
 
 @functools.cache
 def model(service: str) -> ServiceModel:
@@ -34,7 +36,7 @@ def detected(misfits: Sequence[str]) -> str:
     return f"{count} validation {'error' if count == 1 else 'errors'} detected: {'; '.join(misfits)}"
 
 
-def shaped(shape: Shape | None, value: Any) -> Any:
+def shaped(shape: Shape | None, value: Json) -> Json:
     """Keeps only what the shape has, all the way down; members that are None are left out."""
     match shape.type_name if shape is not None else None:
         case "structure" if isinstance(value, Mapping):
@@ -66,7 +68,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def _check(shape: Any, value: Any, path: str, misfits: list[str]) -> None:
+def _check(shape: Any, value: Json, path: str, misfits: list[str]) -> None:
     if not _is_of(shape.type_name, value):
         misfits.append(
             f"Value at '{path or 'request'}' failed to satisfy constraint: Member must be a {shape.type_name}"
@@ -90,13 +92,13 @@ def _check(shape: Any, value: Any, path: str, misfits: list[str]) -> None:
             _check_range(shape, value, value, path, misfits, "value")
 
 
-def _is_of(type_name: str, value: Any) -> bool:
+def _is_of(type_name: str, value: Json) -> bool:
     if isinstance(value, bool):
         return type_name == "boolean"
     return isinstance(value, _PYTHON_TYPES.get(type_name, (object,)))
 
 
-def _check_structure(shape: Any, value: Mapping[str, Any], path: str, misfits: list[str]) -> None:
+def _check_structure(shape: Any, value: Mapping[str, Json], path: str, misfits: list[str]) -> None:
     for name in shape.required_members:
         if value.get(name) is None:
             misfits.append(
@@ -131,7 +133,7 @@ def _check_size(shape: Any, value: str, path: str, misfits: list[str]) -> None:
         misfits.append(f"Value at '{path}' failed to satisfy constraint: {limit}")
 
 
-def _check_range(shape: Any, size: float, value: Any, path: str, misfits: list[str], what: str) -> None:
+def _check_range(shape: Any, size: float, value: Json, path: str, misfits: list[str], what: str) -> None:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     if low is not None and size < low:
         _add(misfits, value, path, f"Member must have {what} greater than or equal to {low}")
@@ -139,7 +141,7 @@ def _check_range(shape: Any, size: float, value: Any, path: str, misfits: list[s
         _add(misfits, value, path, f"Member must have {what} less than or equal to {high}")
 
 
-def _add(misfits: list[str], value: Any, path: str, constraint: str) -> None:
+def _add(misfits: list[str], value: Json, path: str, constraint: str) -> None:
     shown = str(value)
     shown = shown if len(shown) <= 200 else shown[:200] + "..."
     misfits.append(f"Value '{shown}' at '{path}' failed to satisfy constraint: {constraint}")

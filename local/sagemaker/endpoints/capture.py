@@ -12,7 +12,6 @@ import threading
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
@@ -90,7 +89,7 @@ def line(
         if modes & {mode.title(), "InputAndOutput"}:
             content_type = headers.get("content-type", "application/octet-stream")
             data[member] = {"observedContentType": content_type, "mode": mode, **_encoded(config, content_type, body)}
-    metadata: dict[str, Any] = {"eventId": identity}
+    metadata: Document = {"eventId": identity}
     asked = request[0]
     if "x-amzn-sagemaker-custom-attributes" in asked:
         metadata["customAttributes"] = [asked["x-amzn-sagemaker-custom-attributes"]]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 from local.documents import Document
 from local.sagemaker.endpoints.fleet import Fleet
@@ -70,7 +69,7 @@ def status(word: str, message: str) -> Document:
 
 
 def _variant(fleet: Fleet, variant: Variant, state: Document | None) -> Document:
-    summary: dict[str, Any] = {
+    summary: Document = {
         "VariantName": variant.name,
         "DeployedImages": _images(fleet, variant),
         "CurrentWeight": variant.weight,

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.endpoints import rollout
 from local.sagemaker.endpoints.instance import Instance
 from local.sagemaker.endpoints.multimodel import ManyModels
@@ -49,7 +48,7 @@ class Blueprint:
         }
 
     @classmethod
-    def restored(cls, document: Mapping[str, Any]) -> "Blueprint":
+    def restored(cls, document: Mapping[str, Json]) -> "Blueprint":
         return cls(
             document["Identity"],
             document["Config"],
@@ -57,7 +56,7 @@ class Blueprint:
         )
 
 
-def _model(stored: Mapping[str, Any]) -> Model:
+def _model(stored: Mapping[str, Json]) -> Model:
     return Model(
         tuple(
             Served(**{**members, "channels": tuple((name, uri) for name, uri in members["channels"])})
@@ -67,7 +66,7 @@ def _model(stored: Mapping[str, Any]) -> Model:
     )
 
 
-def every_variant(config: Mapping[str, Any]) -> list[Document]:
+def every_variant(config: Mapping[str, Json]) -> list[Document]:
     return [*config["ProductionVariants"], *config.get("ShadowProductionVariants", ())]
 
 

@@ -2,7 +2,6 @@
 
 import base64
 from datetime import UTC, datetime
-from typing import Any
 
 from local.documents import Document
 from local.store import now
@@ -48,7 +47,7 @@ def _message(region: str, endpoint: str, request: Document, status: str) -> Docu
     }
 
 
-def _response(body: bytes | None) -> dict[str, Any]:
+def _response(body: bytes | None) -> Document:
     if body is None:
         return {}
     content = base64.b64encode(body).decode() if len(body) <= MAX_RESPONSE else ""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.endpoints.headers import ATTRIBUTES, NEW_SESSION, PREFIX, SESSION, TARGET_MODEL, Headers
 from local.sagemaker.endpoints.hosted import Hosted
 from local.sagemaker.endpoints.hosting import Endpoints
@@ -106,7 +106,7 @@ def synchronous(machine: Machine, hosted: Hosted) -> None:
 
 
 @contextmanager
-def routed(hosted: Hosted, members: Mapping[str, Any]) -> Iterator[Route]:
+def routed(hosted: Hosted, members: Mapping[str, Json]) -> Iterator[Route]:
     """Yields a place for one request, given back afterwards. Raises the runtime's errors where there is none."""
     route = route_for(hosted, members)
     try:
@@ -116,7 +116,7 @@ def routed(hosted: Hosted, members: Mapping[str, Any]) -> Iterator[Route]:
         route.fleet.release(route.variant, route.instance)
 
 
-def route_for(hosted: Hosted, members: Mapping[str, Any]) -> Route:
+def route_for(hosted: Hosted, members: Mapping[str, Json]) -> Route:
     """Returns a route, to be released. Raises the runtime's errors where there is none."""
     session = members.get("SessionId")
     try:
@@ -130,7 +130,7 @@ def route_for(hosted: Hosted, members: Mapping[str, Any]) -> Route:
     return route
 
 
-def check_target(name: str, route: Route, members: Mapping[str, Any]) -> None:
+def check_target(name: str, route: Route, members: Mapping[str, Json]) -> None:
     """Raises EndpointValidationError where target model or container and the endpoint do not fit."""
     instance = route.instance
     if instance.multi_model != ("TargetModel" in members):
@@ -155,7 +155,7 @@ def check_target(name: str, route: Route, members: Mapping[str, Any]) -> None:
         )
 
 
-def ask(headers: Headers, members: Mapping[str, Any], body: bytes, seconds: float) -> Ask:
+def ask(headers: Headers, members: Mapping[str, Json], body: bytes, seconds: float) -> Ask:
     """Returns what the container is asked, with those of the caller's headers that AWS passes on."""
     forwarded = {field: headers[field] for field in _FORWARDED if field in headers}
     if "Accept" in members:

@@ -4,9 +4,8 @@ Source: "Events that Amazon SageMaker sends to Amazon EventBridge" in the SageMa
 """
 
 from enum import StrEnum
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.machine import events
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import tags
@@ -93,7 +92,7 @@ def _variants(summaries: list[Document], members: tuple[str, ...]) -> list[Docum
     return [{name: _in_event(summary[name]) for name in members if name in summary} for summary in summaries]
 
 
-def _in_event(value: Any) -> Any:
+def _in_event(value: Json) -> Json:
     if not isinstance(value, list):
         return value
     return [{**status, "StartTime": events.milliseconds(status["StartTime"])} for status in value]

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.jobs.runner import Jobs
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines import caching
@@ -109,7 +109,7 @@ class Run:
         arguments: Document = evaluate(dict(self.step.arguments), self.scope)
         return {name: value for name, value in arguments.items() if value is not None}
 
-    def beside(self) -> Mapping[str, Any]:
+    def beside(self) -> Mapping[str, Json]:
         """Returns what stands beside the Arguments."""
         members: Document = evaluate(caching.beside(dict(self.step.body)), self.scope)
         return members

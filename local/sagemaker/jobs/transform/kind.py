@@ -4,14 +4,14 @@ import io
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.jobs import inputs
 from local.sagemaker.jobs.job import Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.transform import filters
@@ -145,7 +145,7 @@ def _planned(job: Job, document: Document, server: Server, log: LogStream) -> _P
     """Plans by what the request says, else the container (GET /execution-parameters), else by AWS's defaults."""
     asked = _execution_parameters(server)
     concurrent = document.get("MaxConcurrentTransforms") or asked.get("MaxConcurrentTransforms") or 1
-    megabytes = document.get("MaxPayloadInMB", asked.get("MaxPayloadInMB", _DEFAULT_MEGABYTES))
+    megabytes: Json = document.get("MaxPayloadInMB", asked.get("MaxPayloadInMB", _DEFAULT_MEGABYTES))
     strategy = document.get("BatchStrategy") or asked.get("BatchStrategy") or "MultiRecord"
     batching = Batching(
         document["TransformInput"].get("SplitType", "None"),
@@ -163,7 +163,7 @@ def _underscored(strategy: str) -> str:
     return {"MultiRecord": "MULTI_RECORD", "SingleRecord": "SINGLE_RECORD"}.get(strategy, strategy)
 
 
-def _execution_parameters(server: Server) -> Mapping[str, Any]:
+def _execution_parameters(server: Server) -> Document:
     """Asks the container for its parameters, which most do not have."""
     try:
         exchange = server.open("GET", "/execution-parameters", {}, None, _PARAMETER_SECONDS)

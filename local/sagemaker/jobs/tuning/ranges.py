@@ -8,8 +8,8 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from local.documents import Json
 from local.sagemaker.wire.errors import ValidationException
 
 Values = dict[str, str]
@@ -103,7 +103,7 @@ class Space:
         )
 
 
-def space(ranges: Mapping[str, Any]) -> Space:
+def space(ranges: Mapping[str, Json]) -> Space:
     """Reads ParameterRanges. Raises ValidationException."""
     parameters: list[Numeric | Categorical] = [
         _numeric(body, whole)
@@ -122,7 +122,7 @@ def space(ranges: Mapping[str, Any]) -> Space:
     return Space(tuple(parameters))
 
 
-def _numeric(body: Mapping[str, Any], whole: bool) -> Numeric:
+def _numeric(body: Mapping[str, Json], whole: bool) -> Numeric:
     name = body["Name"]
     try:
         low, high = (float(int(body[end]) if whole else float(body[end])) for end in ("MinValue", "MaxValue"))
