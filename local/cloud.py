@@ -92,7 +92,7 @@ class LocalCloud:
     # Life.
 
     def start(self) -> None:
-        """Serve and bring the stack up. Raises LocalCloudError, with nothing left running."""
+        """Serves and brings the stack up. Raises LocalCloudError, with nothing left running."""
         try:
             self._take_state_dir()
             self._take_port()
@@ -117,11 +117,11 @@ class LocalCloud:
             raise IsolationRefused(str(error)) from error
 
     def ready(self) -> None:
-        """Say at /_headrace/health that the stack is up and the catalogue is published."""
+        """Says at /_headrace/health that the stack is up and the catalogue is published."""
         self._ready = True
 
     def stop(self) -> None:
-        """Stop jobs, endpoints, functions and the server; write the state. Safe to call twice."""
+        """Stops jobs, endpoints, functions and the server; writes the state. Safe to call twice."""
         self._ready = False
         # Functions first: none may take the end of another service for a failure of its own and write that down.
         # Those that are interrupted are answered after the engine has stopped listening.

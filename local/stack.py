@@ -24,7 +24,7 @@ class Stack:
     outputs: Mapping[str, str]
 
     def output(self, name: str) -> str:
-        """Returns an output. Raises StackFailed when the template has none of that name."""
+        """Returns the output of that name. Raises StackFailed when the template has none."""
         if name not in self.outputs:
             raise StackFailed(f"the template has no output {name}; the local cloud needs it")
         return self.outputs[name]
@@ -39,7 +39,7 @@ class Stack:
 
 
 def deploy(settings: LocalSettings, clients: LocalClients) -> Stack:
-    """Create or update the stack; nothing is sent when the packaged template is the one already up.
+    """Creates or updates the stack; nothing is sent when the packaged template is the one already up.
 
     Raises StackFailed with CloudFormation's reasons when it does not come up.
     """

@@ -81,7 +81,7 @@ class Store:
                 self._written.notify_all()
 
     def wait(self, version: int, seconds: float) -> bool:
-        """Until there is another version than this; False when there is none in time. Raises StoreClosed."""
+        """Waits until there is another version than this; returns False if none comes in time. Raises StoreClosed."""
         with self._lock:
             self._written.wait_for(lambda: self.version != version or not self._open, seconds)
             self._check_open()
@@ -111,7 +111,7 @@ class Store:
                 raise AlreadyThere(f"{kind} {name}") from error
 
     def put(self, kind: str, name: str, document: Document) -> None:
-        """Insert, or replace in place (the order of creation stays)."""
+        """Inserts the document, or replaces it in place (the order of creation stays)."""
         with self.transaction():
             self._connection.execute(
                 "INSERT INTO documents (kind, name, body) VALUES (?, ?, ?) "
@@ -120,7 +120,7 @@ class Store:
             )
 
     def change(self, kind: str, name: str, change: Callable[[Document], bool | None]) -> Document | None:
-        """Read, let `change` alter the document in place, write; all in one transaction.
+        """Reads, lets `change` alter the document in place, writes; all in one transaction.
 
         `change` answers False to leave the stored document as it is. Returns the document as `change` left it, or
         None where there is none.
@@ -137,7 +137,7 @@ class Store:
         return cursor.rowcount > 0
 
     def find(self, kind: str, prefix: str = "") -> list[Document]:
-        """Returns all of a kind whose name starts with `prefix`, oldest first."""
+        """Returns all documents of a kind whose name starts with `prefix`, oldest first."""
         return [document for _, document in self.items(kind, prefix)]
 
     def items(self, kind: str, prefix: str = "", limit: int = -1) -> list[tuple[str, Document]]:
@@ -153,5 +153,5 @@ class Store:
 
 
 def now() -> float:
-    """Seconds since the epoch to the millisecond, which is how the wire carries time."""
+    """Returns the seconds since the epoch to the millisecond, which is how the wire carries time."""
     return round(time.time(), 3)

@@ -9,13 +9,14 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import yaml
 
+from local.documents import Document, Json
 from local.errors import StackFailed
 
-Template = dict[str, Any]
+Template = Document
 Upload = Callable[[str, bytes], None]
 """Stores a package: (key, bytes) in the deployment bucket."""
 
@@ -26,9 +27,9 @@ class _Loader(yaml.SafeLoader):
     """YAML with CloudFormation's short tags (`!Sub`, `!GetAtt` ...)."""
 
 
-def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _intrinsic(loader: _Loader, suffix: str, node: yaml.Node) -> Document:
     name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
-    value: Any
+    value: Json
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
         if suffix == "GetAtt":

@@ -98,7 +98,7 @@ def check(inputs: Inputs) -> tuple[str, ...]:
 
 
 def make(inputs: Inputs, folder: Path, environments: Environments, force: bool = False) -> Archive:
-    """Write `<name>.mar` into `folder`.
+    """Writes `<name>.mar` into `folder`.
 
     Raises ArchiveRefused for inputs that make none and for a file that is there already (unless `force`), ImageError
     where the archiver cannot be installed, ArchiverFailed where it fails. Whatever is raised, a file that was there
@@ -129,7 +129,7 @@ def make(inputs: Inputs, folder: Path, environments: Environments, force: bool =
 
 
 def _not_torchscript(file: Path) -> list[str]:
-    """torch.jit.save writes a zip of one folder with data.pkl, constants.pkl and code/; torch.save writes no code/."""
+    """Looks for a zip of one folder with data.pkl, constants.pkl and code/, which torch.save does not write."""
     if not file.is_file():
         return [f"{file}: no such file"]
     try:
@@ -140,8 +140,8 @@ def _not_torchscript(file: Path) -> list[str]:
     inner = {name.partition("/")[2] for name in names}
     if {"data.pkl", "constants.pkl"} <= inner and any(name.startswith("code/") for name in inner):
         return []
-    found = "weights alone (torch.save)" if "data.pkl" in inner else "another zip"
-    return [f"{file}: expected a TorchScript file (torch.jit.trace or script, then save), found {found}"]
+    saved = "weights alone (torch.save)" if "data.pkl" in inner else "another zip"
+    return [f"{file}: expected a TorchScript file (torch.jit.trace or script, then save), found {saved}"]
 
 
 def _not_a_handler(handler: Path | str) -> list[str]:
@@ -165,13 +165,13 @@ def _unknown_handler(name: str) -> str:
 
 
 def _not_an_entry_point(tree: ast.Module) -> list[str]:
-    """TorchServe calls the module's function `handle`, or else an object of the only class that the module defines."""
+    """Looks for what TorchServe calls: the function `handle`, or else an object of the module's only class."""
     if any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == "handle" for node in tree.body):
         return []
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     if len(classes) != 1:
-        found = ", ".join(node.name for node in classes) or "neither"
-        return [f"expected a function `handle` or one class, found {found}"]
+        names = ", ".join(node.name for node in classes) or "neither"
+        return [f"expected a function `handle` or one class, found {names}"]
     (only,) = classes
     methods = {node.name for node in only.body if isinstance(node, ast.FunctionDef)}
     missing = {"initialize", "handle"} - methods
@@ -194,7 +194,7 @@ def _not_a_config(file: Path) -> list[str]:
 
 
 def _collisions(inputs: Inputs) -> list[str]:
-    """Checks names: all files of an archive stand in one folder, so two of one name would be one."""
+    """Looks for files of one name: all files of an archive stand in one folder."""
     named = [inputs.model, inputs.config, *inputs.extra]
     named += [path for path in (inputs.handler, inputs.requirements) if isinstance(path, Path)]
     by_name: dict[str, list[Path]] = {}
@@ -248,7 +248,7 @@ def _run_archiver(inputs: Inputs, aside: Path, python: Path) -> Path:
 
 
 def _rewrite(made: Path, finished: Path) -> tuple[str, ...]:
-    """Writes the same members, in order, stored, without times, owners and modes. Returns their names."""
+    """Writes the same members, in order, stored, without times, owners and modes; returns their names."""
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(finished, "w") as target:
         names = sorted(name for name in source.namelist() if not name.endswith("/"))
         for name in names:

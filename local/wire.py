@@ -13,29 +13,31 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
 
+from local.documents import Json
+
 
 @functools.cache
 def model(service: str) -> ServiceModel:
-    """By botocore's name of the service. Takes up to 0.2 s the first time."""
+    """Loads the model of botocore's name of the service. Takes up to 0.2 s the first time."""
     return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 def problems(shape: Shape | None, request: object, *, unknown_members: bool = False) -> list[str]:
     """Returns everything that does not fit, worded as AWS words it. `unknown_members`: such may be there."""
-    found: list[str] = []
+    misfits: list[str] = []
     if shape is not None:
-        _check(shape, request, "", found)
-    return [one for one in found if not one.endswith(_UNKNOWN)] if unknown_members else found
+        _check(shape, request, "", misfits)
+    return [misfit for misfit in misfits if not misfit.endswith(_UNKNOWN)] if unknown_members else misfits
 
 
-def detected(found: Sequence[str]) -> str:
+def detected(misfits: Sequence[str]) -> str:
     """Returns the message of AWS's ValidationException."""
-    count = len(found)
-    return f"{count} validation {'error' if count == 1 else 'errors'} detected: {'; '.join(found)}"
+    count = len(misfits)
+    return f"{count} validation {'error' if count == 1 else 'errors'} detected: {'; '.join(misfits)}"
 
 
-def shaped(shape: Shape | None, value: Any) -> Any:
-    """Only what the shape has, all the way down; members that are None are left out."""
+def shaped(shape: Shape | None, value: Json) -> Json:
+    """Keeps only what the shape has, all the way down; members that are None are left out."""
     match shape.type_name if shape is not None else None:
         case "structure" if isinstance(value, Mapping):
             members: Mapping[str, Shape] = shape.members  # type: ignore[union-attr]
@@ -66,79 +68,83 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def _check(shape: Any, value: Any, path: str, found: list[str]) -> None:
+def _check(shape: Any, value: Json, path: str, misfits: list[str]) -> None:
     if not _is_of(shape.type_name, value):
-        found.append(f"Value at '{path or 'request'}' failed to satisfy constraint: Member must be a {shape.type_name}")
+        misfits.append(
+            f"Value at '{path or 'request'}' failed to satisfy constraint: Member must be a {shape.type_name}"
+        )
         return
     match shape.type_name:
         case "structure":
-            _check_structure(shape, value, path, found)
+            _check_structure(shape, value, path, misfits)
         case "list":
-            _check_range(shape, len(value), value, path, found, "length")
+            _check_range(shape, len(value), value, path, misfits, "length")
             for index, item in enumerate(value, start=1):
-                _check(shape.member, item, f"{path}.{index}.member", found)
+                _check(shape.member, item, f"{path}.{index}.member", misfits)
         case "map":
-            _check_range(shape, len(value), value, path, found, "length")
+            _check_range(shape, len(value), value, path, misfits, "length")
             for key, item in value.items():
-                _check(shape.key, key, f"{path}.{key}.key", found)
-                _check(shape.value, item, f"{path}.{key}.value", found)
+                _check(shape.key, key, f"{path}.{key}.key", misfits)
+                _check(shape.value, item, f"{path}.{key}.value", misfits)
         case "string":
-            _check_string(shape, value, path, found)
+            _check_string(shape, value, path, misfits)
         case "integer" | "long" | "float" | "double":
-            _check_range(shape, value, value, path, found, "value")
+            _check_range(shape, value, value, path, misfits, "value")
 
 
-def _is_of(type_name: str, value: Any) -> bool:
+def _is_of(type_name: str, value: Json) -> bool:
     if isinstance(value, bool):
         return type_name == "boolean"
     return isinstance(value, _PYTHON_TYPES.get(type_name, (object,)))
 
 
-def _check_structure(shape: Any, value: Mapping[str, Any], path: str, found: list[str]) -> None:
+def _check_structure(shape: Any, value: Mapping[str, Json], path: str, misfits: list[str]) -> None:
     for name in shape.required_members:
         if value.get(name) is None:
-            found.append(f"Value null at '{_joined(path, name)}' failed to satisfy constraint: Member must not be null")
+            misfits.append(
+                f"Value null at '{_joined(path, name)}' failed to satisfy constraint: Member must not be null"
+            )
     for name, item in value.items():
         if name not in shape.members:
-            found.append(f"Value at '{_joined(path, name)}' failed to satisfy constraint: {_UNKNOWN}")
+            misfits.append(f"Value at '{_joined(path, name)}' failed to satisfy constraint: {_UNKNOWN}")
         elif item is not None:
-            _check(shape.members[name], item, _joined(path, name), found)
+            _check(shape.members[name], item, _joined(path, name), misfits)
 
 
-def _check_string(shape: Any, value: str, path: str, found: list[str]) -> None:
+def _check_string(shape: Any, value: str, path: str, misfits: list[str]) -> None:
     if shape.metadata.get("sensitive"):
-        _check_size(shape, value, path, found)
+        _check_size(shape, value, path, misfits)
         return
-    _check_range(shape, len(value), value, path, found, "length")
+    _check_range(shape, len(value), value, path, misfits, "length")
     pattern = shape.metadata.get("pattern")
     if pattern is not None:
         compiled = _compiled(pattern)
         if compiled is not None and compiled.fullmatch(value) is None:
-            _add(found, value, path, f"Member must satisfy regular expression pattern: {pattern}")
+            _add(misfits, value, path, f"Member must satisfy regular expression pattern: {pattern}")
     if shape.enum and value not in shape.enum:
-        _add(found, value, path, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")
+        _add(misfits, value, path, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")
 
 
-def _check_size(shape: Any, value: str, path: str, found: list[str]) -> None:
-    """Of a sensitive text, which is not shown: AWS counts its bytes."""
+def _check_size(shape: Any, value: str, path: str, misfits: list[str]) -> None:
+    """Checks a sensitive text, which is not shown: AWS counts its bytes."""
     most = shape.metadata.get("max")
     if most is not None and len(value) * 4 > most and len(value.encode("utf-8", "surrogatepass")) > most:
         limit = f"Member must have size less than or equal to {most} bytes in UTF-8 encoding"
-        found.append(f"Value at '{path}' failed to satisfy constraint: {limit}")
+        misfits.append(f"Value at '{path}' failed to satisfy constraint: {limit}")
 
 
-def _check_range(shape: Any, size: float, value: Any, path: str, found: list[str], what: str) -> None:
+def _check_range(shape: Any, size: float, value: Json, path: str, misfits: list[str], what: str) -> None:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     if low is not None and size < low:
-        _add(found, value, path, f"Member must have {what} greater than or equal to {low}")
+        _add(misfits, value, path, f"Member must have {what} greater than or equal to {low}")
     if high is not None and size > high:
-        _add(found, value, path, f"Member must have {what} less than or equal to {high}")
+        _add(misfits, value, path, f"Member must have {what} less than or equal to {high}")
 
 
-def _add(found: list[str], value: Any, path: str, constraint: str) -> None:
+def _add(misfits: list[str], value: Json, path: str, constraint: str) -> None:
     shown = str(value)
     shown = shown if len(shown) <= 200 else shown[:200] + "..."
-    found.append(f"Value '{shown}' at '{path}' failed to satisfy constraint: {constraint}")
+    misfits.append(f"Value '{shown}' at '{path}' failed to satisfy constraint: {constraint}")
 
 
 def _joined(path: str, name: str) -> str:

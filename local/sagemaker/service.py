@@ -86,14 +86,14 @@ class SageMaker:
         return self._running.machine.boundary if self._running is not None else None
 
     def warm(self, image: str, progress: Progress = lambda _: None) -> None:
-        """Build the environment of an image ahead of need; may be called from any thread, before `start` too.
+        """Builds the environment of an image ahead of need; may be called from any thread, before `start` too.
 
         Raises ImageError.
         """
         self._environments.warm(image, progress)
 
     def start(self) -> None:
-        """Open the store and go on with what it holds. The rest of the cloud must be reachable.
+        """Opens the store and goes on with what it holds. The rest of the cloud must be reachable.
 
         Raises IsolationError where the settings ask for more than the kernel gives.
         """
@@ -129,7 +129,7 @@ class SageMaker:
         self._running = _Running(machine, jobs, endpoints, executions, operations)
 
     def stop(self) -> None:
-        """End every process tree and close the store, in bounded time: the settings' grace and a few seconds.
+        """Ends every process tree and closes the store, in bounded time: the settings' grace and a few seconds.
 
         What was acknowledged stays: asynchronous requests and executions go on at the next start, a job that was
         interrupted is failed there at the latest. A thread that is still at work then meets StoreClosed, and leaves.
@@ -160,7 +160,7 @@ class SageMaker:
     async def handle(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
     ) -> Response:
-        """Answer one request: status, headers of its own, body. Never raises, never blocks the event loop."""
+        """Answers one request: status, headers of its own, body. Never raises, never blocks the event loop."""
         status, fields, content = await self.serve(method, path, headers, body, query)
         if not isinstance(content, bytes):
             content = b"".join([part async for part in content])
@@ -169,7 +169,7 @@ class SageMaker:
     async def serve(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
     ) -> Streamed:
-        """As `handle`, but an event stream is answered part by part; it is to be closed (aclose) or read to its end."""
+        """Answers like `handle`, an event stream part by part; it is to be closed (aclose) or read to its end."""
         del query
         fields = {name.lower(): value for name, value in headers.items()}
         runtime = _RUNTIME.search(path)
@@ -200,9 +200,7 @@ class SageMaker:
 
 
 async def _parts(parts: Parts, pool: ThreadPoolExecutor) -> AsyncIterator[bytes]:
-    """Yields the parts, each asked for when the one before has gone out: a slow reader slows the container, not this
-    process.
-    """
+    """Yields part by part, read when the one before has gone out: a slow reader slows the container alone."""
     loop = asyncio.get_running_loop()
     try:
         while part := await loop.run_in_executor(pool, parts.read):

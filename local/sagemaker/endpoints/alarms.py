@@ -15,7 +15,7 @@ _POLL_SECONDS = 1.0
 
 
 def tripped(machine: Machine, names: Sequence[str]) -> list[str]:
-    """Returns those that are in ALARM now. What cannot be asked is taken for quiet, and logged."""
+    """Returns those of the alarms that are in ALARM now. What cannot be asked is taken for quiet, and logged."""
     if not names:
         return []
     try:
@@ -30,7 +30,7 @@ def tripped(machine: Machine, names: Sequence[str]) -> list[str]:
 
 
 def bake(machine: Machine, names: Sequence[str], seconds: float, clock: Clock, ended: threading.Event) -> list[str]:
-    """Watch for `seconds`; the alarms that tripped, at once when one does. Looks at least once."""
+    """Watches for `seconds`, at least one look; returns the alarms that tripped, at once when one does."""
     deadline = clock.now() + seconds
     while True:
         in_alarm = tripped(machine, names)

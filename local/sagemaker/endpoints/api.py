@@ -1,9 +1,8 @@
 """The operations on endpoints. Each writes what should be and leaves the work to `hosting.py`."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.endpoints import description, rollout
 from local.sagemaker.endpoints.hosting import Endpoints
 from local.sagemaker.endpoints.state import BUSY, ENDPOINT, KIND, EndpointStatus, tell, tell_stage
@@ -108,7 +107,7 @@ def _pending(request: Document) -> Document:
     return pending
 
 
-def _check_free(stored: Mapping[str, Any]) -> None:
+def _check_free(stored: Mapping[str, Json]) -> None:
     """Raises ValidationException for an endpoint that cannot be changed now."""
     status, arn = EndpointStatus(stored["EndpointStatus"]), stored["EndpointArn"]
     if status in BUSY:
@@ -124,7 +123,7 @@ def _check_policy(policy: Document | None, config: Document) -> None:
     rollout.plan(policy, counts)
 
 
-def _check_wanted(stored: Mapping[str, Any], wanted: list[Document]) -> None:
+def _check_wanted(stored: Mapping[str, Json], wanted: list[Document]) -> None:
     variants = {variant["VariantName"]: variant for variant in stored.get("ProductionVariants", [])}
     for each in wanted:
         name = each["VariantName"]
@@ -150,7 +149,7 @@ def _show_wanted(stored: Document, wanted: list[Document]) -> None:
             summary["VariantStatus"] = [_scaling(summary)]
 
 
-def _scaling(summary: Mapping[str, Any]) -> Document:
+def _scaling(summary: Mapping[str, Json]) -> Document:
     current, desired = summary.get("CurrentInstanceCount", 0), summary.get("DesiredInstanceCount", 0)
     direction = "in" if desired < current else "out"
     return description.status("Updating", f"Scaling {direction} desired instance count to {desired}.")

@@ -69,7 +69,7 @@ class AsyncQueue:
         self._count()
 
     def serve(self, config: Document, instances: int) -> None:
-        """From now on so many instances take requests, each as many as its configuration says."""
+        """Lets so many instances take requests from now on, each as many as its configuration says."""
         each = config.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance", _DEFAULT_CONCURRENCY)
         with self._state:
             self._config = config
@@ -80,7 +80,7 @@ class AsyncQueue:
             self._free.notify_all()
 
     def stop(self) -> None:
-        """Workers leave after the request they are at; the rest stays stored."""
+        """Has the workers leave after the request they are at; the rest stays stored."""
         with self._state:
             self._stopping.set()
             self._pending.clear()
@@ -88,18 +88,18 @@ class AsyncQueue:
             self._free.notify_all()
 
     def join(self, deadline: float) -> None:
-        """After `stop`: until the workers have left, or it is `deadline` (time.monotonic)."""
+        """Waits, after `stop`, until the workers have left, or it is `deadline` (time.monotonic)."""
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
 
     @staticmethod
     def forget(machine: Machine, name: str) -> None:
-        """The endpoint is deleted, and its backlog with it."""
+        """Deletes the backlog of an endpoint that is deleted."""
         for key, _ in machine.store.items(KIND, f"{name}/"):
             machine.store.delete(KIND, key)
 
     def _hire(self) -> None:
-        """One more worker where one is missing; inside the lock."""
+        """Starts one more worker where one is missing; inside the lock."""
         wanted = min(self._most + min(self._most, _MAX_AHEAD), _MAX_THREADS)
         if self._idle >= len(self._pending) or self._workers >= wanted or self._stopping.is_set():
             return
@@ -110,7 +110,7 @@ class AsyncQueue:
         thread.start()
 
     def _next(self) -> str | None:
-        """Tells the worker to leave, by None."""
+        """Returns the key of the next request, waited for; None tells the worker to leave."""
         with self._state:
             self._idle += 1
             self._arrived.wait_for(lambda: self._stopping.is_set() or (self._pending and self._most))
@@ -136,7 +136,7 @@ class AsyncQueue:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[Route]:
-        """Gives a place at an instance, waited for. Raises WorkFailed at a stop."""
+        """Yields a place at an instance, waited for. Raises WorkFailed at a stop."""
         with self._state:
             self._free.wait_for(lambda: self._stopping.is_set() or self._asking < self._most)
             self._asking += 1

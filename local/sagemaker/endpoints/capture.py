@@ -12,7 +12,6 @@ import threading
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
@@ -49,7 +48,7 @@ class Capture:
         request: tuple[Mapping[str, str], bytes],
         response: tuple[Mapping[str, str], bytes],
     ) -> None:
-        """One invocation: names of headers in small letters, and bodies. Kept as often as `config` says."""
+        """Keeps one invocation as often as `config` says: names of headers in small letters, and bodies."""
         if not config.get("EnableCapture", True) or random.random() * 100 >= config["InitialSamplingPercentage"]:
             return
         text = json.dumps(line(config, request, response, str(uuid.uuid4())), separators=(",", ":"))
@@ -83,14 +82,14 @@ def line(
     response: tuple[Mapping[str, str], bytes],
     identity: str,
 ) -> Document:
-    """Returns one captured invocation."""
+    """Returns the line of one captured invocation."""
     modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
     data: Document = {}
     for member, mode, (headers, body) in (("endpointInput", "INPUT", request), ("endpointOutput", "OUTPUT", response)):
         if modes & {mode.title(), "InputAndOutput"}:
             content_type = headers.get("content-type", "application/octet-stream")
             data[member] = {"observedContentType": content_type, "mode": mode, **_encoded(config, content_type, body)}
-    metadata: dict[str, Any] = {"eventId": identity}
+    metadata: Document = {"eventId": identity}
     asked = request[0]
     if "x-amzn-sagemaker-custom-attributes" in asked:
         metadata["customAttributes"] = [asked["x-amzn-sagemaker-custom-attributes"]]
@@ -101,7 +100,7 @@ def line(
 
 
 def _encoded(config: Document, content_type: str, body: bytes) -> Document:
-    """As text for the types that the configuration names, in base64 for all others."""
+    """Returns the body as text for the types that the configuration names, in base64 for all others."""
     types = config.get("CaptureContentTypeHeader", {})
     base = content_type.partition(";")[0].strip().lower()
     for encoding, member in (("CSV", "CsvContentTypes"), ("JSON", "JsonContentTypes")):

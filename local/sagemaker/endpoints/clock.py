@@ -12,9 +12,9 @@ class Clock:
     pace: float = 1.0
 
     def wait(self, seconds: float, ended: threading.Event) -> bool:
-        """Wait `seconds` of policy time; True as soon as `ended` is set."""
+        """Waits `seconds` of policy time; returns True as soon as `ended` is set."""
         return ended.wait(seconds * self.pace)
 
     def now(self) -> float:
-        """Seconds of policy time since some moment."""
+        """Returns the seconds of policy time since some moment."""
         return time.monotonic() / self.pace

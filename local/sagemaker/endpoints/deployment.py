@@ -62,7 +62,7 @@ class Deployment:
         self._ended = threading.Event()
 
     def interrupt(self, reason: str | None = None) -> None:
-        """End every wait. `reason`: the green fleet is broken; otherwise the local cloud is being stopped."""
+        """Ends every wait. `reason`: the green fleet is broken; otherwise the local cloud is being stopped."""
         self._broken = self._broken or reason
         self._ended.set()
 

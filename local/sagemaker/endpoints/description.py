@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 from local.documents import Document
 from local.sagemaker.endpoints.fleet import Fleet
@@ -12,17 +11,17 @@ from local.store import now
 
 
 def variants(fleet: Fleet, status: Document | None = None) -> list[Document]:
-    """ProductionVariants, each with `status` (a ProductionVariantStatus)."""
+    """Returns the ProductionVariants, each with `status` (a ProductionVariantStatus)."""
     return [_variant(fleet, variant, status) for variant in fleet.variants]
 
 
 def shadows(fleet: Fleet, status: Document | None = None) -> list[Document]:
-    """ShadowProductionVariants; empty where there are none."""
+    """Returns the ShadowProductionVariants; empty where there are none."""
     return [_variant(fleet, variant, status) for variant in fleet.shadows]
 
 
 def pending(fleet: Fleet, started: float, status: Document | None) -> Document:
-    """PendingDeploymentSummary."""
+    """Returns the PendingDeploymentSummary."""
     summary: Document = {
         "EndpointConfigName": fleet.config["EndpointConfigName"],
         "ProductionVariants": variants(fleet, status),
@@ -34,7 +33,7 @@ def pending(fleet: Fleet, started: float, status: Document | None) -> Document:
 
 
 def capture(config: Document) -> Document | None:
-    """DataCaptureConfig as DescribeEndpoint shows it."""
+    """Returns the DataCaptureConfig as DescribeEndpoint shows it."""
     captured = config.get("DataCaptureConfig")
     if captured is None:
         return None
@@ -49,9 +48,7 @@ def capture(config: Document) -> Document | None:
 
 
 def stage(step: Step, fleet: Fleet, share: Fraction) -> Document:
-    """Returns the ProductionVariantStatus while `step` is carried out; `share` of the requests reach `fleet` by
-    then.
-    """
+    """Returns the ProductionVariantStatus while `step` goes on; by then `share` of the requests reach `fleet`."""
     full = sum(variant.desired for variant in fleet.variants)
     active = sum(-(-share.numerator * variant.desired // share.denominator) for variant in fleet.variants)
     what = f"full capacity of {full}" if share == 1 else f"canary capacity of {active}"
@@ -72,7 +69,7 @@ def status(word: str, message: str) -> Document:
 
 
 def _variant(fleet: Fleet, variant: Variant, state: Document | None) -> Document:
-    summary: dict[str, Any] = {
+    summary: Document = {
         "VariantName": variant.name,
         "DeployedImages": _images(fleet, variant),
         "CurrentWeight": variant.weight,

@@ -1,16 +1,15 @@
 """What an endpoint's variants should be, beyond their configuration: kept or set while the endpoint runs. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 
 _COUNT, _WEIGHT = "InitialInstanceCount", "InitialVariantWeight"
 _SET = (("DesiredInstanceCount", _COUNT), ("DesiredWeight", _WEIGHT))
 
 
-def rescaled(config: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> Document:
-    """`config` with DesiredWeightsAndCapacities in the place of its initial ones."""
+def rescaled(config: Mapping[str, Json], wanted: Sequence[Mapping[str, Json]]) -> Document:
+    """Returns `config` with DesiredWeightsAndCapacities in the place of its initial ones."""
     by_name = {each["VariantName"]: each for each in wanted}
     return {
         **config,
@@ -18,8 +17,8 @@ def rescaled(config: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> 
     }
 
 
-def retaining(config: Mapping[str, Any], current: Mapping[str, Any], excluded: Sequence[str]) -> Document:
-    """`config` with what RetainAllVariantProperties keeps of `current`; `excluded` are VariantPropertyTypes."""
+def retaining(config: Mapping[str, Json], current: Mapping[str, Json], excluded: Sequence[str]) -> Document:
+    """Adds to `config` what RetainAllVariantProperties keeps of `current`; `excluded` are VariantPropertyTypes."""
     kept = {variant["VariantName"]: variant for variant in _all(current)}
     members = [initial for desired, initial in _SET if desired not in excluded]
     variants = []
@@ -32,12 +31,12 @@ def retaining(config: Mapping[str, Any], current: Mapping[str, Any], excluded: S
     return retained
 
 
-def _all(config: Mapping[str, Any]) -> list[Document]:
+def _all(config: Mapping[str, Json]) -> list[Document]:
     variants: list[Document] = config["ProductionVariants"]
     return variants
 
 
-def _set(variant: Document, wanted: Mapping[str, Any]) -> Document:
+def _set(variant: Document, wanted: Mapping[str, Json]) -> Document:
     changed = {initial: wanted[desired] for desired, initial in _SET if desired in wanted}
     if "ServerlessUpdateConfig" in wanted:
         changed["ServerlessConfig"] = {**variant["ServerlessConfig"], **wanted["ServerlessUpdateConfig"]}

@@ -18,7 +18,7 @@ EXITED = "An error occurred while handling request as the model process exited."
 
 
 def received(status: int, hostname: str, message: str | None) -> str:
-    """AWS's sentence about a container's error. Without a message: its answer broke off."""
+    """Returns AWS's sentence about a container's error. Without a message: its answer broke off."""
     side = "client" if 400 <= status < 500 else "server"
     if message is None:
         return f"Received {side} error ({status}) from {hostname} and could not load the entire response body."
@@ -35,7 +35,7 @@ def said(reply: Reply) -> str:
 
 
 def reason(error: Unanswered) -> tuple[int, str | None]:
-    """Status and message of a request that got no whole answer."""
+    """Returns status and message of a request that got no whole answer."""
     if error.late:
         return 0, late(error.hostname)
     return (error.status, None) if error.status else (0, EXITED)

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.endpoints import rollout
 from local.sagemaker.endpoints.instance import Instance
 from local.sagemaker.endpoints.multimodel import ManyModels
@@ -37,7 +36,7 @@ class Blueprint:
 
     @classmethod
     def of(cls, machine: Machine, identity: str, config: Document) -> "Blueprint":
-        """With the models as they are now. Raises ValidationException for one that is not there."""
+        """Takes the models as they are now. Raises ValidationException for one that is not there."""
         names = {variant["ModelName"] for variant in every_variant(config)}
         return cls(identity, config, {name: models.resolved(machine, name) for name in names})
 
@@ -49,7 +48,7 @@ class Blueprint:
         }
 
     @classmethod
-    def restored(cls, document: Mapping[str, Any]) -> "Blueprint":
+    def restored(cls, document: Mapping[str, Json]) -> "Blueprint":
         return cls(
             document["Identity"],
             document["Config"],
@@ -57,7 +56,7 @@ class Blueprint:
         )
 
 
-def _model(stored: Mapping[str, Any]) -> Model:
+def _model(stored: Mapping[str, Json]) -> Model:
     return Model(
         tuple(
             Served(**{**members, "channels": tuple((name, uri) for name, uri in members["channels"])})
@@ -67,7 +66,7 @@ def _model(stored: Mapping[str, Any]) -> Model:
     )
 
 
-def every_variant(config: Mapping[str, Any]) -> list[Document]:
+def every_variant(config: Mapping[str, Json]) -> list[Document]:
     return [*config["ProductionVariants"], *config.get("ShadowProductionVariants", ())]
 
 
@@ -107,7 +106,7 @@ class Fleet:
         return next((variant for variant in self.variants if variant.name == name), None)
 
     def reserve(self, variant: Variant, wanted: Instance | None = None) -> Instance | None:
-        """Returns a place for one request. A serverless variant is started for it. Raises Throttled, WorkFailed."""
+        """Returns a place for one request; a serverless variant is started for it. Raises Throttled, WorkFailed."""
         on_demand = self._on_demand.get(variant.name)
         return variant.reserve(wanted) if on_demand is None else on_demand.reserve()
 
@@ -118,7 +117,7 @@ class Fleet:
             on_demand.released()
 
     def reconfigure(self, variant: Variant, change: Mapping[str, int]) -> None:
-        """A ServerlessUpdateConfig."""
+        """Carries out a ServerlessUpdateConfig."""
         on_demand = self._on_demand.get(variant.name)
         if on_demand is not None and variant.serverless is not None:
             variant.serverless = {**variant.serverless, **change}
@@ -129,14 +128,14 @@ class Fleet:
             yield from variant.instances
 
     def grow(self, capacity: Fraction) -> None:
-        """Have that part of the desired instances healthy. Raises WorkFailed."""
+        """Brings that part of the desired instances to be healthy. Raises WorkFailed."""
         for variant in (*self.variants, *self.shadows):
             variant.grow(rollout.instances(capacity, variant.desired))
         for on_demand in self._on_demand.values():
             on_demand.rest()
 
     def shrink(self, capacity: Fraction) -> None:
-        """Keep no more than that part of the desired instances."""
+        """Keeps no more than that part of the desired instances."""
         seconds = 0.0 if self._closing.is_set() else DRAIN_SECONDS
         threads = [
             threading.Thread(target=variant.shrink, args=(rollout.instances(capacity, variant.desired), seconds))
@@ -148,12 +147,12 @@ class Fleet:
             thread.join()
 
     def halt(self) -> None:
-        """Start nothing more for requests."""
+        """Starts nothing more for requests."""
         for on_demand in self._on_demand.values():
             on_demand.end()
 
     def end(self) -> None:
-        """Let its requests end, stop every instance."""
+        """Lets its requests end and stops every instance."""
         self.halt()
         for on_demand in self._on_demand.values():
             on_demand.join()

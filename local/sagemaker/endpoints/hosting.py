@@ -49,18 +49,18 @@ class Endpoints:
     # What others ask.
 
     def deploy(self, name: str) -> None:
-        """Bring the endpoint to its document's `_Pending`; its status says Creating or Updating."""
+        """Brings the endpoint to its document's `_Pending`; its status says Creating or Updating."""
         self._in_thread(name, lambda: self._deploy(name))
 
     def rescale(self, name: str) -> None:
-        """Bring the endpoint to its document's `_Scaling`; its status says Updating."""
+        """Brings the endpoint to its document's `_Scaling`; its status says Updating."""
         self._in_thread(name, lambda: self._rescale(name))
 
     def remove(self, name: str) -> None:
         self._in_thread(name, lambda: self._remove(name))
 
     def live(self, name: str, seconds: float) -> Hosted | None:
-        """Returns what serves the endpoint now. One that is being brought back after a restart is waited for."""
+        """Returns what serves the endpoint now, waited for where it is being brought back after a restart."""
         hosted = self._hosted.get(name)
         if hosted is not None and hosted.traffic.fleets:
             return hosted
@@ -80,7 +80,7 @@ class Endpoints:
             return None if hosted is None else hosted.queue
 
     def restore(self) -> None:
-        """After a restart of the local cloud: everything that was in service comes back."""
+        """Brings everything that was in service back after a restart of the local cloud."""
         for document in self.machine.store.find(KIND):
             name = document["EndpointName"]
             match EndpointStatus(document["EndpointStatus"]):
@@ -94,7 +94,7 @@ class Endpoints:
                     self._in_thread(name, partial(self._bring_back, name, document))
 
     def stop_all(self) -> None:
-        """Begin to stop everything, also what is being started or drained; `join` waits for it."""
+        """Begins to stop everything, also what is being started or drained; `join` waits for it."""
         with self._changed:
             self._closing.set()
             every, self._hosted = list(self._hosted.values()), {}
@@ -115,7 +115,7 @@ class Endpoints:
         self._stops = stopped({id(each): each for fleet in fleets for each in fleet.instances()}.values(), 0)
 
     def join(self, deadline: float) -> None:
-        """Until all that is gone, or it is `deadline` (time.monotonic)."""
+        """Waits until all that is gone, or it is `deadline` (time.monotonic)."""
         join(self._stops, deadline - time.monotonic())
         for queue in self._stopped_queues:
             queue.join(deadline)
@@ -218,7 +218,7 @@ class Endpoints:
             raise
 
     def _behind(self, name: str, work: Callable[[], None]) -> None:
-        """In a thread that `join` waits for."""
+        """Does `work` in a thread that `join` waits for."""
         with self._changed:
             self._working[name] += 1
 
@@ -241,7 +241,7 @@ class Endpoints:
             hosted.record.failed(reason, status)
 
     def _rerouted(self, hosted: Hosted) -> None:
-        """Whoever waits for the endpoint may go on; its asynchronous requests go where the others go."""
+        """Lets whoever waits for the endpoint go on, and sends its asynchronous requests where the others go."""
         with self._changed:
             if self._closing.is_set():
                 raise Interrupted
@@ -332,7 +332,7 @@ class Endpoints:
         hosted.record.deleted()
 
     def _drains(self, fleet: Fleet) -> None:
-        """From here on `stop_all` finds it here."""
+        """Notes the fleet where `stop_all` finds it from here on."""
         with self._changed:
             self._draining.append(fleet)
             closing = self._closing.is_set()
@@ -340,14 +340,14 @@ class Endpoints:
             join(stopped(fleet.instances(), 0), STOP_SECONDS)
 
     def _end(self, fleet: Fleet) -> None:
-        """Nothing new is given to it. Let its requests end, stop it; at once when the local cloud is being stopped."""
+        """Stops the fleet when its requests have ended, at once at the local cloud's stop. It gets nothing new."""
         fleet.end()
         with self._changed:
             self._draining = [other for other in self._draining if other is not fleet]
         shutil.rmtree(fleet.folder, ignore_errors=True)
 
     def _given_up(self, hosted: Hosted, identity: str, reason: str) -> None:
-        """A process of a fleet died for good. Nothing is said of one that does not serve any more."""
+        """Tells that a process of a fleet died for good, unless that fleet does not serve any more."""
         if self._closing.is_set():
             return
         deployment = hosted.deployment

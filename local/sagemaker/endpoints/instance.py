@@ -60,7 +60,7 @@ class Reply:
             raise _unanswered(self.hostname, error) from error
 
     def extend(self, seconds: float) -> None:
-        """The rest of the answer may take so long."""
+        """Lets the rest of the answer take so long."""
         self._exchange.extend(seconds)
 
     def read_into(self, sink: IO[bytes]) -> None:
@@ -111,7 +111,7 @@ class Instance:
             self._changed.notify_all()
 
     def stop(self, drain_seconds: float = 0.0) -> None:
-        """Let the requests that are in end (bounded), end every process. Reserve it no more before.
+        """Lets the requests that are in end (bounded), and ends every process. Nobody may reserve it any more by then.
 
         A second call, from another thread, ends the waiting of the first.
         """
@@ -126,8 +126,7 @@ class Instance:
             stop.join()
 
     def ask(self, ask: Ask) -> Reply:
-        """Returns the answer of the last container, or of the first that answers with an error. Raises Unanswered,
-        WorkFailed.
+        """Returns the answer of the last container, or the first that is an error. Raises Unanswered, WorkFailed.
 
         WorkFailed: the target model cannot be had.
         """
@@ -173,7 +172,7 @@ def _unanswered(name: str, error: NoAnswer) -> Unanswered:
 
 
 def _collect(reply: Reply, body: IO[bytes]) -> None:
-    """The whole body, to be sent on."""
+    """Reads the whole body, to be sent on."""
     try:
         reply.read_into(body)
     finally:

@@ -42,7 +42,7 @@ def invoke(endpoints: Endpoints, name: str, headers: Headers, body: bytes) -> tu
 
 
 def _ask(machine: Machine, hosted: Hosted, route: Route, asked: Any, timed: Timed) -> tuple[Mapping[str, str], bytes]:
-    """Headers and body of an answer that is no error. Raises the runtime's errors."""
+    """Returns headers and body of an answer that is no error. Raises the runtime's errors."""
     try:
         reply = route.instance.ask(asked)
         try:
@@ -64,7 +64,7 @@ def _ask(machine: Machine, hosted: Hosted, route: Route, asked: Any, timed: Time
 
 
 def unloaded(error: WorkFailed) -> EndpointValidationError | ModelNotReady:
-    """Answers that the target model of a multi-model endpoint cannot be had."""
+    """Returns the error that says why the target model of a multi-model endpoint cannot be had."""
     text = str(error)
     return EndpointValidationError(text) if isinstance(error, ModelNotThere) else ModelNotReady(text)
 
@@ -86,7 +86,7 @@ def fields(answered: Headers, variant: str) -> dict[str, str]:
 
 
 def sessions(hosted: Hosted, headers: Headers, answered: Headers, instance: Instance) -> None:
-    """A container that opened a session gets its further requests, until it closes it."""
+    """Has a container that opened a session get its further requests, until it closes it."""
     if SESSION not in headers:
         return
     if OPENED_SESSION in answered:

@@ -2,7 +2,6 @@
 
 import base64
 from datetime import UTC, datetime
-from typing import Any
 
 from local.documents import Document
 from local.store import now
@@ -13,7 +12,7 @@ _NOTE = "Check S3 path location(if configured) or Cloudwatch for additional deta
 
 
 def succeeded(region: str, endpoint: str, request: Document, content_type: str, body: bytes | None) -> Document:
-    """`body`: the response, where the topic is to get it."""
+    """Returns the message of success. `body`: the response, where the topic is to get it."""
     parameters = {"contentType": content_type, "outputLocation": request.get("OutputLocation")}
     return {
         **_message(region, endpoint, request, "Completed"),
@@ -27,7 +26,7 @@ def failed(region: str, endpoint: str, request: Document, reason: str, body: byt
 
 
 def _message(region: str, endpoint: str, request: Document, status: str) -> Document:
-    """Returns what both share."""
+    """Returns what both messages share."""
     asked = {
         "accept": request.get("Accept"),
         "contentType": request.get("ContentType"),
@@ -48,7 +47,7 @@ def _message(region: str, endpoint: str, request: Document, status: str) -> Docu
     }
 
 
-def _response(body: bytes | None) -> dict[str, Any]:
+def _response(body: bytes | None) -> Document:
     if body is None:
         return {}
     content = base64.b64encode(body).decode() if len(body) <= MAX_RESPONSE else ""

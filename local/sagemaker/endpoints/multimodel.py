@@ -75,7 +75,7 @@ class ManyModels:
         _call(server, "DELETE", f"/models/{name}", _JSON, None, deadline)
 
     def _fetch(self, name: str, target: str) -> None:
-        """Below /opt/ml/models; what is there already is used again, unless models are not to be kept."""
+        """Fetches a model to /opt/ml/models. One that is there is used again, unless models are not to be kept."""
         place = self._folder / "ml" / "models" / name
         if place.is_dir() and self._served.cached:
             return

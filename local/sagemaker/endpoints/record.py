@@ -22,7 +22,7 @@ class Record:
         self._name = name
 
     def pending(self, green: Fleet, started: float, status: Document) -> None:
-        """The deployment of `green` has come to a stage."""
+        """Records that the deployment of `green` has come to a stage."""
 
         def change(document: Document) -> None:
             document["PendingDeploymentSummary"] = description.pending(green, started, status)
@@ -31,11 +31,11 @@ class Record:
         self._change(change)
 
     def serving(self, fleet: Fleet) -> None:
-        """What serves now, while a deployment goes on."""
+        """Records what serves now, while a deployment goes on."""
         self._change(lambda document: _show(document, fleet))
 
     def in_service(self, fleet: Fleet, deployment: Document | None = None) -> None:
-        """`fleet` is all there is. `deployment`: the DeploymentConfig that brought it."""
+        """Records that `fleet` is all there is. `deployment`: the DeploymentConfig that brought it."""
 
         def change(document: Document) -> None:
             document["EndpointConfigName"] = fleet.config["EndpointConfigName"]
@@ -49,7 +49,7 @@ class Record:
         self._change(change)
 
     def kept(self, fleet: Fleet, reason: str) -> None:
-        """What was asked for came to nothing; `fleet` serves as before."""
+        """Records that what was asked for came to nothing; `fleet` serves as before."""
 
         def change(document: Document) -> None:
             document["FailureReason"] = shortened(reason)
@@ -82,7 +82,7 @@ class Record:
                 tell_deleted(self._machine, document)
 
     def _rest(self, document: Document, status: EndpointStatus) -> None:
-        """No more is going on."""
+        """Records that nothing is going on any more."""
         for member in _IN_PROGRESS:
             document.pop(member, None)
         document["EndpointStatus"] = status.value

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Any
 
+from local.documents import Json
 from local.sagemaker.wire.errors import ValidationException
 
 _ALL = Fraction(1)
-_ALL_AT_ONCE: Mapping[str, Any] = {
+_ALL_AT_ONCE: Mapping[str, Json] = {
     "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}}
 }
 _DEFAULT_TIMEOUT = 28_800
@@ -64,7 +64,7 @@ class Plan:
     """How much of the blue fleet is brought back at a time, where some of it has been retired."""
 
 
-def plan(config: Mapping[str, Any] | None, counts: Sequence[int]) -> Plan:
+def plan(config: Mapping[str, Json] | None, counts: Sequence[int]) -> Plan:
     """Returns the plan of a DeploymentConfig for a green fleet with these instance counts of its variants.
 
     Raises ValidationException for a policy that AWS would not take.
@@ -80,11 +80,11 @@ def plan(config: Mapping[str, Any] | None, counts: Sequence[int]) -> Plan:
 
 
 def instances(capacity: Fraction, count: int) -> int:
-    """Returns how many of `count` instances are that capacity: never fewer."""
+    """Returns how many of `count` instances make up that capacity: never fewer."""
     return ceil(capacity * count)
 
 
-def _blue_green(policy: Mapping[str, Any], counts: Sequence[int], alarms: tuple[str, ...]) -> Plan:
+def _blue_green(policy: Mapping[str, Json], counts: Sequence[int], alarms: tuple[str, ...]) -> Plan:
     routing = policy["TrafficRoutingConfiguration"]
     interval, termination = routing["WaitIntervalInSeconds"], policy.get("TerminationWaitInSeconds", 0)
     steps: list[Step] = [Launch(_ALL)]
@@ -98,7 +98,7 @@ def _blue_green(policy: Mapping[str, Any], counts: Sequence[int], alarms: tuple[
     return Plan(tuple(steps), alarms, _timeout(policy, interval + termination), _ALL)
 
 
-def _shares(routing: Mapping[str, Any], counts: Sequence[int]) -> Iterator[Fraction]:
+def _shares(routing: Mapping[str, Json], counts: Sequence[int]) -> Iterator[Fraction]:
     """Yields the part of the traffic after each shift; the last is all of it."""
     match routing["Type"]:
         case "CANARY":
@@ -116,7 +116,7 @@ def _shares(routing: Mapping[str, Any], counts: Sequence[int]) -> Iterator[Fract
     yield _ALL
 
 
-def _rolling(policy: Mapping[str, Any], counts: Sequence[int], alarms: tuple[str, ...]) -> Plan:
+def _rolling(policy: Mapping[str, Json], counts: Sequence[int], alarms: tuple[str, ...]) -> Plan:
     batch = _size(policy["MaximumBatchSize"], "MaximumBatchSize", counts, 5)
     interval = policy["WaitIntervalInSeconds"]
     steps: list[Step] = []
@@ -132,7 +132,7 @@ def _rolling(policy: Mapping[str, Any], counts: Sequence[int], alarms: tuple[str
     return Plan(tuple(steps), alarms, _timeout(policy, interval), rollback)
 
 
-def _require(routing: Mapping[str, Any], wanted: str | None, *others: str) -> None:
+def _require(routing: Mapping[str, Json], wanted: str | None, *others: str) -> None:
     if wanted is not None and wanted not in routing:
         raise ValidationException(f"{wanted} is required for traffic routing of type {routing['Type']}.")
     for other in others:
@@ -140,7 +140,7 @@ def _require(routing: Mapping[str, Any], wanted: str | None, *others: str) -> No
             raise ValidationException(f"{other} is not a member of traffic routing of type {routing['Type']}.")
 
 
-def _size(size: Mapping[str, Any], member: str, counts: Sequence[int], least: int, most: int = 50) -> Fraction:
+def _size(size: Mapping[str, Json], member: str, counts: Sequence[int], least: int, most: int = 50) -> Fraction:
     """Raises ValidationException for one outside `least` to `most` percent of any variant's capacity."""
     value = size["Value"]
     if size["Type"] == "CAPACITY_PERCENT":
@@ -158,7 +158,7 @@ def _size(size: Mapping[str, Any], member: str, counts: Sequence[int], least: in
     return percent / 100
 
 
-def _timeout(policy: Mapping[str, Any], waits: int) -> int:
+def _timeout(policy: Mapping[str, Json], waits: int) -> int:
     seconds: int = policy.get("MaximumExecutionTimeoutInSeconds", _DEFAULT_TIMEOUT)
     if seconds < waits:
         raise ValidationException(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.endpoints.headers import ATTRIBUTES, NEW_SESSION, PREFIX, SESSION, TARGET_MODEL, Headers
 from local.sagemaker.endpoints.hosted import Hosted
 from local.sagemaker.endpoints.hosting import Endpoints
@@ -36,7 +36,7 @@ _REFUSED = {
 
 @cache
 def _members(operation: str) -> tuple[tuple[str, str, bool], ...]:
-    """Of the headers: member, header, whether it is a number."""
+    """Returns the members that travel in headers: member, header, whether it is a number."""
     shape: Any = shapes.model("sagemaker-runtime").operation_model(operation).input_shape
     return tuple(
         (member, of.serialization["name"].lower(), of.type_name == "integer")
@@ -106,8 +106,8 @@ def synchronous(machine: Machine, hosted: Hosted) -> None:
 
 
 @contextmanager
-def routed(hosted: Hosted, members: Mapping[str, Any]) -> Iterator[Route]:
-    """Gives a place for one request, given back afterwards. Raises the runtime's errors where there is none."""
+def routed(hosted: Hosted, members: Mapping[str, Json]) -> Iterator[Route]:
+    """Yields a place for one request, given back afterwards. Raises the runtime's errors where there is none."""
     route = route_for(hosted, members)
     try:
         check_target(hosted.name, route, members)
@@ -116,8 +116,8 @@ def routed(hosted: Hosted, members: Mapping[str, Any]) -> Iterator[Route]:
         route.fleet.release(route.variant, route.instance)
 
 
-def route_for(hosted: Hosted, members: Mapping[str, Any]) -> Route:
-    """To be released."""
+def route_for(hosted: Hosted, members: Mapping[str, Json]) -> Route:
+    """Returns a route, to be released. Raises the runtime's errors where there is none."""
     session = members.get("SessionId")
     try:
         route = hosted.traffic.route(members.get("TargetVariant"), None if session == NEW_SESSION else session)
@@ -130,7 +130,7 @@ def route_for(hosted: Hosted, members: Mapping[str, Any]) -> Route:
     return route
 
 
-def check_target(name: str, route: Route, members: Mapping[str, Any]) -> None:
+def check_target(name: str, route: Route, members: Mapping[str, Json]) -> None:
     """Raises EndpointValidationError where target model or container and the endpoint do not fit."""
     instance = route.instance
     if instance.multi_model != ("TargetModel" in members):
@@ -155,8 +155,8 @@ def check_target(name: str, route: Route, members: Mapping[str, Any]) -> None:
         )
 
 
-def ask(headers: Headers, members: Mapping[str, Any], body: bytes, seconds: float) -> Ask:
-    """Returns what the container is asked: of the caller's headers those that AWS passes on."""
+def ask(headers: Headers, members: Mapping[str, Json], body: bytes, seconds: float) -> Ask:
+    """Returns what the container is asked, with those of the caller's headers that AWS passes on."""
     forwarded = {field: headers[field] for field in _FORWARDED if field in headers}
     if "Accept" in members:
         forwarded["accept"] = members["Accept"]

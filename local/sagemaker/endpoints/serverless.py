@@ -31,7 +31,7 @@ class OnDemand:
         self._watcher: threading.Thread | None = None
 
     def change(self, config: Mapping[str, int]) -> None:
-        """`config` is the variant's ServerlessConfig from now on."""
+        """Takes `config` for the variant's ServerlessConfig from now on."""
         self._most = config["MaxConcurrency"]
         self._kept = "ProvisionedConcurrency" in config
 
@@ -60,13 +60,13 @@ class OnDemand:
             return self._variant.reserve()
 
     def released(self) -> None:
-        """One request less."""
+        """Counts one request less."""
         with self._state:
             self._requests -= 1
         self.rest()
 
     def rest(self) -> None:
-        """From here on it is idle, if it has no request."""
+        """Takes the variant for idle from here on, if it has no request."""
         with self._state:
             self._last = self._clock.now()
             idle = self._requests == 0 and not self._kept and self._watcher is None
@@ -75,16 +75,16 @@ class OnDemand:
                 self._watcher.start()
 
     def end(self) -> None:
-        """No instance is started any more. Does not wait for one that is being started."""
+        """Has no instance started any more. Does not wait for one that is being started."""
         self._ended.set()
 
     def join(self) -> None:
-        """After `end`: until nothing is being started or stopped."""
+        """Waits, after `end`, until nothing is being started or stopped."""
         with self._instance:
             return
 
     def _watch(self) -> None:
-        """Until it was idle long enough, or requests are in: after them it is watched anew."""
+        """Waits until it was idle long enough, or requests are in: after them it is watched anew."""
         while True:
             with self._state:
                 left = self._last + self._idle_seconds - self._clock.now()

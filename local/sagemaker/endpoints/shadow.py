@@ -27,7 +27,7 @@ class Shadows:
         self._room = threading.Semaphore(_MOST_WAITING)
 
     def copy(self, fleet: Fleet, headers: Mapping[str, str], body: bytes, seconds: float, metrics: Metrics) -> None:
-        """Send a copy to the shadow variants of `fleet`, each as often as its weight says. Does not wait."""
+        """Sends a copy to the shadow variants of `fleet`, each as often as its weight says. Does not wait."""
         for shadow in fleet.shadows:
             if random.random() >= sampled(shadow, fleet):
                 continue
@@ -59,8 +59,6 @@ class Shadows:
 
 
 def sampled(shadow: Variant, fleet: Fleet) -> float:
-    """Returns the part of the requests that a shadow variant gets: its weight against the production variant's, at most
-    1.
-    """
+    """Returns what part of the requests a shadow gets: its weight by the production variant's, at most 1."""
     weight = sum(variant.weight for variant in fleet.variants)
     return 1.0 if weight <= 0 else min(1.0, shadow.weight / weight)

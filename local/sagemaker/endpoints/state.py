@@ -4,9 +4,8 @@ Source: "Events that Amazon SageMaker sends to Amazon EventBridge" in the SageMa
 """
 
 from enum import StrEnum
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.machine import events
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import tags
@@ -37,12 +36,12 @@ BUSY = frozenset(
 
 
 def tell(machine: Machine, document: Document) -> None:
-    """The status has changed; call inside the transaction of the change."""
+    """Tells that the status has changed; call inside the transaction of the change."""
     _tell(machine, document, EndpointStatus(document["EndpointStatus"]).in_events)
 
 
 def tell_deleted(machine: Machine, document: Document) -> None:
-    """The endpoint is gone and its name is free; call inside the transaction of that.
+    """Tells that the endpoint is gone and its name is free; call inside the transaction of that.
 
     Only events know this status: DescribeEndpoint has no endpoint to tell it of, and its enum no such member. Not seen
     in a recorded event: a handler of these events that Amazon has published expects DELETING and DELETED.
@@ -51,7 +50,7 @@ def tell_deleted(machine: Machine, document: Document) -> None:
 
 
 def tell_stage(machine: Machine, document: Document) -> None:
-    """A deployment or a change of capacity has come to its next stage; call inside the transaction of that."""
+    """Tells that a deployment or change of capacity has come to its next stage; call inside that transaction."""
     detail = _detail(machine, document, EndpointStatus(document["EndpointStatus"]).in_events, _STAGE)
     pending = document.get("PendingDeploymentSummary")
     if pending is not None:
@@ -93,7 +92,7 @@ def _variants(summaries: list[Document], members: tuple[str, ...]) -> list[Docum
     return [{name: _in_event(summary[name]) for name in members if name in summary} for summary in summaries]
 
 
-def _in_event(value: Any) -> Any:
+def _in_event(value: Json) -> Json:
     if not isinstance(value, list):
         return value
     return [{**status, "StartTime": events.milliseconds(status["StartTime"])} for status in value]

@@ -31,7 +31,7 @@ class Parts:
         self._done = done
 
     def read(self) -> bytes:
-        """Returns the next frame; empty at the end. What goes wrong within the answer is a frame too, the last one."""
+        """Returns the next frame; empty at the end. What goes wrong within the answer is the last frame."""
         reply = self._reply
         if reply is None:
             return b""

@@ -44,7 +44,7 @@ class Traffic:
         return [fleet for fleet, _ in self._shares]
 
     def share(self, *shares: tuple[Fleet, Fraction]) -> None:
-        """From here on requests go to these fleets. What was routed before is let end."""
+        """Sends requests to these fleets from here on. What was routed before is let end."""
         self._shares = shares
 
     def route(self, target: str | None = None, session: str | None = None) -> Route | None:
@@ -73,7 +73,7 @@ class Traffic:
         return None
 
     def open_session(self, session: str, instance: Instance) -> None:
-        """Further requests of `session` go to `instance`, as long as it is there."""
+        """Sends further requests of `session` to `instance`, as long as it is there."""
         with self._lock:
             self._sessions[session] = instance
             if len(self._sessions) > _MAX_SESSIONS:
@@ -85,7 +85,7 @@ class Traffic:
 
 
 def choose(point: float, weighted: Sequence[tuple[T, float]]) -> T:
-    """By weight; `point` is in [0, 1). All weights 0: each as likely as the others."""
+    """Chooses by weight; `point` is in [0, 1). All weights 0: each is as likely as the others."""
     total = sum(weight for _, weight in weighted)
     if total <= 0:
         return weighted[int(point * len(weighted))][0]

@@ -44,9 +44,7 @@ class Variant:
             return [*self._instances, *self._leaving]
 
     def reserve(self, wanted: Instance | None = None) -> Instance | None:
-        """Returns an instance with a place for one more request, to be released; None where the variant has no
-        instance.
-        """
+        """Returns an instance with a place for one more request, to be released; None where there is no instance."""
         with self._lock:
             if not self._instances:
                 return None
@@ -57,7 +55,7 @@ class Variant:
             return chosen
 
     def grow(self, count: int) -> None:
-        """Have `count` healthy instances. Raises WorkFailed, with no more of them than before."""
+        """Brings the healthy instances to `count`. Raises WorkFailed, with no more of them than before."""
         fresh = []
         for _ in range(count - self.count):
             fresh.append(self._make(self._made))
@@ -79,7 +77,7 @@ class Variant:
             self._instances += fresh
 
     def shrink(self, count: int, drain_seconds: float) -> None:
-        """Have no more than `count`: the youngest end their requests and go."""
+        """Keeps no more than `count`: the youngest end their requests and go."""
         with self._lock:
             leaving, self._instances = self._instances[count:], self._instances[:count]
             self._leaving += leaving
@@ -104,7 +102,7 @@ def _start(instances: Sequence[Instance]) -> None:
 
 
 def stopped(instances: Iterable[Instance], drain_seconds: float) -> list[threading.Thread]:
-    """Runs all at once, each in the thread that is answered."""
+    """Begins to stop them all at once, each in one of the threads that are returned."""
     threads = [threading.Thread(target=instance.stop, args=(drain_seconds,), daemon=True) for instance in instances]
     for thread in threads:
         thread.start()
@@ -112,7 +110,7 @@ def stopped(instances: Iterable[Instance], drain_seconds: float) -> list[threadi
 
 
 def join(threads: Iterable[threading.Thread], seconds: float) -> None:
-    """Wait for all of them, `seconds` in all."""
+    """Waits for all of them, `seconds` in all."""
     deadline = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))

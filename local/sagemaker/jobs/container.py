@@ -50,7 +50,7 @@ class Ending:
 
 
 def run(job: Job, runs: Sequence[Run], max_seconds: float) -> Ending:
-    """Runs all of them at once. The first that fails, like a stop, ends the others."""
+    """Runs all the containers at once. The first that fails, like a stop, ends the others."""
     if job.stop_asked.is_set():
         return Ending(Cause.STOPPED, 0, 0)
     processes: list[ContainerProcess] = []
@@ -67,7 +67,7 @@ def run(job: Job, runs: Sequence[Run], max_seconds: float) -> Ending:
 
 
 def _watch(job: Job, processes: Sequence[ContainerProcess], runs: Sequence[Run], deadline: float) -> tuple[Cause, int]:
-    """Until there is nothing more to wait for; the number is the process that decided it."""
+    """Waits until there is nothing more to wait for; the number is the process that decided it."""
     look_again = 0.0
     while True:
         # Cleared before the look: what happens after it sets the event again.
@@ -90,7 +90,7 @@ def _watch(job: Job, processes: Sequence[ContainerProcess], runs: Sequence[Run],
 
 
 def _stop(processes: Sequence[ContainerProcess], runs: Sequence[Run], grace_seconds: float) -> None:
-    """SIGTERM for all, then after one grace for all SIGKILL."""
+    """Sends SIGTERM to all, then after one grace for all SIGKILL."""
     for process in processes:
         process.terminate()
     until = time.monotonic() + grace_seconds

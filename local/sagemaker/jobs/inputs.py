@@ -7,9 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.machine import fetching, storage
 from local.sagemaker.machine.fetching import Fetched
 from local.sagemaker.machine.machine import Machine
@@ -31,7 +30,7 @@ def refuse(what: str) -> ValidationException:
     return ValidationException(f"{what} is not run by this local SageMaker.")
 
 
-def check_source(source: Mapping[str, Any], where: str) -> None:
+def check_source(source: Mapping[str, Json], where: str) -> None:
     """Raises ValidationException for what cannot be brought in."""
     kind = source.get("S3DataType", "S3Prefix")
     if kind not in _TYPES:
@@ -42,7 +41,7 @@ def check_source(source: Mapping[str, Any], where: str) -> None:
         raise ValidationException(f"AttributeNames must be given for the AugmentedManifestFile of {where}.")
 
 
-def bring(machine: Machine, source: Mapping[str, Any], folder: Path, share: Share, *, unpack: bool = False) -> None:
+def bring(machine: Machine, source: Mapping[str, Json], folder: Path, share: Share, *, unpack: bool = False) -> None:
     """Brings the input into `folder`; `unpack` its gzip. Raises WorkFailed."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -54,7 +53,7 @@ def bring(machine: Machine, source: Mapping[str, Any], folder: Path, share: Shar
         raise WorkFailed(f"Data download failed: {error}") from error
 
 
-def objects(machine: Machine, source: Mapping[str, Any], folder: Path) -> list[Fetched]:
+def objects(machine: Machine, source: Mapping[str, Json], folder: Path) -> list[Fetched]:
     """Lists what an S3Prefix or a ManifestFile names, in S3's order. Raises StorageError when that is nothing."""
     uri = str(source["S3Uri"])
     of_manifest = source.get("S3DataType") == "ManifestFile"
@@ -62,7 +61,7 @@ def objects(machine: Machine, source: Mapping[str, Any], folder: Path) -> list[F
 
 
 def _of_manifest(machine: Machine, uri: str, folder: Path) -> list[Fetched]:
-    """`[{"prefix": "s3://bucket/a/"}, "b/c.csv", ...]`: the object a/b/c.csv as the file b/c.csv."""
+    """Reads `[{"prefix": "s3://bucket/a/"}, "b/c.csv", ...]`: the object a/b/c.csv as the file b/c.csv."""
     try:
         entries = json.loads(storage.read_text(machine.s3, uri))
         prefix = entries[0]["prefix"]
@@ -73,14 +72,14 @@ def _of_manifest(machine: Machine, uri: str, folder: Path) -> list[Fetched]:
     return [Fetched(bucket, start + name, storage.inside(folder, name)) for name in names]
 
 
-def _shared(named: Sequence[Fetched], source: Mapping[str, Any], share: Share) -> list[Fetched]:
+def _shared(named: Sequence[Fetched], source: Mapping[str, Json], share: Share) -> list[Fetched]:
     if source.get("S3DataDistributionType") != "ShardedByS3Key":
         return list(named)
     return list(named[share.index :: share.count])
 
 
-def _fetch_augmented(machine: Machine, source: Mapping[str, Any], folder: Path, share: Share) -> None:
-    """The manifest with its named attributes only; objects that a `-ref` attribute names become files beside it.
+def _fetch_augmented(machine: Machine, source: Mapping[str, Json], folder: Path, share: Share) -> None:
+    """Fetches the manifest with its named attributes only; objects that a `-ref` attribute names go to files beside it.
 
     The value of such an attribute is then the file's path in the channel. (AWS streams the values one after the
     other through a pipe.)
@@ -102,7 +101,7 @@ def _fetch_augmented(machine: Machine, source: Mapping[str, Any], folder: Path, 
     manifest.write_text("".join(json.dumps(record) + "\n" for record in kept))
 
 
-def _of_share(lines: list[str], source: Mapping[str, Any], share: Share) -> list[str]:
+def _of_share(lines: list[str], source: Mapping[str, Json], share: Share) -> list[str]:
     sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
     return lines[share.index :: share.count] if sharded else lines
 

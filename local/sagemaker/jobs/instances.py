@@ -57,7 +57,7 @@ class Cluster:
 
 @contextmanager
 def prepared(job: Job, log_group: str, groups: Sequence[Group], folders: Iterable[str]) -> Iterator[list[Instance]]:
-    """Gives the job's instances with these folders under /opt/ml; their logs are at CloudWatch when this is left."""
+    """Yields the job's instances with these folders under /opt/ml; their logs are at CloudWatch when this is left."""
     cluster = Cluster(_hosts(job.machine, sum(group.count for group in groups)), groups)
     made: list[Instance] = []
     started = int(now())
@@ -75,7 +75,7 @@ def prepared(job: Job, log_group: str, groups: Sequence[Group], folders: Iterabl
 
 
 def _hosts(machine: Machine, count: int) -> dict[str, str]:
-    """Names that resolve: `algo-n` where a container has an /etc/hosts of its own."""
+    """Returns names that resolve: `algo-n` where a container has an /etc/hosts of its own."""
     addresses = [f"127.0.{number // 256}.{number % 256}" for number in range(1, count + 1)]
     if machine.boundary.names_hosts:
         return {f"algo-{number}": address for number, address in enumerate(addresses, start=1)}

@@ -158,9 +158,7 @@ def _lay_out(machine: Machine, document: Document, instance: Instance) -> None:
 
 
 def _outputs(document: Document, cluster: Sequence[Instance], mode: str) -> list[Synced]:
-    """Returns the outputs of one S3UploadMode. Instances share the location: a name that two of them write is one
-    object.
-    """
+    """Returns the outputs of one S3UploadMode. Instances share the place: a name that two write is one object."""
     return [
         Synced(
             inputs.place(instance.ml, entry["S3Output"]["LocalPath"], entry["OutputName"]), entry["S3Output"]["S3Uri"]

@@ -50,7 +50,7 @@ class Uploads:
             self._thread.join()
 
     def skip_present(self) -> None:
-        """What is in the folders now came from S3."""
+        """Takes what is in the folders now for what came from S3."""
         for synced in self._synced:
             self._uploaded |= _states(synced.folder)
 
@@ -80,9 +80,7 @@ class Uploads:
 
 
 def _states(folder: Path) -> dict[Path, _State]:
-    """Returns every regular file of `folder`; links count only where they stay inside (`storage.upload_folder` says
-    why).
-    """
+    """Returns each regular file of `folder`; links count only where they stay inside, as in `storage.upload_folder`."""
     root = folder.resolve()
     states: dict[Path, _State] = {}
     for path in sorted(folder.rglob("*")):

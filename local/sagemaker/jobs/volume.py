@@ -40,7 +40,7 @@ class Volume:
 
 
 def _used(folder: Path, enough: int) -> int:
-    """Bytes on the disk of everything below; counting ends at `enough`."""
+    """Counts the bytes on the disk of everything below; counting ends at `enough`."""
     used = 0
     pending = [str(folder)]
     while pending and used <= enough:

@@ -12,14 +12,14 @@ _MAX_MEMBERS = 200_000
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """The contents of `folder` at the archive's top."""
+    """Packs the contents of `folder` at the archive's top."""
     with tarfile.open(archive, "w:gz", compresslevel=3) as tar:
         for path in sorted(folder.iterdir()):
             tar.add(path, arcname=path.name)
 
 
 def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Unpack into `folder`.
+    """Unpacks into `folder`.
 
     Raises ArchiveError for anything but files, folders and links that stay inside, for more than `max_bytes`, and for
     a file that is no tar (gzip or not).

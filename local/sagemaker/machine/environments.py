@@ -62,7 +62,7 @@ class Environment:
         return [*own, *layer, str(self.folder / "bin")]
 
     def layered(self, layer: Path) -> "Environment":
-        """Returns the same, with a place in front for what the container installs by `pip`.
+        """Returns the same environment, with a place in front for what the container installs by `pip`.
 
         pip sees the packages below as installed, so it adds what is missing and leaves those alone.
         """
@@ -82,12 +82,12 @@ class Environments:
         self._stopping = False
 
     def start(self) -> None:
-        """Build again after a `stop`."""
+        """Builds again after a `stop`."""
         with self._lock:
             self._stopping = False
 
     def stop(self) -> None:
-        """End every build; whoever waits for one gets an ImageError."""
+        """Ends every build; whoever waits for one gets an ImageError."""
         with self._lock:
             self._stopping = True
             for process in self._building:
@@ -115,7 +115,7 @@ class Environments:
         return Environment(folder, image)
 
     def warm(self, uri: str, progress: Progress = _silent) -> None:
-        """Build ahead of need."""
+        """Builds ahead of need."""
         self.ensure(uri, progress=progress)
 
     @contextmanager
@@ -154,7 +154,7 @@ class Environments:
         progress(f"built the environment of {image.uri}")
 
     def _compile(self, aside: Path, folder: Path, image: Image) -> None:
-        """Bytecode for the packages: nobody writes into the environment later, so each start would compile anew.
+        """Compiles the packages: nobody writes into the environment later, so each start would do so anew.
 
         That is two thirds of importing scikit-learn. A file that is no Python of this version is left out.
         """
@@ -170,7 +170,7 @@ class Environments:
             raise ImageError(f"the environment of {image.uri!r} cannot be built (uv, exit {code}):\n{last}")
 
     def _run(self, command: list[str], image: Image, progress: Progress = _silent) -> tuple[int, list[str]]:
-        """Runs a program of a build, ended by `stop` and after a while: its exit code and what it said."""
+        """Runs a program of a build, ended by `stop` and after a while; returns its exit code and what it said."""
         said: list[str] = []
         with self._begin(command, image) as process:
             timer = threading.Timer(_BUILD_SECONDS, process.kill)
@@ -223,7 +223,7 @@ def _has_requirements(content: bytes) -> bool:
 
 
 def _lay(below: Path, layer: Path) -> None:
-    """A virtual environment whose packages come before those of the one below, made without a process."""
+    """Lays a virtual environment whose packages come before those of the one below, without a process."""
     interpreter = (below / "bin" / "python").resolve()
     packages = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
     (layer / "bin").mkdir(parents=True, exist_ok=True)

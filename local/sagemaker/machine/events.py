@@ -50,7 +50,7 @@ class Outbox:
         self._shipper.start()
 
     def add(self, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
-        """Call inside the store's transaction of the change."""
+        """Keeps an event to be sent; call inside the store's transaction of the change."""
         with self._lock:
             number, self._next = self._next, self._next + 1
         self._store.insert(
@@ -98,10 +98,10 @@ class Outbox:
 
 
 def iso(seconds: float) -> str:
-    """2021-03-15T16:03:13Z, as pipeline and registry events carry time."""
+    """Returns 2021-03-15T16:03:13Z, as pipeline and registry events carry time."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def milliseconds(seconds: float) -> float:
-    """As endpoint events carry time."""
+    """Returns the time as endpoint events carry it."""
     return float(round(seconds * 1000))

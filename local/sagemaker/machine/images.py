@@ -25,6 +25,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from local.documents import Document, Json
 from local.sagemaker.wire.errors import ImageError
 
 FRAMEWORKS = Path(__file__).parents[1] / "frameworks"
@@ -116,7 +117,7 @@ class Images:
         self._map = user_map
         self._folder = frameworks
         table = json.loads((frameworks / "images.json").read_text())
-        self._frameworks: list[dict[str, Any]] = table["images"]
+        self._frameworks: list[Document] = table["images"]
         self._algorithms: frozenset[str] = frozenset(table.get("algorithms", ()))
 
     def unavailable(self, uri: str) -> str | None:
@@ -151,7 +152,7 @@ class Images:
         build = "\n".join(entry.get("build", ())).encode()
         return Image(uri, wanted, None, entry.get("handlers"), parse(name)[1], build)
 
-    def _entry(self, name: str) -> tuple[Mapping[str, Any] | None, Mapping[str, str]]:
+    def _entry(self, name: str) -> tuple[Mapping[str, Json] | None, Mapping[str, str]]:
         """Returns the first entry for an image, with what its `versions` finds in the tag."""
         repository, tag = parse(name)
         for entry in self._frameworks:
@@ -162,7 +163,7 @@ class Images:
                 return entry, versions.groupdict()
         return None, {}
 
-    def _requirements(self, entry: Mapping[str, Any], versions: Mapping[str, str]) -> bytes:
+    def _requirements(self, entry: Mapping[str, Json], versions: Mapping[str, str]) -> bytes:
         if "requirements" in entry:
             return Path(self._folder, entry["requirements"]).read_bytes()
         return "\n".join(package.format_map(versions) for package in entry["packages"]).encode()
@@ -229,7 +230,7 @@ class Images:
         return ", ".join(sorted({*self._own, *run})) or "none"
 
 
-def _hindrance(entry: Mapping[str, Any]) -> str | None:
+def _hindrance(entry: Mapping[str, Json]) -> str | None:
     """Returns why what an entry stands for does not run on this machine's Python, or on any."""
     newest, why = entry.get("python"), entry.get("why")
     if newest is None or why is None:
@@ -252,7 +253,7 @@ def _described(detail: Any) -> str:
 
 
 def parse(uri: str) -> tuple[str, str]:
-    """`<registry>/<repository>[:tag|@digest]` -> (repository, tag or digest); tag `latest` where none is said."""
+    """Splits `<registry>/<repository>[:tag|@digest]` into repository and tag or digest; the tag `latest` by default."""
     registry, slash, rest = uri.partition("/")
     if not slash or not re.search(r"[.:]|^localhost$", registry):
         rest = uri

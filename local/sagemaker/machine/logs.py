@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Document
 from local.shipping import BatchShipper
 from local.store import now
 from local.surroundings import Cloud
@@ -36,7 +37,7 @@ class LogStream:
         self.stream = stream
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
         """The last lines of standard error."""
-        self.pending: list[dict[str, Any]] = []
+        self.pending: list[Document] = []
         self.created = False
         self.lock = threading.Lock()
         self.sending = threading.Lock()
@@ -65,7 +66,7 @@ class LogStream:
         return "\n".join(self.tail)
 
     def close(self) -> None:
-        """Everything written is at CloudWatch when this returns, or has been given up on."""
+        """Returns when everything written is at CloudWatch, or has been given up on."""
         self._shipper.drain(self)
         with self.lock:
             self._full = True
@@ -131,10 +132,10 @@ class Shipper:
             self.drain(stream)
 
     def _put_batch(self, stream: LogStream) -> bool:
-        """Send one batch; False when there was none. The lock keeps the batches of a stream in order."""
+        """Sends one batch; returns False when there was none. The lock keeps the batches of a stream in order."""
         with stream.sending:
             with stream.lock:
-                batch: list[dict[str, Any]] = []
+                batch: list[Document] = []
                 size = 0
                 for event in stream.pending[:_BATCH_EVENTS]:
                     size += 4 * len(event["message"]) + 26
@@ -146,7 +147,7 @@ class Shipper:
                 self._put(stream, batch)
             return bool(batch)
 
-    def _put(self, stream: LogStream, batch: list[dict[str, Any]]) -> None:
+    def _put(self, stream: LogStream, batch: list[Document]) -> None:
         client = self._cloud.client("logs")
         try:
             if not stream.created:

@@ -50,7 +50,7 @@ class Places:
 
 
 def settings(places: Places | None = None) -> dict[str, str]:
-    """pip's own settings of KEYS: the files of the machine, the user and this Python, then the PIP_* variables."""
+    """Reads pip's own settings of KEYS: the files of the machine, the user and this Python, then PIP_* variables."""
     places = places or Places()
     values: dict[str, str] = {}
     for file in _files(places):
@@ -81,8 +81,7 @@ def for_uv(places: Places | None = None) -> dict[str, str]:
 
 
 def _has_torch_for_cards(places: Places, told: Mapping[str, str]) -> bool:
-    """Tells whether PyTorch would bring the gigabytes of CUDA, for which a job here, without a graphics card, has no
-    use.
+    """Tells whether PyTorch would bring the gigabytes of CUDA, which a job here, without a card, has no use for.
 
     The public index has such builds for Linux alone. A machine that takes its packages from elsewhere may have no way
     to PyTorch's own index, and whoever names a backend (UV_TORCH_BACKEND=auto) gets it.
@@ -98,12 +97,12 @@ def as_file(places: Places | None = None) -> str:
 
 
 def redacted(text: str) -> str:
-    """Without the user names, passwords and tokens of any URL in it."""
+    """Returns the text without the user names, passwords and tokens of any URL in it."""
     return _CREDENTIALS.sub("****@", text)
 
 
 def _without_no_index(values: dict[str, str]) -> dict[str, str]:
-    """uv has no variable for `no-index`: where it holds, the one index there is has nothing."""
+    """Turns `no-index`, which uv has no variable for, into one index that has nothing."""
     if values.pop("no-index", "").lower() not in {"1", "true", "yes", "on", "t", "y"}:
         return values
     return {**{key: value for key, value in values.items() if key != "extra-index-url"}, "index-url": _NOTHING}
@@ -126,7 +125,7 @@ def _is_there(place: str) -> bool:
 
 
 def _files(places: Places) -> Iterator[Path]:
-    """From the weakest to the strongest."""
+    """Yields pip's files of settings, from the weakest to the strongest."""
     own = places.environment.get("PIP_CONFIG_FILE", "")
     if own == os.devnull:
         return
@@ -151,7 +150,7 @@ def _files_of_uv(places: Places) -> Iterator[Path]:
 
 
 def _read(file: Path) -> dict[str, str]:
-    """Reads a settings file. One that is broken counts for nothing: pip itself tells, and more may stand in it."""
+    """Reads pip's settings in a file. One that is broken counts for nothing: pip itself tells."""
     parser = configparser.RawConfigParser()
     try:
         parser.read(file, encoding="utf-8")

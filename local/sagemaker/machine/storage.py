@@ -22,7 +22,7 @@ _CHUNK = 1 << 20
 
 
 def split(uri: str) -> tuple[str, str]:
-    """`s3://bucket/a/b` -> (`bucket`, `a/b`)."""
+    """Splits `s3://bucket/a/b` into `bucket` and `a/b`."""
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not bucket:
@@ -31,7 +31,7 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def joined(uri: str, *parts: str) -> str:
-    """Joins the parts with one slash between each."""
+    """Joins the parts with one slash between each two."""
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
@@ -54,7 +54,7 @@ def targets(client: Any, bucket: str, prefix: str, folder: Path) -> list[tuple[s
 
 
 def inside(folder: Path, relative: str) -> Path:
-    """`folder/relative`. Raises StorageError where that is not strictly inside `folder`."""
+    """Returns `folder/relative`. Raises StorageError where that is not strictly inside `folder`."""
     parts = [part for part in relative.split("/") if part not in ("", ".")]
     if not parts or ".." in parts or "\0" in relative:
         raise StorageError(f"the key {relative!r} would be written outside its folder")
@@ -62,7 +62,7 @@ def inside(folder: Path, relative: str) -> Path:
 
 
 def list_keys(client: Any, bucket: str, prefix: str) -> Iterator[str]:
-    """Keys in the order S3 lists them."""
+    """Yields keys in the order S3 lists them."""
     more: dict[str, str] = {}
     while True:
         try:
@@ -77,7 +77,7 @@ def list_keys(client: Any, bucket: str, prefix: str) -> Iterator[str]:
 
 
 def download(client: Any, bucket: str, key: str, target: Path) -> None:
-    """One object, streamed."""
+    """Streams one object into `target`."""
     try:
         body = client.get_object(Bucket=bucket, Key=key)["Body"]
         with target.open("wb") as file:
@@ -102,7 +102,7 @@ def upload_file(client: Any, path: Path, uri: str) -> None:
 
 
 def upload_folder(client: Any, folder: Path, uri: str, closing: threading.Event) -> int:
-    """Uploads every regular file of `folder` to the same relative key under `uri`; returns how many.
+    """Uploads every regular file of `folder` to the same relative key under `uri`; returns how many there are.
 
     Links are followed only to files inside `folder`: a job must not be able to publish files of the host.
     """
@@ -117,7 +117,7 @@ def upload_folder(client: Any, folder: Path, uri: str, closing: threading.Event)
 
 
 def together(transfers: Sequence[Callable[[], object]], closing: threading.Event) -> None:
-    """The first failure is raised, and what has not begun by then never begins. So it is when `closing` is set."""
+    """Raises the first failure; what has not begun by then never begins. So it is when `closing` is set."""
 
     def begin(transfer: Callable[[], object]) -> None:
         if closing.is_set():

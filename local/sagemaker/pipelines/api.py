@@ -83,7 +83,7 @@ def find(machine: Machine, name_or_arn: str) -> Document:
 
 
 def delete(machine: Machine, request: Document) -> Document:
-    """With its versions and its executions, as a new pipeline of that name has none of them."""
+    """Deletes its versions and its executions, too, as a new pipeline of that name has none of them."""
     name = request["PipelineName"]
     with machine.store.transaction():
         document = find(machine, name)

@@ -8,18 +8,19 @@ from typing import Any
 
 from botocore.model import Shape
 
+from local.documents import Document, Json
 from local.sagemaker.pipelines.expressions import is_expression
 from local.sagemaker.pipelines.kinds import Kind
 from local.sagemaker.wire import shapes
 
 
-def problems(kind: Kind, arguments: dict[str, Any]) -> Iterator[str]:
+def problems(kind: Kind, arguments: Document) -> Iterator[str]:
     """Yields what does not fit, worded as AWS words it."""
     shape: Any = shapes.input_shape(kind.operation)
     yield from _structure(shape, arguments, optional=kind.name if kind.named else "")
 
 
-def _check(shape: Any, value: Any) -> Iterator[str]:
+def _check(shape: Any, value: Json) -> Iterator[str]:
     if value is None or is_expression(value):
         return
     match shape.type_name:
@@ -38,7 +39,7 @@ def _check(shape: Any, value: Any) -> Iterator[str]:
             yield from _text(shape, value)
 
 
-def _structure(shape: Any, value: dict[str, Any], optional: str = "") -> Iterator[str]:
+def _structure(shape: Any, value: Document, optional: str = "") -> Iterator[str]:
     members: dict[str, Shape] = shape.members
     for name, item in value.items():
         if name not in members:
@@ -50,7 +51,7 @@ def _structure(shape: Any, value: dict[str, Any], optional: str = "") -> Iterato
             yield f"Model Validation failed: Missing required member '{name}' of '{shape.name}'"
 
 
-def _text(shape: Any, value: Any) -> Iterator[str]:
+def _text(shape: Any, value: Json) -> Iterator[str]:
     if isinstance(value, dict | list):
         yield f"Model Validation failed: Expecting a value for '{shape.name}'"
     elif shape.enum and value not in shape.enum:

@@ -7,9 +7,8 @@ a hit, and so are other outputs, for where a step writes is no part of its key.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.kinds import BESIDE
@@ -22,15 +21,15 @@ _DEFINITION_KEY = (
 )  # fmt: skip
 
 
-def key(step: Step, arguments: Mapping[str, Any], beside: Mapping[str, Any]) -> str:
-    """Of a step whose expressions have been replaced; `beside` is what stands beside its Arguments. Pure."""
+def key(step: Step, arguments: Mapping[str, Json], beside: Mapping[str, Json]) -> str:
+    """Returns the key of a step whose expressions are replaced; `beside` stands beside its Arguments. Pure."""
     wanted = step.kind.key or ()
     kept = {name: _kept(name, value) for name, value in arguments.items() if not wanted or name in wanted}
     text = json.dumps([step.type, kept, {} if wanted else beside], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _kept(name: str, value: Any) -> Any:
+def _kept(name: str, value: Json) -> Json:
     if name == "TrainingJobDefinition":
         return _definition(value)
     if name == "TrainingJobDefinitions":
@@ -38,23 +37,23 @@ def _kept(name: str, value: Any) -> Any:
     return value
 
 
-def _definition(value: Mapping[str, Any]) -> Mapping[str, Any]:
+def _definition(value: Mapping[str, Json]) -> Mapping[str, Json]:
     return {name: value[name] for name in _DEFINITION_KEY if name in value}
 
 
-def beside(body: Mapping[str, Any]) -> Document:
+def beside(body: Mapping[str, Json]) -> Document:
     return {name: body[name] for name in BESIDE if name in body}
 
 
 def find(machine: Machine, pipeline: str, step: Step, cache_key: str) -> Document | None:
-    """Returns the last run of this step with that key that is not too old."""
+    """Returns the last run of this step with that key, unless it is too old."""
     seconds = step.cache_seconds
     run = machine.store.get(KIND, _name(pipeline, step, cache_key)) if seconds is not None else None
     return run if run is not None and seconds is not None and now() - run["EndTime"] < seconds else None
 
 
 def keep(machine: Machine, pipeline: str, step: Step, cache_key: str, run: Document) -> None:
-    """Call in the transaction that ends the step. `run`: ExecutionArn, EndTime, Metadata, Properties."""
+    """Keeps a run; call in the transaction that ends the step. `run`: ExecutionArn, EndTime, Metadata, Properties."""
     machine.store.put(KIND, _name(pipeline, step, cache_key), run)
 
 

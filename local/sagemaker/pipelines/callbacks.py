@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.pipelines import names
 from local.sagemaker.pipelines.functions import listed
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
@@ -53,7 +53,7 @@ def _open(run: Run, queue: str) -> str:
 
 
 def _say(run: Run, queue: str, token: str, *, stopping: bool = False) -> None:
-    """Source of the body: "Callback step" in the developer guide."""
+    """Sends the message. Source of the body: "Callback step" in the developer guide."""
     body = {
         "token": token,
         "pipelineExecutionArn": run.execution_arn,
@@ -87,7 +87,7 @@ def _result(run: Run, sent: Document, metadata: Document) -> Result:
     return Result({"OutputParameters": outputs}, metadata)
 
 
-def _outputs(declared: list[Mapping[str, Any]], sent: list[Document], metadata: Document) -> Document:
+def _outputs(declared: list[Mapping[str, Json]], sent: list[Document], metadata: Document) -> Document:
     """Returns the texts that were sent, as the types that the step declares."""
     texts = {parameter["Name"]: parameter["Value"] for parameter in sent}
     outputs: Document = {}
@@ -99,7 +99,7 @@ def _outputs(declared: list[Mapping[str, Any]], sent: list[Document], metadata: 
     return outputs
 
 
-def _typed(text: str, name: str, kind: str, metadata: Document) -> Any:
+def _typed(text: str, name: str, kind: str, metadata: Document) -> Json:
     readers: Mapping[str, Any] = {
         "Integer": int, "Float": float, "Boolean": lambda text: {"true": True, "false": False}[text.lower()],
     }  # fmt: skip

@@ -2,11 +2,11 @@
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
+from local.documents import Json
 from local.sagemaker.pipelines.expressions import ExpressionError, Scope, evaluate
 
-_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+_COMPARISONS: Mapping[str, Callable[[Json, Json], bool]] = {
     "Equals": operator.eq,
     "GreaterThan": operator.gt,
     "GreaterThanOrEqualTo": operator.ge,
@@ -16,12 +16,12 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 TYPES = frozenset({*_COMPARISONS, "In", "Not", "Or", "And"})
 
 
-def all_hold(conditions: Sequence[Mapping[str, Any]], scope: Scope) -> bool:
-    """Tells whether the conditions of a step hold: each does."""
+def all_hold(conditions: Sequence[Mapping[str, Json]], scope: Scope) -> bool:
+    """Tells whether the conditions of a step hold, which they do when each does."""
     return all(holds(condition, scope) for condition in conditions)
 
 
-def holds(condition: Mapping[str, Any], scope: Scope) -> bool:
+def holds(condition: Mapping[str, Json], scope: Scope) -> bool:
     """Raises ExpressionError where a value is missing or the two cannot be compared."""
     kind = condition["Type"]
     if kind == "Not":
@@ -40,19 +40,19 @@ def holds(condition: Mapping[str, Any], scope: Scope) -> bool:
     return bool(_COMPARISONS[kind](left, right))
 
 
-def _equal(left: Any, right: Any) -> bool:
+def _equal(left: Json, right: Json) -> bool:
     # true is not 1 here, as in JSON.
     return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
-def _comparable(left: Any, right: Any) -> tuple[Any, Any]:
+def _comparable(left: Json, right: Json) -> tuple[Json, Json]:
     numbers = [isinstance(value, int | float) and not isinstance(value, bool) for value in (left, right)]
     if all(numbers) or (isinstance(left, str) and isinstance(right, str)):
         return left, right
     raise ExpressionError(f"{left!r} and {right!r} cannot be compared")
 
 
-def problems(conditions: Any) -> Iterator[str]:
+def problems(conditions: Json) -> Iterator[str]:
     """Yields what is wrong with a list of conditions, all the way down."""
     if not isinstance(conditions, list) or not conditions:
         yield "a Condition step needs Conditions"

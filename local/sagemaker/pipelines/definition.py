@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
 
+from local.documents import Document, Json
 from local.sagemaker.pipelines import arguments, conditions, durations, expressions, parameters, retries
 from local.sagemaker.pipelines.kinds import KINDS, Kind, StepType
 from local.sagemaker.pipelines.parameters import Parameter
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
 class Step:
     name: str
     type: str
-    body: Mapping[str, Any]
+    body: Mapping[str, Json]
     """The step as it stands in the definition."""
     after: frozenset[str]
     """Steps that must have succeeded before it."""
@@ -32,7 +32,7 @@ class Step:
     """The Condition step it stands in, and the outcome it runs for."""
 
     @property
-    def arguments(self) -> Mapping[str, Any]:
+    def arguments(self) -> Mapping[str, Json]:
         return self.body.get("Arguments") or {}
 
     @property
@@ -54,11 +54,11 @@ class Definition:
     steps: Mapping[str, Step]
     """In the order of the definition; those inside branches after their Condition step."""
     parameters: Sequence[Parameter]
-    experiment: Mapping[str, Any]
+    experiment: Mapping[str, Json]
     """PipelineExperimentConfig, with its expressions."""
 
-    def values(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        """Parameters of one execution, typed. Raises ValidationException naming everything that is wrong."""
+    def values(self, texts: Mapping[str, str]) -> Document:
+        """Returns the parameters of an execution, typed. Raises ValidationException naming everything that is wrong."""
         return parameters.values(self.parameters, texts)
 
 
@@ -91,7 +91,7 @@ def _refused(problems: Sequence[str]) -> ValidationException:
     return ValidationException(f"Unable to parse pipeline definition. {'; '.join(problems)}")
 
 
-def _steps(bodies: Any, problems: list[str]) -> dict[str, Step]:
+def _steps(bodies: Json, problems: list[str]) -> dict[str, Step]:
     steps: dict[str, Step] = {}
     for body, branch in _all_steps(bodies, None, problems):
         name, kind = body["Name"], body["Type"]
@@ -107,8 +107,8 @@ def _steps(bodies: Any, problems: list[str]) -> dict[str, Step]:
 
 
 def _all_steps(
-    bodies: Any, branch: tuple[str, bool] | None, problems: list[str]
-) -> Iterator[tuple[dict[str, Any], tuple[str, bool] | None]]:
+    bodies: Json, branch: tuple[str, bool] | None, problems: list[str]
+) -> Iterator[tuple[Document, tuple[str, bool] | None]]:
     for body in bodies if isinstance(bodies, list) else []:
         if not isinstance(body, dict) or not isinstance(body.get("Name"), str) or not isinstance(body.get("Type"), str):
             problems.append(f"a step needs a Name and a Type: {str(body)[:100]}")
@@ -123,15 +123,15 @@ def _all_steps(
             yield from _all_steps(inner.get("ElseSteps") or [], (body["Name"], False), problems)
 
 
-def _after(body: Mapping[str, Any], branch: tuple[str, bool] | None) -> frozenset[str]:
-    """Explicit dependencies, those of references, and the condition it stands in."""
+def _after(body: Mapping[str, Json], branch: tuple[str, bool] | None) -> frozenset[str]:
+    """Returns explicit dependencies, those of references, and the condition it stands in."""
     referred = {name for path in expressions.references(_own(body)) if (name := _step_of(path))}
     depends = body.get("DependsOn")
     named = [str(name).rpartition("Steps.")[2] for name in depends] if isinstance(depends, list) else []
     return frozenset({*referred, *named, *([branch[0]] if branch else [])})
 
 
-def _own(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _own(body: Mapping[str, Json]) -> Mapping[str, Json]:
     """Returns the step without the steps in its branches: what those refer to is for them."""
     if body["Type"] != StepType.CONDITION:
         return body
@@ -139,7 +139,7 @@ def _own(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _step_of(path: str) -> str | None:
-    """Returns the step that a `Get` refers to."""
+    """Returns the name of the step that a `Get` refers to."""
     try:
         parts = expressions.split(path)
     except expressions.ExpressionError:
@@ -180,7 +180,7 @@ def _wrong_kind(step: Step) -> Iterator[str]:
     yield from _wrong_outputs(step.body.get("OutputParameters") or [])
 
 
-def _wrong_outputs(outputs: Any) -> Iterator[str]:
+def _wrong_outputs(outputs: Json) -> Iterator[str]:
     for output in outputs if isinstance(outputs, list) else [None]:
         if not isinstance(output, dict) or not isinstance(output.get("OutputName"), str):
             yield f"an output parameter needs an OutputName: {str(output)[:100]}"
@@ -192,7 +192,7 @@ def _wrong_policies(step: Step) -> Iterator[str]:
     yield from retries.problems(step.body["RetryPolicies"])
 
 
-def _wrong_cache(config: Any) -> Iterator[str]:
+def _wrong_cache(config: Json) -> Iterator[str]:
     if not isinstance(config, dict) or not isinstance(config.get("Enabled"), bool):
         yield "CacheConfig needs Enabled, true or false"
         return

@@ -10,7 +10,7 @@ _PART = re.compile(r"(\d+)([a-z])", re.IGNORECASE)
 
 
 def seconds(text: str) -> int:
-    """`P30D`, `PT1H`, `T16m`, `30dT5h` and the like; a year is 365 days, a month 30. Raises ValueError.
+    """Reads `P30D`, `PT1H`, `T16m`, `30dT5h` and the like; a year is 365 days, a month 30. Raises ValueError.
 
     Source: "Turn on step caching" in the developer guide.
     """

@@ -74,7 +74,7 @@ class Execution:
         self._messages.put(None)
 
     def hold(self, step: Step, hold: Hold) -> None:
-        """The step waits for something; `hold` ends that."""
+        """Notes that the step waits for something; `hold` ends that."""
         with self._lock:
             self._holds[step.name] = hold
         if self._leaving.is_set():

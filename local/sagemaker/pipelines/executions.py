@@ -27,7 +27,7 @@ class Executions:
         self._lock = threading.Condition()
 
     def start(self, key: str) -> None:
-        """Run, or go on with, the execution whose document is stored."""
+        """Runs, or goes on with, the execution whose document is stored."""
         execution = Execution(self._reach, key)
         with self._lock:
             if self._closing:
@@ -47,13 +47,13 @@ class Executions:
         threading.Thread(target=run, name=f"pipeline-{key}", daemon=True).start()
 
     def stop(self, key: str) -> None:
-        """The document says Stopping; make it so."""
+        """Stops the execution, whose document says Stopping already."""
         execution = self._find(key)
         if execution is not None:
             execution.stop()
 
     def look(self, key: str) -> None:
-        """How many steps may run at once was changed."""
+        """Has the execution look again, as it was changed how many steps may run at once."""
         execution = self._find(key)
         if execution is not None:
             execution.look()
@@ -63,14 +63,14 @@ class Executions:
             return self._live.get(key)
 
     def resume(self) -> None:
-        """At the start: executions that the last local cloud was at."""
+        """Goes on, at the start, with the executions that the last local cloud was at."""
         for key, document in self.machine.store.items(EXECUTION):
             status = ExecutionStatus(document["PipelineExecutionStatus"])
             if not status.final:
                 self.start(key)
 
     def stop_all(self) -> None:
-        """Leave every execution as it is stored; the next start goes on with it. `join` waits for the walks' end.
+        """Leaves every execution as it is stored; the next start goes on with it. `join` waits for the walks' end.
 
         A step that blocks on what is not ours (a function that runs) is not waited for: nobody listens to its end.
         """
@@ -81,6 +81,6 @@ class Executions:
             execution.leave()
 
     def join(self, deadline: float) -> None:
-        """Until the walks have ended, or it is `deadline` (time.monotonic)."""
+        """Waits until the walks have ended, or it is `deadline` (time.monotonic)."""
         with self._lock:
             self._lock.wait_for(lambda: not self._live, max(0.0, deadline - time.monotonic()))

@@ -7,8 +7,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from local.documents import Json
 from local.sagemaker.wire.errors import WorkFailed
 
 _FUNCTIONS = ("Get", "Std:Join", "Std:JsonGet")
@@ -32,10 +32,10 @@ class ExpressionError(WorkFailed):
 class Scope:
     """What expressions see."""
 
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Json]
     execution: Mapping[str, str]
     """Execution.<name>: PipelineExecutionId, PipelineName, StartDateTime ..."""
-    steps: Mapping[str, Any]
+    steps: Mapping[str, Json]
     """Properties of each finished step, as its Describe operation answers them."""
     read_property_file: Callable[[str, str], str] = field(default=lambda _step, name: _unreadable(name))
     """(step, property file) -> its text. Raises WorkFailed."""
@@ -51,8 +51,8 @@ def is_expression(value: object) -> bool:
     return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _FUNCTIONS
 
 
-def evaluate(value: Any, scope: Scope) -> Any:
-    """`value` with every expression in it replaced by what it stands for. Raises ExpressionError."""
+def evaluate(value: Json, scope: Scope) -> Json:
+    """Returns `value` with every expression in it replaced by what it stands for. Raises ExpressionError."""
     if isinstance(value, list):
         return [evaluate(item, scope) for item in value]
     if not isinstance(value, dict):
@@ -70,15 +70,15 @@ def evaluate(value: Any, scope: Scope) -> Any:
             return _json_get(argument, scope)
 
 
-def _text(value: Any) -> str:
+def _text(value: Json) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _get(path: str, scope: Scope) -> Any:
+def _get(path: str, scope: Scope) -> Json:
     parts = split(path)
-    roots: Mapping[str, Mapping[str, Any]] = {
+    roots: Mapping[str, Mapping[str, Json]] = {
         "Parameters": scope.parameters,
         "Execution": scope.execution,
         "Steps": scope.steps,
@@ -91,7 +91,7 @@ def _get(path: str, scope: Scope) -> Any:
     return _walk(root[str(parts[1])], parts[2:], path)
 
 
-def _json_get(argument: Mapping[str, Any], scope: Scope) -> Any:
+def _json_get(argument: Mapping[str, Json], scope: Scope) -> Json:
     path = str(evaluate(argument["Path"], scope))
     if "PropertyFile" in argument:
         reference = argument["PropertyFile"]
@@ -111,7 +111,7 @@ def _json_get(argument: Mapping[str, Any], scope: Scope) -> Any:
 
 
 def split(path: str) -> list[str | int]:
-    """`a.b[0]['c']` -> [a, b, 0, c]. Raises ExpressionError."""
+    """Splits `a.b[0]['c']` into [a, b, 0, c]. Raises ExpressionError."""
     parts: list[str | int] = []
     position = 0
     while position < len(path):
@@ -124,7 +124,7 @@ def split(path: str) -> list[str | int]:
     return parts
 
 
-def _walk(value: Any, parts: list[str | int], path: str) -> Any:
+def _walk(value: Json, parts: list[str | int], path: str) -> Json:
     for part in parts:
         member = _member(value, part)
         if member is _NOTHING:
@@ -136,7 +136,7 @@ def _walk(value: Any, parts: list[str | int], path: str) -> Any:
 _NOTHING = object()
 
 
-def _member(value: Any, part: str | int) -> Any:
+def _member(value: Json, part: str | int) -> Json:
     if isinstance(value, dict):
         return value.get(str(part), _NOTHING)
     if isinstance(value, list) and isinstance(part, int):
@@ -148,7 +148,7 @@ def _member(value: Any, part: str | int) -> Any:
     return _NOTHING
 
 
-def references(value: Any) -> Iterator[str]:
+def references(value: Json) -> Iterator[str]:
     """Yields every `Get` path in `value`, those of property files too."""
     if isinstance(value, list):
         for item in value:

@@ -3,11 +3,10 @@
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.pipelines.run import Result, Run, StepFailed
 
 SECONDS = 600.0
@@ -24,8 +23,8 @@ def run(run: Run, seconds: float = SECONDS) -> Result:
     return Result({"OutputParameters": outputs}, metadata)
 
 
-def listed(outputs: Mapping[str, Any]) -> list[Document]:
-    """As the Metadata of a step has them."""
+def listed(outputs: Mapping[str, Json]) -> list[Document]:
+    """Returns the outputs as the Metadata of a step has them."""
     return [
         {"Name": name, "Value": value if isinstance(value, str) else json.dumps(value)}
         for name, value in outputs.items()
@@ -65,8 +64,8 @@ class _Invocation:
         return text
 
 
-def _outputs(declared: Sequence[Mapping[str, Any]], text: str, function: str, metadata: Document) -> Document:
-    """OutputParameters: the members of the function's answer that the step declares."""
+def _outputs(declared: Sequence[Mapping[str, Json]], text: str, function: str, metadata: Document) -> Document:
+    """Returns the OutputParameters: the members of the function's answer that the step declares."""
     try:
         document = json.loads(text) if text else None
     except ValueError:
@@ -84,7 +83,7 @@ def _outputs(declared: Sequence[Mapping[str, Any]], text: str, function: str, me
 
 
 def _said(text: str) -> str:
-    """`<errorType>: <errorMessage>` of a function's error answer."""
+    """Reads `<errorType>: <errorMessage>` out of a function's error answer."""
     try:
         error = json.loads(text)
         return f"{error['errorType']}: {error['errorMessage']}"

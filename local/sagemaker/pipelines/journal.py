@@ -61,17 +61,17 @@ class Journal:
         return document
 
     def definition(self) -> str:
-        """Returns its text, kept apart from the document, which is read more often and is a thousandth of its size."""
+        """Returns the definition's text, a thousand times the size of the document and read far less often than it."""
         stored = self._machine.store.get(DEFINITION, self.key) or {}
         return str(stored.get("PipelineDefinition", ""))
 
     def steps(self) -> dict[str, Document]:
-        """By name, in the order in which they started."""
+        """Returns the steps by name, in the order in which they started."""
         documents = self._machine.store.find(STEP, f"{self.execution_id}/")
         return {document["StepName"]: document for document in documents}
 
     def set_status(self, status: ExecutionStatus, reason: str | None = None) -> bool:
-        """Returns False where the execution is over, or is so already."""
+        """Sets the status; returns False where the execution is over, or has it already."""
         moved = False
 
         def change(document: Document) -> bool:
@@ -95,7 +95,7 @@ class Journal:
         return moved
 
     def step_started(self, step: Step) -> None:
-        """A step that makes something is Executing only once that is there."""
+        """Records a step's start; one that makes something is Executing only once that is there."""
         makes = bool(step.kind.resource)
         document: Document = {
             "StepName": step.name,
@@ -113,11 +113,11 @@ class Journal:
             self._tell_step(document, None if makes else StepStatus.STARTING)
 
     def step_attempt(self, step: Step, attempt: int) -> None:
-        """Not an event of its own: the Executing that follows is."""
+        """Records an attempt, which is not an event of its own: the Executing that follows is."""
         self._machine.store.change(STEP, self._step_key(step.name), lambda d: d.update({"AttemptCount": attempt}))
 
     def step_executing(self, step: Step, metadata: Document, job: str | None) -> None:
-        """What it has made is there; `job` is that job's name."""
+        """Records that what it has made is there; `job` is that job's name."""
 
         def change(document: Document) -> bool:
             before = StepStatus(document["StepStatus"])
@@ -170,7 +170,7 @@ class Journal:
         self._machine.store.change(STEP, self._step_key(step.name), change)
 
     def step_reused(self, source: Document, source_arn: str) -> None:
-        """Take a step over from the source of a selective execution."""
+        """Takes a step over from the source of a selective execution."""
         kept = {name: value for name, value in source.items() if name not in ("CacheHitResult", "_Job")}
         kept["SelectiveExecutionResult"] = {"SourcePipelineExecutionArn": source_arn}
         self._machine.store.insert(STEP, self._step_key(source["StepName"]), kept)
@@ -206,7 +206,7 @@ class Journal:
 
 
 def tell_execution(machine: Machine, document: Document, before: ExecutionStatus | None) -> None:
-    """Call inside the transaction of the change."""
+    """Tells the execution's status; call inside the transaction of the change."""
     detail: Document = {
         "pipelineExecutionDisplayName": document["PipelineExecutionDisplayName"],
         "currentPipelineExecutionStatus": document["PipelineExecutionStatus"],

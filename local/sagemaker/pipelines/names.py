@@ -18,7 +18,7 @@ def callback_token() -> str:
 
 
 def job(execution_id: str, step: str, prefix: str | None = None) -> str:
-    """`pipelines-<execution id>-<step>-<suffix>`, as AWS names them; `prefix` is one that the definition gives."""
+    """Makes `pipelines-<execution id>-<step>-<suffix>`, as AWS does; `prefix` is one that the definition gives."""
     suffix = _random(10, _LETTERS)
     if prefix:
         return f"{prefix[: _MAX_NAME - len(execution_id) - 12].strip('-')}-{execution_id}-{suffix}"
@@ -27,7 +27,7 @@ def job(execution_id: str, step: str, prefix: str | None = None) -> str:
 
 
 def tuning_job(execution_id: str, step: str) -> str:
-    """At most 32 characters, as CreateHyperParameterTuningJob wants it."""
+    """Makes a name of at most 32 characters, as CreateHyperParameterTuningJob wants it."""
     suffix = _random(10, _LETTERS)
     return f"{execution_id}-{_clean(step, _MAX_TUNING_NAME - len(f'{execution_id}--{suffix}'))}-{suffix}"
 

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from local.documents import Document, Json
 from local.sagemaker.wire.errors import ValidationException
 
-Parameter = Mapping[str, Any]
+Parameter = Mapping[str, Json]
 """Name, Type, and perhaps DefaultValue and EnumValues."""
 
 TYPES: Mapping[str, tuple[type, ...]] = {
@@ -17,7 +17,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def declared(bodies: Any, problems: list[str]) -> list[Parameter]:
+def declared(bodies: Json, problems: list[str]) -> list[Parameter]:
     """Returns the definition's Parameters; what is wrong with them goes to `problems`."""
     parameters: dict[str, Parameter] = {}
     if not isinstance(bodies, list):
@@ -54,12 +54,12 @@ def is_of(kind: str, value: object) -> bool:
     return isinstance(value, TYPES[kind]) and (kind == "Boolean" or not isinstance(value, bool))
 
 
-def values(parameters: Sequence[Parameter], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Returns those of one execution, typed. Raises ValidationException naming everything that is wrong."""
+def values(parameters: Sequence[Parameter], texts: Mapping[str, str]) -> Document:
+    """Returns the parameters of one execution, typed. Raises ValidationException naming everything that is wrong."""
     known = {parameter["Name"] for parameter in parameters}
     unknown = sorted(set(texts) - known)
     problems = [f"Unknown pipeline parameter(s): {', '.join(unknown)}"] if unknown else []
-    typed: dict[str, Any] = {}
+    typed: Document = {}
     missing = []
     for parameter in parameters:
         name = parameter["Name"]
@@ -79,7 +79,7 @@ def values(parameters: Sequence[Parameter], texts: Mapping[str, str]) -> dict[st
     return typed
 
 
-def _typed(parameter: Parameter, text: str) -> Any:
+def _typed(parameter: Parameter, text: str) -> Json:
     """Raises ValueError with what is wrong."""
     try:
         value = _read(parameter["Type"], text)
@@ -91,7 +91,7 @@ def _typed(parameter: Parameter, text: str) -> Any:
     return value
 
 
-def _read(kind: str, text: str) -> Any:
+def _read(kind: str, text: str) -> Json:
     if kind == "Integer":
         return int(text)
     if kind == "Boolean":

@@ -40,7 +40,7 @@ class Progress:
         return StepStatus.FAILED in self.ended.values()
 
     def end(self, step: Step, status: StepStatus, properties: Document | None) -> None:
-        """A step has come to its end.
+        """Records that a step has come to its end.
 
         One that failed takes with it those that depend on it; the others go on. A Fail step ends the execution.
         """
@@ -51,7 +51,7 @@ class Progress:
 
 
 def ready(definition: Definition, progress: Progress) -> list[Step]:
-    """Steps that may start now, in the definition's order.
+    """Returns the steps that may start now, in the definition's order.
 
     A step of a branch not taken never becomes ready, nor does one that depends on such a step or on one that failed.
     """

@@ -25,7 +25,7 @@ _KEPT = ("PipelineExecutionDescription", "ParallelismConfiguration", "SelectiveE
 
 
 def start(executions: Executions, request: Document) -> Document:
-    """With a ClientRequestToken it has seen, answers the execution that token started.
+    """Starts an execution, or answers the one that a ClientRequestToken it has seen started.
 
     Raises ConflictException where that was started with something else.
     """
@@ -111,7 +111,7 @@ def _document(pipeline: Document, used: Document, request: Document, arn: str, v
 
 
 def _experiment(definition: Definition, document: Document, name: str, execution_id: str) -> Document | None:
-    """Changes its names; nothing is tracked under them here."""
+    """Returns the names of the execution's experiment; nothing is tracked under them here."""
     variables = {
         "PipelineName": name.lower(),
         "PipelineExecutionId": execution_id,
@@ -148,7 +148,7 @@ def describe(machine: Machine, request: Document) -> Document:
 
 
 def update(executions: Executions, request: Document) -> Document:
-    """Changes its names, and how many of its steps may run at once, for those that have not begun."""
+    """Changes its names, and how many steps may run at once, which holds at once for those that have not begun."""
     machine = executions.machine
     key, _ = _execution(machine, request)
     changes = {member: value for member, value in request.items() if member != "PipelineExecutionArn"}
@@ -187,7 +187,7 @@ def list_steps(machine: Machine, request: Document) -> Document:
 
 
 def list_parameters(machine: Machine, request: Document) -> Document:
-    """Returns what was given, and the defaults of what was not."""
+    """Lists the parameters that were given, and the defaults of those that were not."""
     document = _execution(machine, request)[1]
     parameters = [
         {"Name": name, "Value": value if isinstance(value, str) else json.dumps(value)}
@@ -209,7 +209,7 @@ def stop(executions: Executions, request: Document) -> Document:
 
 
 def retry(executions: Executions, request: Document) -> Document:
-    """Go on after the steps that succeeded. The token of the retry that runs now is answered again."""
+    """Goes on after the steps that succeeded. The token of the retry that runs now is answered again."""
     machine = executions.machine
     key, document = _execution(machine, request)
     arn = document["PipelineExecutionArn"]

@@ -5,7 +5,8 @@ Source: "Retry Policy for Pipeline Steps" in the developer guide.
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+
+from local.documents import Json
 
 _MAX_INTERVAL, _MAX_ATTEMPTS, _MAX_EXPIRE_MINUTES = 43_200, 20, 14_400
 _DEFAULT_ATTEMPTS = 5
@@ -46,8 +47,10 @@ def of_reason(reason: str) -> Failure | None:
     return _OF_REASON.get(reason.removeprefix("ClientError: ").split(":", 1)[0].strip())
 
 
-def pause(policies: Sequence[Mapping[str, Any]], failure: Failure | None, attempt: int, elapsed: float) -> float | None:
-    """Seconds to wait before the next attempt; None: it stays failed.
+def pause(
+    policies: Sequence[Mapping[str, Json]], failure: Failure | None, attempt: int, elapsed: float
+) -> float | None:
+    """Returns the seconds to wait before the next attempt; None: it stays failed.
 
     `attempt` is the one that failed, from 1; `elapsed` the seconds since the first began.
     """
@@ -66,7 +69,7 @@ def pause(policies: Sequence[Mapping[str, Any]], failure: Failure | None, attemp
     return float(wait)
 
 
-def problems(policies: Any) -> Iterator[str]:
+def problems(policies: Json) -> Iterator[str]:
     """Yields what is wrong with a step's RetryPolicies."""
     if not isinstance(policies, list) or not all(isinstance(policy, dict) for policy in policies):
         yield "RetryPolicies is no list of objects"
@@ -83,7 +86,7 @@ def problems(policies: Any) -> Iterator[str]:
         yield from _ranges(policy)
 
 
-def _ranges(policy: Mapping[str, Any]) -> Iterator[str]:
+def _ranges(policy: Mapping[str, Json]) -> Iterator[str]:
     bounds = (
         ("IntervalSeconds", 0, _MAX_INTERVAL), ("BackoffRate", 0, float("inf")), ("MaxAttempts", 1, _MAX_ATTEMPTS),
         ("ExpireAfterMin", 1, _MAX_EXPIRE_MINUTES),

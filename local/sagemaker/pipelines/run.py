@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.jobs.runner import Jobs
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.pipelines import caching
@@ -61,13 +61,13 @@ class Watch(Protocol):
     """Who is told how a step goes."""
 
     def executing(self, metadata: Document, hold: Hold | None = None, job: str | None = None) -> None:
-        """What the step has made is there, perhaps a job of that name."""
+        """Tells that what the step has made is there, perhaps a job of that name."""
 
     def attempt(self, number: int) -> None:
-        """It is tried again; from 2."""
+        """Tells that it is tried again; `number` counts from 2."""
 
     def pause(self, seconds: float) -> bool:
-        """Returns False when the execution was stopped or left meanwhile."""
+        """Waits; returns False when the execution was stopped or left meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +100,16 @@ class Run:
         return self.interrupted or {}
 
     def named(self, job_name: str) -> "Run":
-        """With the job name that expressions see."""
+        """Returns the run with the job name that expressions see."""
         execution = {**self.scope.execution, "TrainingJobName": job_name, "ProcessingJobName": job_name}
         return replace(self, scope=replace(self.scope, execution=execution))
 
     def arguments(self) -> Document:
-        """Without members that are null, which stand for none."""
+        """Returns the arguments without members that are null, which stand for none."""
         arguments: Document = evaluate(dict(self.step.arguments), self.scope)
         return {name: value for name, value in arguments.items() if value is not None}
 
-    def beside(self) -> Mapping[str, Any]:
+    def beside(self) -> Mapping[str, Json]:
         """Returns what stands beside the Arguments."""
         members: Document = evaluate(caching.beside(dict(self.step.body)), self.scope)
         return members

@@ -44,7 +44,7 @@ def _property_file(step: Step, name: str, properties: Mapping[str, Document]) ->
 
 
 def _variables(journal: Journal, document: Document) -> dict[str, str]:
-    """Execution.<name>; the names of jobs are each step's own."""
+    """Returns what Execution.<name> stands for; the names of jobs are each step's own."""
     return {
         "PipelineExecutionId": journal.execution_id,
         "PipelineExecutionArn": journal.execution_arn,

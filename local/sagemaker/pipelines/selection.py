@@ -26,7 +26,7 @@ def needed(definition: Definition, selected: Iterable[str]) -> frozenset[str]:
 
 
 def _between(definition: Definition, chosen: frozenset[str]) -> set[str]:
-    """Steps not chosen that come after one chosen step and before another."""
+    """Returns the steps not chosen that come after one chosen step and before another."""
     before: set[str] = set()
     for name in chosen:
         _ancestors(definition, name, before)

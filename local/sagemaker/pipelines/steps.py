@@ -35,14 +35,14 @@ def run(run: Run) -> Result:
 
 
 def _cache_key(run: Run) -> str | None:
-    """Returns None for a step that says nothing of caching: what it leaves would only be kept for nobody."""
+    """Returns the key, None for a step that says nothing of caching: what it leaves would be kept for nobody."""
     if run.step.kind.key is None or "CacheConfig" not in run.step.body:
         return None
     return caching.key(run.step, run.arguments(), run.beside())
 
 
 def _attempts(run: Run) -> Result:
-    """As many as its retry policies allow."""
+    """Tries the step as often as its retry policies allow."""
     policies = run.step.body.get("RetryPolicies") or []
     began = time.monotonic()
     attempt = int(run.stored.get("AttemptCount", 1))
@@ -73,7 +73,7 @@ def _failure(error: Exception) -> Failure | None:
 
 
 def _final(run: Run, error: StepFailed) -> StepFailed:
-    """With AWS's words where a policy could have helped and none was there."""
+    """Adds AWS's words where a policy could have helped and none was there."""
     policies = run.step.body.get("RetryPolicies") or []
     if error.failure is None or any(error.failure in policy["ExceptionType"] for policy in policies):
         return error
@@ -156,7 +156,7 @@ def _properties(run: Run, kind: JobKind, document: Document) -> Document:
 
 
 def _best_first(run: Run, document: Document) -> Document:
-    """TrainingJobSummaries, the best first: what get_top_model_s3_uri of the SDK refers to."""
+    """Returns TrainingJobSummaries, the best first: what get_top_model_s3_uri of the SDK refers to."""
     operation = "ListTrainingJobsForHyperParameterTuningJob"
     objective = document.get("HyperParameterTuningJobConfig", {}).get("HyperParameterTuningJobObjective", {})
     request = {
@@ -197,7 +197,7 @@ def _endpoint_config(run: Run) -> Result:
 
 
 def _endpoint(run: Run) -> Result:
-    """Created, or updated where it is there; the step ends when it is in service."""
+    """Creates the endpoint, or updates it where it is there; the step ends when it is in service."""
     request = run.arguments()
     name = request.get("EndpointName")
     there = run.reach.machine.store.get("endpoint", str(name)) is not None

@@ -21,11 +21,10 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
@@ -106,9 +105,9 @@ def _run(run: Run, command: Sequence[str], folder: Path, document: Document, met
 
 
 def _object(output: bytes) -> Document:
-    """Returns the properties; a command that prints anything else has none."""
+    """Returns the properties that a command printed; one that prints anything else has none."""
     try:
-        properties: Any = json.loads(output)
+        properties: Json = json.loads(output)
     except ValueError:
         return {}
     return properties if isinstance(properties, dict) else {}

@@ -15,7 +15,7 @@ _MEMBERS = (
 
 
 def add(machine: Machine, pipeline: Document) -> None:
-    """Call in the transaction that changes the pipeline, whose `_Version` is the new one."""
+    """Stores the version; call in the transaction that changes the pipeline, whose `_Version` is the new one."""
     version = pipeline["_Version"]
     document = {name: pipeline[name] for name in _MEMBERS if name in pipeline}
     document |= {"PipelineVersionId": version, "CreationTime": now(), "LastModifiedTime": now()}
@@ -31,7 +31,7 @@ def get(machine: Machine, pipeline: Document, version: int) -> Document:
 
 
 def executed(machine: Machine, pipeline: str, version: int, execution_arn: str) -> None:
-    """Call in the transaction that starts the execution."""
+    """Records the version's last execution; call in the transaction that starts it."""
     members = {"LastExecutionPipelineExecutionArn": execution_arn, "LastExecutedPipelineExecutionArn": execution_arn}
     machine.store.change(KIND, _key(pipeline, version), lambda document: document.update(members))
 

@@ -1,8 +1,8 @@
 """What an endpoint configuration may not say: AWS's rules, and what this local SageMaker does not run."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from local.documents import Json
 from local.sagemaker.wire.errors import ValidationException
 
 _MEMBERS = {
@@ -18,7 +18,7 @@ _OF_VARIANT = {
 }
 
 
-def check(request: Mapping[str, Any]) -> None:
+def check(request: Mapping[str, Json]) -> None:
     """Raises ValidationException."""
     for member, what in _MEMBERS.items():
         if request.get(member):
@@ -37,7 +37,7 @@ def check(request: Mapping[str, Any]) -> None:
     _check_kinds(request, variants, shadows)
 
 
-def _check_variant(variant: Mapping[str, Any]) -> None:
+def _check_variant(variant: Mapping[str, Json]) -> None:
     name = variant["VariantName"]
     if "ModelName" not in variant:
         raise ValidationException(
@@ -71,7 +71,7 @@ def _check_serverless(config: Mapping[str, int]) -> None:
         raise ValidationException("ProvisionedConcurrency must be less than or equal to MaxConcurrency.")
 
 
-def _check_kinds(request: Mapping[str, Any], variants: list[Any], shadows: list[Any]) -> None:
+def _check_kinds(request: Mapping[str, Json], variants: list[Json], shadows: list[Json]) -> None:
     serverless = any("ServerlessConfig" in variant for variant in (*variants, *shadows))
     asynchronous = "AsyncInferenceConfig" in request
     if asynchronous and (len(variants) > 1 or shadows):
@@ -89,7 +89,7 @@ def _check_kinds(request: Mapping[str, Any], variants: list[Any], shadows: list[
     _check_output(request.get("AsyncInferenceConfig", {}))
 
 
-def _check_output(config: Mapping[str, Any]) -> None:
+def _check_output(config: Mapping[str, Json]) -> None:
     if not config:
         return
     output = config["OutputConfig"]

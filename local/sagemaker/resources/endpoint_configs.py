@@ -23,7 +23,7 @@ def create(machine: Machine, request: Document) -> Document:
 
 
 def _tell(machine: Machine, document: Document) -> None:
-    """Call inside the transaction of the change: it was created or deleted, and the event does not say which."""
+    """Tells of a change inside its transaction: it was created or deleted, and the event does not say which."""
     detail = {name: document[name] for name in _IN_EVENTS if name in document}
     detail["CreationTime"] = events.milliseconds(document["CreationTime"])
     detail["Tags"] = tags.in_event(machine, document["EndpointConfigArn"])

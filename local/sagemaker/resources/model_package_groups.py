@@ -36,12 +36,12 @@ def create(machine: Machine, request: Document) -> Document:
 
 
 def describe(machine: Machine, request: Document) -> Document:
-    """By its name or its ARN."""
+    """Finds the group by its name or its ARN."""
     return GROUP.find(machine, resource(request["ModelPackageGroupName"]))
 
 
 def listed(machine: Machine, request: Document) -> Document:
-    """There is one account: none of its groups is shared by another."""
+    """Lists the groups. There is one account: none of its groups is shared by another."""
     others = request.get("CrossAccountFilterOption") == "CrossAccount"
     return GROUP.page([] if others else machine.store.find(GROUP.kind), request)
 
@@ -56,7 +56,7 @@ def delete(machine: Machine, request: Document) -> Document:
 
 
 def put_policy(machine: Machine, request: Document) -> Document:
-    """Kept and answered: whoever reaches the local endpoint may do everything."""
+    """Keeps the policy to answer it: whoever reaches the local endpoint may do everything."""
     group = describe(machine, request)
     machine.store.put(_POLICY, group["ModelPackageGroupName"], {"ResourcePolicy": request["ResourcePolicy"]})
     return {"ModelPackageGroupArn": group["ModelPackageGroupArn"]}

@@ -20,7 +20,7 @@ _REFUSED = ("SourceAlgorithmSpecification", "ValidationSpecification", "ManagedS
 
 
 def create(machine: Machine, request: Document) -> Document:
-    """Of a group (versioned), or by a name of its own. With a ClientToken it has seen, answers that package."""
+    """Creates a version of a group, or a package of its own name. A ClientToken it has seen answers that package."""
     _check(request)
     token = request.get("ClientToken")
     created = now()
@@ -95,7 +95,7 @@ def describe(machine: Machine, request: Document) -> Document:
 
 
 def describe_batch(machine: Machine, request: Document) -> Document:
-    """BatchDescribeModelPackage: an error of one is that one's."""
+    """Describes several (BatchDescribeModelPackage): an error of one is that one's."""
     summaries: Document = {}
     errors: Document = {}
     for arn in request["ModelPackageArnList"]:

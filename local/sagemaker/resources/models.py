@@ -64,7 +64,7 @@ def resolved(machine: Machine, name: str) -> Model:
 
 
 def served(machine: Machine, name: str) -> Served:
-    """Of a model that has one container. Raises ValidationException, also for another kind of model."""
+    """Returns what a model of one container serves. Raises ValidationException, also for another kind of model."""
     model = resolved(machine, name)
     if len(model.containers) != 1 or model.containers[0].multi_model:
         raise ValidationException(f"Model {name} is not a model of exactly one container; such a one is needed here.")

@@ -10,9 +10,8 @@ Source: API_Search, API_Filter and API_NestedFilters of the SageMaker API refere
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.resources import tags
 from local.sagemaker.wire import listing, shapes
@@ -63,7 +62,7 @@ def search(machine: Machine, request: Document) -> Document:
 
 
 def suggestions(_machine: Machine, _request: Document) -> Document:
-    """Words to complete what someone types into the console; there are none."""
+    """Returns words to complete what someone types into the console; there are none."""
     return {"PropertyNameSuggestions": []}
 
 
@@ -81,8 +80,8 @@ def _result(name: str, kind: _Kind, document: Document) -> Document:
     return {name: shapes.member(kind.shape, entity)}
 
 
-def _rank(document: Document, path: str) -> tuple[bool, bool, Any]:
-    """Sorts those without the property first, then numbers, then texts."""
+def _rank(document: Document, path: str) -> tuple[bool, bool, Json]:
+    """Returns what documents are sorted by: those without the property come first, then numbers, then texts."""
     value = next(iter(values(document, path)), None)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return (value is not None, not number, value if number else str(value))
@@ -122,22 +121,22 @@ def _holds(document: Document, condition: Document) -> bool:
     return any(bool(_OPERATORS[operator](value, wanted)) for value in held)
 
 
-def _equals(value: Any, wanted: str) -> bool:
+def _equals(value: Json, wanted: str) -> bool:
     if isinstance(value, bool):
         return str(value).lower() == wanted.lower()
     return bool(_compared(value, wanted, lambda left, right: left == right))
 
 
-def _contains(value: Any, wanted: str) -> bool:
+def _contains(value: Json, wanted: str) -> bool:
     return wanted.lower() in str(value).lower()
 
 
-def _in(value: Any, wanted: str) -> bool:
+def _in(value: Json, wanted: str) -> bool:
     return any(_equals(value, text.strip()) for text in wanted.split(","))
 
 
-def _compared(value: Any, wanted: str, compare: Callable[[Any, Any], bool]) -> bool:
-    """As numbers where the property is one (a time may be given as an ISO date), as texts otherwise."""
+def _compared(value: Json, wanted: str, compare: Callable[[Json, Json], bool]) -> bool:
+    """Compares as numbers where the property is one (a time may be an ISO date), as texts otherwise."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = _number(wanted)
         return number is not None and bool(compare(value, number))
@@ -154,7 +153,7 @@ def _number(text: str) -> float | None:
             return None
 
 
-_OPERATORS: Mapping[str, Callable[[Any, str], bool]] = {
+_OPERATORS: Mapping[str, Callable[[Json, str], bool]] = {
     "Equals": _equals,
     "Contains": _contains,
     "In": _in,
@@ -165,7 +164,7 @@ _OPERATORS: Mapping[str, Callable[[Any, str], bool]] = {
 }
 
 
-def values(value: Any, path: str) -> Iterator[Any]:
+def values(value: Json, path: str) -> Iterator[Json]:
     """Yields everything that a dotted path leads to; a list on the way stands for each of its items."""
     if isinstance(value, list):
         for item in value:

@@ -13,19 +13,19 @@ _PAGE = 50
 
 
 def add(machine: Machine, arn: str, request: Document) -> None:
-    """Keep the Tags of a Create request."""
+    """Keeps the Tags of a Create request."""
     if request.get("Tags"):
         _merge(machine, arn, {tag["Key"]: tag["Value"] for tag in request["Tags"]})
 
 
 def list_tags(machine: Machine, request: Document) -> Document:
-    """Returns those of a resource that may be gone."""
+    """Lists the tags of a resource, which may be gone."""
     stored = machine.store.get(_KIND, request["ResourceArn"]) or {}
     return {"Tags": [{"Key": key, "Value": value} for key, value in stored.items()]}
 
 
 def in_event(machine: Machine, arn: str) -> dict[str, str]:
-    """Answers those of a resource as events carry them."""
+    """Returns the tags of a resource as events carry them."""
     return {tag["Key"]: tag["Value"] for tag in list_tags(machine, {"ResourceArn": arn})["Tags"]}
 
 
@@ -68,7 +68,7 @@ def delete_tags(machine: Machine, request: Document) -> Document:
 
 
 def _check(machine: Machine, arn: str) -> None:
-    """A resource is stored under the kind and the name that its ARN ends with."""
+    """Raises ValidationException unless a resource is stored under the kind and name that its ARN ends with."""
     kind, _, name = arn.split(":", 5)[-1].partition("/")
     if not name or machine.store.get(kind, name) is None:
         raise ValidationException(f"The resource {arn} does not exist.")

@@ -63,7 +63,7 @@ class Response:
         self.ended_by_close = self._left is None and not self._response.chunked
 
     def read(self, size: int = _CHUNK) -> bytes:
-        """Returns what has come, at least a byte; empty at the end of the body. Raises BrokenOff, NoAnswer, TooLate."""
+        """Returns what has come, at least a byte; empty at the body's end. Raises BrokenOff, NoAnswer, TooLate."""
         with _reasons(self._connection):
             try:
                 self._sock.settimeout(_left(self.deadline))
@@ -81,7 +81,7 @@ class Response:
         return chunk
 
     def close(self) -> None:
-        """The connection is used again when the whole body was read."""
+        """Gives the connection back when the whole body was read, and closes it otherwise."""
         if not self._whole:
             # Wakes whoever is reading in another thread, who else would hold the close up.
             with contextlib.suppress(OSError):
@@ -103,7 +103,7 @@ class ContainerHttp:
         self._closed = False
 
     def close(self) -> None:
-        """Requests under way end as they do; no connection is kept."""
+        """Keeps no connection from here on; requests under way end as they do."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -111,7 +111,7 @@ class ContainerHttp:
             connection.close()
 
     def give_back(self, connection: http.client.HTTPConnection) -> None:
-        """`connection` has nothing more to read."""
+        """Takes back a `connection` that has nothing more to read."""
         with self._lock:
             keep = not self._closed and len(self._idle) < _MAX_IDLE
             if keep:
@@ -122,7 +122,7 @@ class ContainerHttp:
     def open(
         self, method: str, path: str, headers: Mapping[str, str], body: IO[bytes] | None, seconds: float
     ) -> Response:
-        """Send `body` (seekable); answers once the head of the answer has come. Raises NoAnswer, TooLate.
+        """Sends `body` (seekable); returns once the head of the answer has come. Raises NoAnswer, TooLate.
 
         A request is sent once: what was sent may have been worked on, whatever came back.
         """
@@ -150,7 +150,7 @@ class ContainerHttp:
         sink: IO[bytes],
         seconds: float,
     ) -> Answer:
-        """Send `body` (seekable) and write the answer's to `sink`. Raises NoAnswer, TooLate.
+        """Sends `body` (seekable) and writes the answer's to `sink`. Raises NoAnswer, TooLate.
 
         An answer that breaks off is NoAnswer; what came of it is in `sink`.
         """

@@ -27,7 +27,7 @@ class Prepared:
 
 
 def prepare(machine: Machine, served: Served, folder: Path, progress: Progress) -> Prepared:
-    """Fill `folder` for `served`; what an earlier run has filled is used again. Raises WorkFailed."""
+    """Fills `folder` for `served`; what an earlier run has filled is used again. Raises WorkFailed."""
     marker = folder / "served.json"
     wanted = json.dumps(asdict(served), sort_keys=True)
     if not marker.is_file() or marker.read_text() != wanted:
@@ -74,7 +74,7 @@ def _fetch_data(machine: Machine, location: str, target: Path, aside: Path) -> N
 
 
 def fetch_archive(machine: Machine, location: str, target: Path, archive: Path) -> None:
-    """A model.tar.gz, unpacked into `target`; `archive` is where it lies meanwhile. Raises WorkFailed."""
+    """Unpacks a model.tar.gz into `target`; `archive` is where it lies meanwhile. Raises WorkFailed."""
     try:
         storage.download_object(machine.s3, location, archive)
         archives.unpack(archive, target)

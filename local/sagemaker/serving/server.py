@@ -66,7 +66,7 @@ class Exchange:
         self._response.deadline = time.monotonic() + seconds
 
     def close(self) -> None:
-        """May be repeated: the connection may be another exchange's by then."""
+        """Closes it. May be repeated: the connection may be another exchange's by then."""
         closed, self._closed = self._closed, True
         if not closed:
             self._response.close()
@@ -120,7 +120,7 @@ class Server:
         self._log.close()
 
     def invoke(self, headers: dict[str, str], body: IO[bytes], sink: IO[bytes], seconds: float) -> Answer:
-        """POST /invocations. Waits for a restart within the time. Raises NoAnswer, TooLate."""
+        """Sends POST /invocations. Waits for a restart within the time. Raises NoAnswer, TooLate."""
         exchange = self.open("POST", "/invocations", headers, body, seconds)
         try:
             while chunk := exchange.read():
@@ -130,7 +130,7 @@ class Server:
         return Answer(exchange.status, exchange.headers, False)
 
     def open(self, method: str, path: str, headers: dict[str, str], body: IO[bytes] | None, seconds: float) -> Exchange:
-        """Send a request; answers with the head of its answer. Waits for a restart within the time.
+        """Sends a request; returns with the head of its answer. Waits for a restart within the time.
 
         Raises NoAnswer, TooLate.
         """
@@ -229,7 +229,7 @@ class Server:
         )
 
     def _watch(self) -> None:
-        """Start the process again whenever it ends by itself, a bounded number of times."""
+        """Starts the process again whenever it ends by itself, a bounded number of times."""
         while self._process is not None:
             self._process.exited.wait()
             if self._stopping.is_set():
@@ -244,7 +244,7 @@ class Server:
                 return
 
     def _start_again(self, dead: ContainerProcess) -> str | None:
-        """Returns None when a new process is healthy; otherwise why this is given up."""
+        """Starts a process; returns None when it is healthy, otherwise why this is given up."""
         said = self._log.tail_text()
         self._log.write(f"[local] the serve process ended with exit code {dead.code}")
         self._deaths = [at for at in self._deaths if now() - at < _RESTART_WINDOW_SECONDS] + [now()]

@@ -68,7 +68,7 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _given(body: bytes, content_type: str) -> bytes | str:
-    """Text types reach the script as text, as the toolkits hand them over."""
+    """Returns text types as text, which is how the toolkits hand them over to the script."""
     base = _base(content_type)
     return body.decode() if base.startswith("text/") or base == _JSON else body
 
@@ -78,7 +78,7 @@ def _base(content_type: str) -> str:
 
 
 def read(body: bytes | str, content_type: str) -> Any:
-    """Returns the default input_fn: numbers as an array."""
+    """Reads numbers as an array: the default input_fn."""
     numpy = importlib.import_module("numpy")
     match _base(content_type):
         case "text/csv":

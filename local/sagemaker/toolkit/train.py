@@ -67,7 +67,7 @@ def _fail(base: Path, reason: str, code: int) -> int:
 
 
 def _hyperparameters(base: Path) -> dict[str, Any]:
-    """Values are JSON texts; a bare word stands for itself."""
+    """Reads values as JSON texts; a bare word stands for itself."""
     raw: dict[str, str] = _read(base, "hyperparameters", {})
     return {name: _decoded(value) for name, value in raw.items()}
 
@@ -99,7 +99,7 @@ def _arguments(user: Mapping[str, Any]) -> list[str]:
 
 
 def _argument(value: Any) -> str:
-    """As the toolkit writes them: an object as `a=1,b=2`, everything else as Python shows it."""
+    """Writes an argument as the toolkit does: an object as `a=1,b=2`, everything else as Python shows it."""
     if isinstance(value, dict):
         return ",".join(f"{name}={part}" for name, part in sorted(value.items()))
     return str(value)

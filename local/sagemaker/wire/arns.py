@@ -10,7 +10,7 @@ class Arns:
     account: str
 
     def of(self, kind: str, name: str) -> str:
-        """`kind` as it stands in the ARN: training-job, model-package-group, pipeline ..."""
+        """Makes an ARN; `kind` as it stands there: training-job, model-package-group, pipeline ..."""
         return f"arn:{self.partition}:sagemaker:{self.region}:{self.account}:{kind}/{name}"
 
     def package(self, group: str, version: int) -> str:

@@ -3,9 +3,8 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.wire import shapes
 from local.sagemaker.wire.errors import ValidationException
 
@@ -56,7 +55,7 @@ def _fits(document: Document, request: Document, name: str, status: str) -> bool
     return all((value - request[bound]) * side > 0 for bound, value, side in bounds if bound in request)
 
 
-def _offset(token: Any) -> int:
+def _offset(token: Json) -> int:
     try:
         return int(base64.b64decode(token)) if token else 0
     except (ValueError, binascii.Error) as error:

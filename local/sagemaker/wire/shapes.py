@@ -1,17 +1,16 @@
 """SageMaker's requests and answers, by botocore's model of it (`local/wire.py`)."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from botocore.model import ServiceModel, Shape
 
 from local import wire
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.wire.errors import UnknownOperation, ValidationException
 
 
 def model(service: str = "sagemaker") -> ServiceModel:
-    """Of `sagemaker` or `sagemaker-runtime`."""
+    """Returns the model of `sagemaker` or `sagemaker-runtime`."""
     return wire.model(service)
 
 
@@ -28,13 +27,13 @@ def check(shape: Shape | None, request: object) -> None:
         raise ValidationException(wire.detected(problems))
 
 
-def answer(operation: str, document: Mapping[str, Any]) -> Document:
-    """Only what the operation's output shape has, all the way down."""
+def answer(operation: str, document: Mapping[str, Json]) -> Document:
+    """Keeps only what the operation's output shape has, all the way down."""
     shaped: Document = wire.shaped(model().operation_model(operation).output_shape, document)
     return shaped
 
 
-def member(shape_name: str, document: Mapping[str, Any]) -> Document:
-    """Only what the named structure has, all the way down."""
+def member(shape_name: str, document: Mapping[str, Json]) -> Document:
+    """Keeps only what the named structure has, all the way down."""
     shaped: Document = wire.shaped(model().shape_for(shape_name), document)
     return shaped

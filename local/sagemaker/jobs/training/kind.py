@@ -1,9 +1,8 @@
 """The work of a training job, from its channels to its model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.jobs import container, inputs, instances
 from local.sagemaker.jobs.container import Cause, Ending
 from local.sagemaker.jobs.instances import Instance
@@ -61,7 +60,7 @@ def _steps(job: Job, document: Document, cluster: Sequence[Instance]) -> Outcome
     return _outcome(ending, members, document)
 
 
-def _definitions(algorithm: Document, built: Environment) -> list[Mapping[str, Any]]:
+def _definitions(algorithm: Document, built: Environment) -> list[Mapping[str, Json]]:
     return [*built.image.metrics, *algorithm.get("MetricDefinitions", [])]
 
 

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.jobs import inputs
 from local.sagemaker.jobs.inputs import Share
 from local.sagemaker.jobs.instances import Group, Instance
@@ -30,7 +29,7 @@ def lay_out(machine: Machine, document: Document, instance: Instance) -> None:
         folder = instance.ml / "input" / "data" / channel["ChannelName"]
         unpack = channel.get("CompressionType", "None") == "Gzip"
         inputs.bring(machine, source, folder, _share(source, instance), unpack=unpack)
-    configuration: Mapping[str, Any] = {
+    configuration: Mapping[str, Json] = {
         "hyperparameters": document.get("HyperParameters", {}),
         "inputdataconfig": {channel["ChannelName"]: _described(channel) for channel in channels},
         "resourceconfig": _resources(instance),

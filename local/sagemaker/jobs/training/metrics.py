@@ -4,9 +4,8 @@ import math
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.wire.errors import ValidationException
 from local.store import now
 
@@ -14,7 +13,7 @@ from local.store import now
 class Metrics:
     """Keeps the last value of each metric. Fed line by line, by one thread per instance."""
 
-    def __init__(self, definitions: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, definitions: Sequence[Mapping[str, Json]]) -> None:
         """Raises ValidationException for an expression that is none."""
         self._expressions: list[tuple[str, re.Pattern[str]]] = []
         self._last: dict[str, Document] = {}
@@ -41,7 +40,7 @@ class Metrics:
                         self._last[name] = {"MetricName": name, "Value": value, "Timestamp": now()}
 
     def final(self) -> list[Document]:
-        """FinalMetricDataList."""
+        """Returns the FinalMetricDataList."""
         with self._lock:
             return list(self._last.values())
 

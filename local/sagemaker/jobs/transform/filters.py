@@ -8,8 +8,8 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from local.documents import Json
 from local.sagemaker.jobs.transform import jsonpath
 from local.sagemaker.jobs.transform.jsonpath import Selector
 from local.sagemaker.wire.errors import ValidationException, WorkFailed
@@ -39,7 +39,7 @@ class DataProcessing:
         return self._written(self.input(self._read(record))) + end
 
     def kept(self, records: Sequence[bytes], body: bytes) -> bytes:
-        """Of the container's answer to these records. Raises WorkFailed where there is not one for each."""
+        """Returns what is kept of the container's answer to these records. Raises WorkFailed where not each has one."""
         if self.output is None and not self.join:
             return body
         answers = [body] if len(records) == 1 else [line for line in body.splitlines() if line.strip()]
@@ -53,19 +53,19 @@ class DataProcessing:
             value = self._joined(self._read(record), value)
         return self._written(value if self.output is None else self.output(value))
 
-    def _joined(self, record: Any, answered: Any) -> Any:
+    def _joined(self, record: Json, answered: Json) -> Json:
         if self.family == "csv":
             return [*record, *answered]
         return {**(record if isinstance(record, dict) else {_INPUT: record}), _OUTPUT: answered}
 
-    def _read(self, record: bytes) -> Any:
+    def _read(self, record: bytes) -> Json:
         try:
             text = record.decode()
             return json.loads(text) if self.family == "json" else next(csv.reader([text.strip("\r\n")]))
         except (ValueError, StopIteration, csv.Error) as error:
             raise WorkFailed(f"a record is not {self.family}: {error}") from error
 
-    def _written(self, value: Any) -> bytes:
+    def _written(self, value: Json) -> bytes:
         if self.family == "json":
             return json.dumps(value).encode()
         sink = io.StringIO()
@@ -73,10 +73,10 @@ class DataProcessing:
         return sink.getvalue().encode()
 
 
-def of(request: Mapping[str, Any]) -> DataProcessing:
-    """Of CreateTransformJob's request. Raises ValidationException."""
+def of(request: Mapping[str, Json]) -> DataProcessing:
+    """Reads the DataProcessing of CreateTransformJob's request. Raises ValidationException."""
     config = request.get("DataProcessing", {})
-    paths: list[Callable[[Any], Any] | None] = [
+    paths: list[Callable[[Json], Json] | None] = [
         jsonpath.compiled(config[name]) if config.get(name, "$") != "$" else None
         for name in ("InputFilter", "OutputFilter")
     ]

@@ -7,8 +7,8 @@ Source: "Associate Prediction Results with Input Records" in the developer guide
 
 import re
 from collections.abc import Callable
-from typing import Any
 
+from local.documents import Json
 from local.sagemaker.wire.errors import ValidationException, WorkFailed
 
 _STEP = re.compile(
@@ -20,7 +20,7 @@ _STEP = re.compile(
     re.VERBOSE,
 )
 
-Selector = Callable[[Any], Any]
+Selector = Callable[[Json], Json]
 
 
 class Missing(WorkFailed):
@@ -39,7 +39,7 @@ def compiled(path: str) -> Selector:
         steps.append(_step(match))
         position = match.end()
 
-    def select(value: Any) -> Any:
+    def select(value: Json) -> Json:
         for step in steps:
             try:
                 value = step(value)
@@ -72,8 +72,8 @@ def _part(word: str, step: str) -> int | slice:
 
 
 def _several(parts: list[int | slice]) -> Selector:
-    def select(value: Any) -> list[Any]:
-        selected: list[Any] = []
+    def select(value: Json) -> list[Json]:
+        selected: list[Json] = []
         for part in parts:
             selected.extend(value[part] if isinstance(part, slice) else [value[part]])
         return selected

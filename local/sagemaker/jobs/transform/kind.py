@@ -4,14 +4,14 @@ import io
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.sagemaker.jobs import inputs
 from local.sagemaker.jobs.job import Job, JobKind, Outcome, Status
 from local.sagemaker.jobs.transform import filters
@@ -142,10 +142,10 @@ def _servers(job: Job, document: Document) -> Iterator[list[Server]]:
 
 
 def _planned(job: Job, document: Document, server: Server, log: LogStream) -> _Plan:
-    """Returns the request's word counts, then the container's (GET /execution-parameters), then AWS's defaults."""
+    """Plans by what the request says, else the container (GET /execution-parameters), else by AWS's defaults."""
     asked = _execution_parameters(server)
     concurrent = document.get("MaxConcurrentTransforms") or asked.get("MaxConcurrentTransforms") or 1
-    megabytes = document.get("MaxPayloadInMB", asked.get("MaxPayloadInMB", _DEFAULT_MEGABYTES))
+    megabytes: Json = document.get("MaxPayloadInMB", asked.get("MaxPayloadInMB", _DEFAULT_MEGABYTES))
     strategy = document.get("BatchStrategy") or asked.get("BatchStrategy") or "MultiRecord"
     batching = Batching(
         document["TransformInput"].get("SplitType", "None"),
@@ -163,8 +163,8 @@ def _underscored(strategy: str) -> str:
     return {"MultiRecord": "MULTI_RECORD", "SingleRecord": "SINGLE_RECORD"}.get(strategy, strategy)
 
 
-def _execution_parameters(server: Server) -> Mapping[str, Any]:
-    """Most containers do not have it."""
+def _execution_parameters(server: Server) -> Document:
+    """Asks the container for its parameters, which most do not have."""
     try:
         exchange = server.open("GET", "/execution-parameters", {}, None, _PARAMETER_SECONDS)
         try:
@@ -178,7 +178,7 @@ def _execution_parameters(server: Server) -> Mapping[str, Any]:
 
 
 def _transform_all(plan: _Plan, servers: Sequence[Server], objects: Sequence[Fetched]) -> Outcome:
-    """Returns every object; the first that fails ends the rest. Raises WorkFailed."""
+    """Transforms every object; the first that fails ends the rest. Raises WorkFailed."""
     job, count = plan.job, len(servers)
     over = threading.Event()
     workers = [_Worker(plan, server, over) for server in servers]
@@ -254,7 +254,7 @@ class _Worker:
             raise type(error)(f"s3://{fetched.bucket}/{fetched.key}: {error}") from error
 
     def _send(self, file: Path, sink: IO[bytes]) -> None:
-        """The answers are in the order of the records, however many requests are under way."""
+        """Sends every record; the answers keep the order of the records, however many requests are under way."""
         pending: deque[tuple[Payload, Future[bytes]]] = deque()
         for payload in self._plan.batching.payloads(file, self._plan.processing.given):
             if self._over.is_set():

@@ -76,7 +76,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _recordio(file: IO[bytes]) -> Iterator[bytes]:
-    """MXNet's framing: magic, length (its upper bits mark the parts of one record), content padded to 4 bytes."""
+    """Parts MXNet's framing: magic, length (its upper bits mark the parts of one record), content padded to 4 bytes."""
     record = b""
     while head := file.read(8):
         if len(head) < 8 or struct.unpack("<I", head[:4])[0] != _RECORDIO_MAGIC:

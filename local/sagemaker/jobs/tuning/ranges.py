@@ -8,8 +8,8 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from local.documents import Json
 from local.sagemaker.wire.errors import ValidationException
 
 Values = dict[str, str]
@@ -72,7 +72,7 @@ class Categorical:
         return self.values[min(int(place * len(self.values)), len(self.values) - 1)]
 
     def place(self, value: str) -> tuple[float, ...]:
-        """Gives each category a place of its own, of which one is 1: no value is nearer to one than to another."""
+        """Returns a number for each category, 1 for `value`: no category is nearer to one than to another."""
         return tuple(float(category == value) for category in self.values)
 
 
@@ -81,7 +81,7 @@ class Space:
     parameters: tuple[Numeric | Categorical, ...]
 
     def values(self, places: Sequence[float]) -> Values:
-        """`places` has one number for each parameter."""
+        """Returns the values at `places`, which has one number for each parameter."""
         return {
             parameter.name: parameter.value(place) for parameter, place in zip(self.parameters, places, strict=True)
         }
@@ -103,8 +103,8 @@ class Space:
         )
 
 
-def space(ranges: Mapping[str, Any]) -> Space:
-    """Of ParameterRanges. Raises ValidationException."""
+def space(ranges: Mapping[str, Json]) -> Space:
+    """Reads ParameterRanges. Raises ValidationException."""
     parameters: list[Numeric | Categorical] = [
         _numeric(body, whole)
         for kind, whole in (("IntegerParameterRanges", True), ("ContinuousParameterRanges", False))
@@ -122,7 +122,7 @@ def space(ranges: Mapping[str, Any]) -> Space:
     return Space(tuple(parameters))
 
 
-def _numeric(body: Mapping[str, Any], whole: bool) -> Numeric:
+def _numeric(body: Mapping[str, Json], whole: bool) -> Numeric:
     name = body["Name"]
     try:
         low, high = (float(int(body[end]) if whole else float(body[end])) for end in ("MinValue", "MaxValue"))

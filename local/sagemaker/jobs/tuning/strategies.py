@@ -40,7 +40,7 @@ def at_random(space: Space, rng: random.Random) -> Values:
 
 
 def of_grid(space: Space, number: int) -> Values:
-    """`number` counts from 0 on."""
+    """Returns the combination of that `number`, which counts from 0 on."""
     return next(itertools.islice(space.grid(), number, None))
 
 

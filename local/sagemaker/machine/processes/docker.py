@@ -36,7 +36,7 @@ class Container:
     name: str = field(default_factory=lambda: f"headrace-{secrets.token_hex(8)}")
 
     def run(self, argv: Sequence[str]) -> list[str]:
-        """Makes the command line, without the values of variables: `docker` takes them from its own environment."""
+        """Returns the command line, without the values of variables: `docker` takes them from its own environment."""
         return [
             _client(), "run", "--rm", "--name", self.name, *self._network(), "--volume", f"{self.ml}:/opt/ml",
             *(word for name, address in self.hosts.items() for word in ("--add-host", f"{name}:{address}")),
@@ -89,7 +89,7 @@ class DockerImages(Environments):
         return Image(uri, b"", Path("/"))
 
     def unavailable(self, uri: str) -> None:
-        """An engine runs any image."""
+        """Returns None: an engine runs any image."""
 
     def ensure(self, uri: str, extra: bytes = b"", progress: Callable[[str], None] = lambda _: None) -> Environment:
         del extra, progress

@@ -87,7 +87,7 @@ def _hosts(folder: Path, hosts: Mapping[str, str]) -> str:
 
 
 def _needed(environment: Environment) -> tuple[str, ...]:
-    """Returns what an environment is made of, wherever that lies."""
+    """Returns the folders that an environment is made of, wherever they lie."""
     interpreter = (environment.folder / "bin" / "python").resolve().parent.parent
     own = [] if environment.image.folder is None else [environment.image.folder]
     return tuple(str(folder) for folder in (environment.folder, interpreter, _TOOLKIT, *own))

@@ -74,7 +74,7 @@ def _enter_namespaces(processes: bool, network: bool) -> None:
 
 
 def _raise_loopback() -> None:
-    """A new network namespace has a loopback interface that is down."""
+    """Raises the loopback interface, which is down in a new network namespace."""
     import fcntl
     import socket
     import struct
@@ -116,7 +116,7 @@ def _is_below(path: str, places: list[str]) -> bool:
 
 
 def _set_readonly(place: str, *, recursive: bool, to: bool) -> None:
-    """The attributes of a mount: struct mount_attr {attr_set, attr_clr, propagation, userns_fd}."""
+    """Sets a mount's attributes by struct mount_attr {attr_set, attr_clr, propagation, userns_fd}."""
     attributes = (ctypes.c_uint64 * 4)(*((_MOUNT_ATTR_RDONLY, 0) if to else (0, _MOUNT_ATTR_RDONLY)), 0, 0)
     flags = ctypes.c_uint(_AT_RECURSIVE if recursive else 0)
     size = ctypes.c_size_t(ctypes.sizeof(attributes))
@@ -125,7 +125,7 @@ def _set_readonly(place: str, *, recursive: bool, to: bool) -> None:
 
 
 def _cover_opt() -> None:
-    """A fresh /opt that holds what the old one held, and `ml`."""
+    """Covers /opt by a fresh one that holds what the old one held, and `ml`."""
     held = []
     with os.scandir("/opt") as entries:
         for entry in entries:
@@ -148,7 +148,7 @@ def _cover_opt() -> None:
 
 
 def _be_first_process(job: dict[str, Any]) -> NoReturn:
-    """Process 1 of the namespace: its end is the end of everything in it, by the kernel's rule."""
+    """Becomes process 1 of the namespace: its end is the end of everything in it, by the kernel's rule."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     try:
         _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
@@ -194,7 +194,7 @@ def _start(job: dict[str, Any]) -> int:
 
 
 def _watch(child: int, term: int, kill: Callable[[int], None]) -> NoReturn:
-    """Until the command is gone. `term` is the process (negative: the group) that SIGTERM goes to."""
+    """Waits until the command is gone. `term` is the process (negative: the group) that SIGTERM goes to."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -214,7 +214,7 @@ def _watch(child: int, term: int, kill: Callable[[int], None]) -> NoReturn:
 
 
 def _collect(child: int) -> int | None:
-    """Reap whatever has ended; the command's status when it is among them."""
+    """Reaps whatever has ended; returns the command's status when it is among them."""
     status_of_child = None
     while True:
         try:
@@ -233,7 +233,7 @@ def _kill_namespace(first: int) -> None:
 
 
 def _kill_descendants(child: int, after: list[str] | None) -> None:
-    """All that came from the command, also what left its session: orphans are adopted by this process."""
+    """Kills all that came from the command, also what left its session: this process adopts orphans."""
     _signal(-child, signal.SIGKILL)
     if after is not None:
         _run_after(after)
@@ -244,7 +244,7 @@ def _kill_descendants(child: int, after: list[str] | None) -> None:
 
 
 def _run_after(argv: list[str]) -> None:
-    """What ends the part of the container that is not below this process."""
+    """Runs what ends the part of the container that is not below this process."""
     child = os.fork()
     if child == 0:
         silent = os.open(os.devnull, os.O_RDWR)
@@ -265,7 +265,7 @@ def _wait_for(pid: int) -> None:
 
 
 def _descendants() -> list[int]:
-    """Below this process, from /proc; none where there is no /proc (the group has been killed already)."""
+    """Lists what is below this process, from /proc; nothing where there is no /proc (the group is killed already)."""
     parents = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else []:  # noqa: PTH112, PTH208
         if name.isdigit():

@@ -51,7 +51,7 @@ class ContainerProcess:
         return self.code
 
     def stop(self, grace_seconds: float) -> None:
-        """SIGTERM, then after the grace SIGKILL for everything it started. Returns when it is gone."""
+        """Sends SIGTERM, then after the grace SIGKILL to everything it started. Returns when it is gone."""
         self.terminate()
         if not self.exited.wait(grace_seconds):
             self.kill()
@@ -63,7 +63,7 @@ class ContainerProcess:
                 self._popen.stdin.flush()
 
     def kill(self) -> None:
-        """Everything at once, by closing the launcher's line to us."""
+        """Ends everything at once, by closing the launcher's line to us."""
         self._hang_up()
         if not self.exited.wait(_KILL_SECONDS):
             self._popen.kill()
@@ -96,7 +96,7 @@ class ContainerProcess:
                 self._popen.stdin.close()
 
     def _lines(self, data: bytes, stderr: bool, last: bool) -> bytes:
-        """Pass on whole lines (and the overlong start of one); answers what is left over."""
+        """Passes on whole lines (and the overlong start of one); returns what is left over."""
         *lines, rest = data.split(b"\n")
         while len(rest) > MAX_LINE:
             lines.append(rest[:MAX_LINE])

@@ -35,7 +35,7 @@ def _import(name: str) -> Any:
 
 
 def train(base: Path, image: str) -> None:
-    """Learn from the channels of `base` (/opt/ml) and leave the model there. `image` is the tag. Raises Refused."""
+    """Learns from the channels of `base` (/opt/ml) and leaves the model there. `image` is the tag. Raises Refused."""
     xgboost = _import("xgboost")
 
     asked: dict[str, str] = _configuration(base, "hyperparameters")
@@ -76,9 +76,7 @@ def _rounds(asked: Mapping[str, str]) -> int:
 
 
 def _settings(asked: Mapping[str, str], ours: list[str], theirs: list[str]) -> dict[str, Any]:
-    """Returns what the library is told. `ours` are the metrics that are measured here, `theirs` those it measures
-    itself.
-    """
+    """Returns what the library is told. `ours` are the metrics measured here, `theirs` those it measures itself."""
     settings: dict[str, Any] = {k: v for k, v in asked.items() if k not in _OWN and not k.startswith("_")}
     settings["objective"] = {"reg:linear": "reg:squarederror"}.get(
         settings.get("objective", ""), settings.get("objective", "reg:squarederror")
@@ -126,7 +124,7 @@ def _channel(base: Path, name: str, channels: Mapping[str, Any], weighted: bool)
 
 
 def _from_csv(texts: list[str], *, labelled: bool, weighted: bool = False) -> Any:
-    """Returns a DMatrix. With labels these are the first column; with weights the second. Raises Refused."""
+    """Returns a DMatrix. Labels, if any, are the first column; weights the second. Raises Refused."""
     pandas, xgboost = _import("pandas"), _import("xgboost")
 
     try:
@@ -202,7 +200,7 @@ _MEASURED_HERE = _NUMBERS | {
 
 
 def _metrics(asked: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Returns what is to be measured: by this module, by the library."""
+    """Returns the metrics that are to be measured: by this module, by the library."""
     text = asked.get("eval_metric", "").strip("[] ")
     names = [name.strip(" '\"") for name in text.split(",") if name.strip(" '\"")]
     objective = asked.get("_tuning_objective_metric", "").partition(":")[2]
@@ -260,7 +258,7 @@ def input_fn(body: bytes | str, content_type: str) -> Any:
 
 
 def _row(line: str) -> str:
-    """Reads rows to be predicted, which may come without their label."""
+    """Returns a libsvm row with a label, which a row to be predicted may come without."""
     return line if ":" not in line.split()[0] else f"0 {line}"
 
 
@@ -272,7 +270,7 @@ def predict_fn(data: Any, model: Any) -> Any:
 
 
 def _widened(data: Any, model: Any) -> Any:
-    """libsvm leaves out empty columns, also the last ones."""
+    """Adds the empty columns that libsvm leaves out at the end."""
     missing = model.num_features() - data.num_col()
     if missing <= 0:
         return data
@@ -282,7 +280,7 @@ def _widened(data: Any, model: Any) -> Any:
 
 
 def output_fn(prediction: Any, accept: str) -> tuple[str, str]:
-    """text/csv where nothing else is asked for: on one line, or in a batch transform on a line each."""
+    """Writes text/csv where nothing else is asked for: on one line, or in a batch transform on a line each."""
     rows = prediction.tolist()
     if accept.partition(";")[0].strip().lower() == "application/json":
         return json.dumps({"predictions": [{"score": row} for row in rows]}), "application/json"

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def model_fn(model_dir: str) -> Any:
-    """`model-symbol.json` with its `.params`: a Module where `model-shapes.json` names its inputs, else a network."""
+    """Loads `model-symbol.json` with its `.params`: a Module where `model-shapes.json` names inputs, else a network."""
     folder = Path(model_dir)
     symbols = sorted(folder.glob("*-symbol.json"), key=lambda file: file.name != "model-symbol.json")
     if not symbols:
@@ -35,7 +35,7 @@ def _module(prefix: str, shapes: list[tuple[str, tuple[int, ...]]]) -> Any:
 
 
 def input_fn(body: bytes | str, content_type: str) -> Any:
-    """Returns an array of JSON, CSV or .npy."""
+    """Reads JSON, CSV or .npy as an array."""
     mxnet, numpy = importlib.import_module("mxnet"), importlib.import_module("numpy")
     match content_type.partition(";")[0].strip().lower():
         case "application/json":

@@ -54,9 +54,7 @@ class SavedModel:
         self.name, self.version = folder.parent.name, folder.name
 
     def predict(self, request: Any) -> dict[str, Any]:
-        """Returns the answer to `{"instances": [...]}` or `{"inputs": ...}`. Raises ValueError for what does
-        not fit.
-        """
+        """Answers `{"instances": [...]}` or `{"inputs": ...}`. Raises ValueError for what does not fit."""
         if not isinstance(request, dict) or ("instances" in request) == ("inputs" in request):
             raise ValueError("expected a JSON object with either 'instances' or 'inputs'")
         signature = self._signature(request.get("signature_name", _SIGNATURE))
@@ -96,7 +94,7 @@ class Served:
         self._rest_uri = "" if script is None else _rest_server(model)
 
     def answer(self, body: bytes | str, content_type: str, accept: str) -> Any:
-        """Returns the body and its content type."""
+        """Returns the answer's body and its content type."""
         if self._handler is None:
             wanted = accept.replace(" ", "").split(",")[0]
             content = json.dumps(self._model.predict(request_of(body, content_type)))
@@ -110,18 +108,18 @@ class Served:
 
 
 def model_fn(model_dir: str) -> Served:
-    """Returns the highest version of the archive's model; among several models, of SAGEMAKER_TFS_DEFAULT_MODEL_NAME."""
+    """Loads the highest version of the archive's model; among several, of SAGEMAKER_TFS_DEFAULT_MODEL_NAME."""
     program = os.environ.get("SAGEMAKER_PROGRAM") or "inference.py"
     return Served(SavedModel(_version(Path(model_dir))), sys.modules.get(Path(program).stem))
 
 
 def transform_fn(model: Served, body: bytes | str, content_type: str, accept: str) -> Any:
-    """Returns one request."""
+    """Answers one request."""
     return model.answer(body, content_type, accept)
 
 
 def request_of(body: bytes | str, content_type: str) -> Any:
-    """TensorFlow Serving's request for a body of any type that the image reads. NotImplementedError: another."""
+    """Reads TensorFlow Serving's request from a body of any type the image reads. NotImplementedError: another."""
     text = body if isinstance(body, str) else body.decode()
     kind = content_type.partition(";")[0].strip().lower()
     if kind == _CSV:
@@ -165,7 +163,7 @@ def _handler(script: ModuleType) -> Handler:
 
 
 def _rest_server(model: SavedModel) -> str:
-    """TensorFlow Serving's own address, for scripts; answers where requests for a prediction go."""
+    """Serves TensorFlow Serving's own address, for scripts; answers where requests for a prediction go."""
 
     class Rest(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -196,7 +194,7 @@ def _rest_server(model: SavedModel) -> str:
 
 
 def _rows(instances: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Row by row: each instance is the value of the only input, or names its inputs."""
+    """Reads row by row: each instance is the value of the only input, or names its inputs."""
     if not isinstance(instances, list) or not instances:
         raise ValueError("'instances' has to be a list with at least one instance")
     if not _is_named(instances[0]):
@@ -208,7 +206,7 @@ def _rows(instances: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _columns(inputs: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Column by column: the whole of the only input, or of each input by its name."""
+    """Reads column by column: the whole of the only input, or of each input by its name."""
     if _is_named(inputs):
         if inputs.keys() != wanted.keys():
             raise ValueError(f"expected the inputs {', '.join(wanted)}, found {', '.join(inputs)}")
@@ -235,14 +233,14 @@ def _alone(answers: Mapping[str, Any]) -> Any:
 
 
 def _decoded(value: Any) -> Any:
-    """Returns the same with `{"b64": ...}` as bytes."""
+    """Returns the value with each `{"b64": ...}` as bytes."""
     if isinstance(value, dict) and value.keys() == {"b64"}:
         return base64.b64decode(value["b64"])
     return [_decoded(item) for item in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any, output: str) -> Any:
-    """Returns the same as JSON can say it; bytes of an output whose name ends in `_bytes` as `{"b64": ...}`."""
+    """Returns the value as JSON can say it; bytes of an output whose name ends in `_bytes` as `{"b64": ...}`."""
     if isinstance(value, list):
         return [_plain(item, output) for item in value]
     if isinstance(value, bytes):
@@ -253,7 +251,7 @@ def _plain(value: Any, output: str) -> Any:
 
 
 def _documents(text: str) -> Sequence[Any]:
-    """Returns the JSON documents of a text, which white space parts."""
+    """Returns the JSON documents of a text, which white space separates."""
     decoder, documents, place = json.JSONDecoder(), [], 0
     text = text.strip()
     while place < len(text):
@@ -265,7 +263,7 @@ def _documents(text: str) -> Sequence[Any]:
 
 
 def _csv_instance(line: str) -> Any:
-    """Numbers and quoted words as JSON has them, any other cells as words; a single cell stands alone."""
+    """Reads numbers and quoted words as JSON has them, any other cells as words; a single cell stands alone."""
     cells: list[Any] = next(csv.reader([line.strip()]))
     if re.match(r"""\s*["\d.+-]""", line):
         cells = [_number(cell) for cell in cells]

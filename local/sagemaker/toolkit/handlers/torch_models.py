@@ -8,7 +8,7 @@ from typing import Any
 
 
 def model_fn(model_dir: str) -> Any:
-    """`model.pt`, or the one .pt or .pth file there is, loaded as TorchScript."""
+    """Loads `model.pt`, or the one .pt or .pth file there is, as TorchScript."""
     torch = importlib.import_module("torch")
     files = sorted([*Path(model_dir).glob("*.pt"), *Path(model_dir).glob("*.pth")], key=lambda f: f.name != "model.pt")
     if not files:
@@ -17,7 +17,7 @@ def model_fn(model_dir: str) -> Any:
 
 
 def input_fn(body: bytes | str, content_type: str) -> Any:
-    """Returns a tensor of JSON, CSV or .npy."""
+    """Reads JSON, CSV or .npy as a tensor."""
     torch, numpy = importlib.import_module("torch"), importlib.import_module("numpy")
     kind = content_type.partition(";")[0].strip().lower()
     raw = body.encode() if isinstance(body, str) else body

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def model_fn(model_dir: str) -> Any:
-    """Returns the pipeline over the archive's model, or over the hub's model HF_MODEL_ID."""
+    """Loads the pipeline over the archive's model, or over the hub's model HF_MODEL_ID."""
     transformers = importlib.import_module("transformers")
     name = os.environ.get("HF_MODEL_ID") or model_dir
     try:
@@ -18,7 +18,7 @@ def model_fn(model_dir: str) -> Any:
 
 
 def input_fn(body: bytes | str, content_type: str) -> Any:
-    """Returns a JSON object with `inputs` and, if wanted, `parameters`."""
+    """Reads a JSON object with `inputs` and, if wanted, `parameters`."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise NotImplementedError(f"the content type {content_type!r} is not read; application/json is")
     return json.loads(body)
@@ -30,6 +30,6 @@ def predict_fn(data: Any, model: Any) -> Any:
 
 
 def output_fn(prediction: Any, accept: str) -> tuple[str, str]:
-    """JSON, as the pipeline answers."""
+    """Writes JSON, as the pipeline answers."""
     del accept
     return json.dumps(prediction, default=float), "application/json"
