@@ -40,7 +40,7 @@ def front(
     services: Mapping[bytes, Handler],
     invocations: Streaming | None = None,
 ) -> AsgiApp:
-    """An ASGI application that answers for the local cloud itself and passes on all the rest.
+    """Returns an ASGI application that answers for the local cloud itself and passes on all the rest.
 
     `services` are ours: the first part of their X-Amz-Target (`AWSStepFunctions`), and who answers. Their requests
     need not be routed, which takes longer than most of the answers. `invocations` answers those of endpoints.
@@ -80,7 +80,7 @@ def _target(scope: dict[str, Any]) -> bytes:
 
 
 def _is_invocation(scope: dict[str, Any]) -> bool:
-    """A bucket may be called `endpoints`, but nobody signs for SageMaker what is meant for S3."""
+    """Tells an invocation: a bucket may be called `endpoints`, but nobody signs for SageMaker what is meant for S3."""
     if scope["method"] != "POST" or _INVOCATION.fullmatch(scope["path"]) is None:
         return False
     return any(name == b"authorization" and _SIGNED_FOR in value for name, value in scope["headers"])
