@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.walk.cloud import Cloud, until
-from tests.walk.test_training import flowers, rules_disabled
+from tests.walk.test_training import announced, flowers, rules_disabled
 
 pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("cloud")]
 
@@ -16,8 +16,9 @@ def test_a_schedule_trains_with_the_newest_dataset_once(cloud: Cloud) -> None:
     old, new = "datasets/decision_trees/autumn/old.csv", "datasets/decision_trees/autumn/new.csv"
     with rules_disabled(cloud):
         # Their events are lost: only the schedule can find them.
-        cloud.put(old, flowers(20))
-        cloud.put(new, flowers(21))
+        for key, seed in ((old, 20), (new, 21)):
+            with announced(cloud, key):
+                cloud.put(key, flowers(seed))
     first = fired(cloud, "first")
     assert [run["input"]["source"]["key"] for run in first["runs"]] == [new]
     job = cloud.succeeded(new)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.sagemaker.endpoints.clock import Clock
+from local.sagemaker.machine.clock import Clock
 from local.sagemaker.machine.machine import Machine
 
 logger = logging.getLogger(__name__)

@@ -36,7 +36,7 @@ class Capture:
         self._machine = machine
         self._lock = threading.Lock()
         self._lines: dict[tuple[str, str, str], list[str]] = {}
-        pause = _BATCH_SECONDS * machine.settings.hosting.pace
+        pause = _BATCH_SECONDS * machine.settings.hosting.clock.pace
         self._shipper = BatchShipper("endpoint-capture", self._store_all, pause)
         self.stop = self._shipper.stop
 

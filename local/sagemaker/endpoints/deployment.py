@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from local.sagemaker.endpoints import alarms, description
-from local.sagemaker.endpoints.clock import Clock
 from local.sagemaker.endpoints.fleet import Fleet
 from local.sagemaker.endpoints.record import Record
 from local.sagemaker.endpoints.rollout import Bake, Launch, Plan, Retire, Shift, Step
@@ -52,7 +51,7 @@ class Deployment:
         self._plan = plan
         self._closing = closing
         self._rerouted = rerouted
-        self._clock = Clock(machine.settings.hosting.pace)
+        self._clock = machine.settings.hosting.clock
         self._begun = self._clock.now()
         self._started = now()
         self._share = Fraction(0)

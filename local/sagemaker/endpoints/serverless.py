@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Mapping
 
-from local.sagemaker.endpoints.clock import Clock
 from local.sagemaker.endpoints.instance import Instance
 from local.sagemaker.endpoints.variant import DRAIN_SECONDS, Variant
 from local.sagemaker.machine.machine import Machine
@@ -19,7 +18,7 @@ class OnDemand:
         self._most: int = config.get("MaxConcurrency", 1)
         self._kept = "ProvisionedConcurrency" in config
         self._idle_seconds = machine.settings.hosting.serverless_idle_seconds
-        self._clock = Clock(machine.settings.hosting.pace)
+        self._clock = machine.settings.hosting.clock
         self._closing = closing
         # Held while the instance is started or stopped.
         self._instance = threading.Lock()

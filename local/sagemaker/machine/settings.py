@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from local.sagemaker.machine.clock import Clock
 from local.surroundings import ServiceSettings
 
 
@@ -31,8 +32,8 @@ class Hosting:
     """How long a container may take to end an answer of InvokeEndpointWithResponseStream."""
     serverless_idle_seconds: float = 300.0
     """After its last request a serverless variant keeps its container so long."""
-    pace: float = 1.0
-    """Real seconds that one second of a deployment's waits, and of idleness, takes."""
+    clock: Clock = field(default_factory=Clock)
+    """Tells the time of a deployment's waits, and of idleness."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

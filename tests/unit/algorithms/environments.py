@@ -28,7 +28,17 @@ def environment(requirements: Path) -> Path:
             uv = str(Path(sys.executable).with_name("uv"))
             python = str(folder / "bin" / "python")
             subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
-            install = [uv, "pip", "install", "--quiet", "--only-binary", ":all:", "--python", python]
+            install = [
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--compile-bytecode",
+                "--only-binary",
+                ":all:",
+                "--python",
+                python,
+            ]
             subprocess.run([*install, "--requirement", str(requirements)], check=True)
             done.touch()
     return folder / "bin"

@@ -176,7 +176,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 def until(look: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not look():
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)

@@ -186,7 +186,7 @@ def handler(event, context):
     note = tmp_path / "pid"
     started = time.monotonic()
     outcome = make(source, Timeout=1)(str(note))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert outcome.body == {
         "errorType": "Sandbox.Timedout",
         "errorMessage": message("Task timed out after 1.00 seconds"),
@@ -493,7 +493,7 @@ Function(archive(handler={source!r}))()
 
 
 def _write_until_broken(fifo: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     descriptor = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
     writer = os.open(fifo, os.O_WRONLY)
     os.close(descriptor)

@@ -8,7 +8,8 @@ import pytest
 
 from local.sagemaker.machine.settings import Hosting, Settings
 from local.sagemaker.service import SageMaker
-from tests.unit.local.sagemaker.cloud import FakeCloud, connect, container
+from tests.unit.local.sagemaker.clocks import LeapingClock
+from tests.unit.local.sagemaker.cloud import WAIT_SECONDS, FakeCloud, connect, container
 
 
 class World:
@@ -20,11 +21,11 @@ class World:
         self.cloud = FakeCloud()
         self.images: dict[str, Path] = {}
         self.isolation = "auto"
-        self.startup_seconds = 30.0
+        self.startup_seconds = WAIT_SECONDS
         self.grace_seconds = 1.0
         self.sync_seconds = 2.0
         self.volume_bytes = 1 << 40
-        self.hosting = Hosting(pace=0.001)
+        self.hosting = Hosting(clock=LeapingClock(pace=0.001))
         self.service: SageMaker | None = None
 
     def image(self, name: str, **commands: str) -> None:

@@ -43,7 +43,7 @@ def timed_stop(world: World) -> None:
 def await_threads(prefix: str) -> None:
     for thread in threading.enumerate():
         if thread.name.startswith(prefix):
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -73,7 +73,7 @@ def test_everything_at_once(world: World) -> None:
     arn = start_pipeline(world)
     for line in ("hanging", "training"):
         world.cloud.await_line(line)
-    assert function.reached.wait(20)
+    assert function.reached.wait(60)
     timed_stop(world)
     function.open.set()
     await_threads("step-")
@@ -93,7 +93,7 @@ def test_a_job_that_is_still_downloading_is_left_to_the_next_start(
     download = Gate(world.cloud.s3.get_object)
     monkeypatch.setattr(world.cloud.s3, "get_object", download)
     start_training(world, "job", InputDataConfig=[channel("train", "s3://in/data/")])
-    assert download.reached.wait(20)
+    assert download.reached.wait(60)
     timed_stop(world)
     # It comes back to a closed store.
     download.open.set()
@@ -123,7 +123,7 @@ def test_of_many_objects_none_is_begun_after_the_stop(world: World, monkeypatch:
     closing = started.machine.closing
     monkeypatch.setattr(world.cloud.s3, "get_object", download)
     start_training(world, "job", InputDataConfig=[channel("train", "s3://in/data/")])
-    assert all_begun.wait(20)
+    assert all_begun.wait(60)
     timed_stop(world)
     await_threads("training-job-")
     assert len(begun) == 8
@@ -161,7 +161,7 @@ def test_an_upload_that_the_interpreter_refuses_leaves_the_request_stored(
     with monkeypatch.context() as patched:
         patched.setattr(world.cloud.s3, "put_object", upload)
         answer = ask(world, b"later")
-        assert upload.reached.wait(20)
+        assert upload.reached.wait(60)
         timed_stop(world)
         upload.open.set()
         await_threads("async-")

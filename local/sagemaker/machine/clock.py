@@ -2,14 +2,13 @@
 
 import threading
 import time
-from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
 class Clock:
     """`pace` is how many real seconds one second of a policy takes; 1 outside tests."""
 
-    pace: float = 1.0
+    def __init__(self, pace: float = 1.0) -> None:
+        self.pace = pace
 
     def wait(self, seconds: float, ended: threading.Event) -> bool:
         """Waits `seconds` of policy time; returns True as soon as `ended` is set."""
