@@ -20,7 +20,15 @@ from typing import Any
 import botocore.session
 import uvicorn
 
-from local.ministack import encryption, functions, identity, objects, persistence
+from local.ministack import (
+    checksums,
+    encryption,
+    functions,
+    identity,
+    objects,
+    parts,
+    persistence,
+)
 from local.settings import ACCOUNT, REGION, LocalSettings
 
 Handler = Callable[
@@ -42,12 +50,19 @@ def load(settings: LocalSettings) -> AsgiApp:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger().setLevel(logging.ERROR)
     functions.install()
-    objects.name_types_as_s3()
+    mend_s3()
     encryption.take_the_account_key()
     identity.call_the_unknown_a_role()
     objects.put_version_ids_in_events()
     persistence.open_state(folder)
     return ministack_app.app  # type: ignore[no-any-return]
+
+
+def mend_s3() -> None:
+    """Put right, within MiniStack's S3, what its clients would notice."""
+    objects.name_types_as_s3()
+    checksums.install()
+    parts.install()
 
 
 def _set_environment(settings: LocalSettings) -> None:
@@ -126,7 +141,7 @@ def _may_match(pattern: str, source: str, status: str | None) -> bool:
 
 
 def _may_be(values: object, value: str) -> bool:
-    return not isinstance(values, list) or any(one == value or not isinstance(one, str) for one in values)
+    return not isinstance(values, list) or any(wanted == value or not isinstance(wanted, str) for wanted in values)
 
 
 def wants(source: str, status: str | None = None) -> bool:
