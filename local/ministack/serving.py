@@ -23,12 +23,14 @@ import uvicorn
 from local.ministack import (
     checksums,
     encryption,
+    forms,
     functions,
     identity,
     objects,
     parts,
     persistence,
 )
+from local.ministack.bulk import Bulk
 from local.settings import ACCOUNT, REGION, LocalSettings
 
 Handler = Callable[
@@ -63,6 +65,8 @@ def mend_s3() -> None:
     objects.name_types_as_s3()
     checksums.install()
     parts.install()
+    forms.install()
+    Bulk().install()
 
 
 def _set_environment(settings: LocalSettings) -> None:

@@ -1,0 +1,214 @@
+"""S3 requests of many bytes, off the event loop: reading, hashing and writing them keeps no other client waiting.
+
+MiniStack's S3 is not made for threads, so one thread at most is in it: requests of few bytes are answered on the loop,
+as everywhere, unless one of many bytes is under way; then they queue behind it. What needs no S3 (joining what came,
+unpacking aws-chunked, the digests) is done before, in threads of its own.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+from local.ministack import checksums
+from local.ministack.checksums import Answer
+
+LARGE = 256 * 1024
+"""Bytes; fewer take less time than the change of threads."""
+
+Query = Mapping[str, list[str]]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+T = TypeVar("T")
+
+
+class Bulk:
+    """The one thread for S3, and what waits for it. All is called on the event loop."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "s3")
+        self._waiting = 0
+
+    def install(self) -> None:
+        """Take the place of MiniStack's reader of requests, of S3's handler and of what reads an object."""
+        from ministack import app as ministack_app
+        from ministack.services import s3
+
+        ministack_app._read_request_body = _reading(ministack_app._read_request_body)
+        s3._read_body = _unread(s3._read_body)
+        s3._get_object = _reading_what_is_asked(s3._get_object)
+        s3._upload_part_copy = _reading_a_range(s3._upload_part_copy)
+        handle = s3.handle_request
+
+        async def handle_request(
+            method: str, path: str, headers: dict[str, str], body: bytes, query: Query, **options: Any
+        ) -> Answer:
+            request = method, path, headers, body, query
+            if _of_object_lambda(path, headers):
+                # Waits for a function, which asks S3 itself.
+                return await handle(*request, **options)  # type: ignore[no-any-return]
+            if not _is_large(method, path, headers, body, query):
+                if not self._waiting:
+                    return await handle(*request, **options)  # type: ignore[no-any-return]
+                return await self._queue(handle, *request, **options)
+            worked = await asyncio.to_thread(checksums.work_out, body, headers)
+            with checksums.knowing(worked):
+                return await self._queue(handle, *request, **options)
+
+        s3.handle_request = handle_request
+
+    async def _queue(self, handle: Callable[..., Coroutine[Any, Any, Answer]], *args: Any, **options: Any) -> Answer:
+        context = copy_context()
+        self._waiting += 1
+        run = asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: context.run(_finish, handle(*args, **options))
+        )
+        run.add_done_callback(self._done)
+        # A caller that goes away leaves the request in the thread, and whoever comes next must still queue behind it.
+        return await asyncio.shield(run)
+
+    def _done(self, _: object) -> None:
+        self._waiting -= 1
+
+
+def _finish(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    coroutine.close()
+    raise RuntimeError(f"{coroutine} waits, which it must not outside the event loop")
+
+
+def _of_object_lambda(path: str, headers: Mapping[str, str]) -> bool:
+    from ministack.services import s3
+
+    bucket, _ = s3._parse_bucket_key(path, headers)
+    return bool(bucket.endswith(s3._OBJECT_LAMBDA_ALIAS_SUFFIX))
+
+
+def _is_large(method: str, path: str, headers: dict[str, str], body: bytes, query: Query) -> bool:
+    if method == "POST" and "delete" in query:
+        # A thousand files at once.
+        return True
+    return len(body) >= LARGE or _read(method, path, headers, query) >= LARGE
+
+
+def _read(method: str, path: str, headers: dict[str, str], query: Query) -> int:
+    """How many bytes of objects and parts a request reads, at most."""
+    from ministack.services import s3
+
+    bucket, key = s3._parse_bucket_key(path, headers)
+    if method == "PUT" and "x-amz-copy-source" in headers:
+        return int((checksums.copied(headers) or {}).get("size", 0))
+    if method == "POST" and "uploadId" in query:
+        upload = s3._multipart_uploads.get(query["uploadId"][0]) or {"parts": {}}
+        return sum(part["size"] for part in upload["parts"].values())
+    objects = s3._buckets.get(bucket, {}).get("objects", {}) if key else {}
+    if method in ("PUT", "DELETE", "GET"):
+        versions = s3._object_versions.get((bucket, key)) or []
+        sizes = [entry.get("size") or 0 for entry in versions if entry["version_id"] in query.get("versionId", ())]
+        return max([*sizes, objects.get(key, {}).get("size") or 0])
+    return 0
+
+
+# The body of a request.
+
+
+def _reading(read: Callable[..., Awaitable[bytes]]) -> Callable[..., Awaitable[bytes]]:
+    """MiniStack's reader, joining and unpacking in a thread what is large."""
+
+    async def read_off_the_loop(receive: Receive, method: str, headers: dict[str, str]) -> bytes:
+        length = headers.get("content-length", "")
+        if "transfer-encoding" not in headers and (not length.isdecimal() or int(length) < LARGE):
+            return await read(receive, method, headers)
+        messages = [await receive()]
+        while messages[-1].get("type") == "http.request" and messages[-1].get("more_body"):
+            messages.append(await receive())
+        if messages[-1].get("type") == "http.request":
+            parts = [message.get("body", b"") for message in messages]
+            # Lets go of the interpreter's lock, as long as all are plain bytes.
+            body = await asyncio.to_thread(b"".join, parts)
+            messages = [{"type": "http.request", "body": body, "more_body": False}]
+        return await asyncio.to_thread(_finish, _read_again(read, iter(messages), method, headers))
+
+    return read_off_the_loop
+
+
+async def _read_again(read: Callable[..., Awaitable[bytes]], messages: Any, method: str, headers: Any) -> bytes:
+    async def receive() -> dict[str, Any]:
+        message: dict[str, Any] = next(messages)
+        return message
+
+    return await read(receive, method, headers)
+
+
+# The body of an answer.
+
+
+class Stored:
+    """An object's bytes on disk, of which no more is read than is asked for."""
+
+    def __init__(self, path: str) -> None:
+        """Raises OSError where there is no such file."""
+        self._file = Path(path).open("rb")  # noqa: SIM115 - closed with this
+        self._size = os.fstat(self._file.fileno()).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, span: slice) -> bytes:
+        start, stop, _ = span.indices(self._size)
+        self._file.seek(start)
+        return self._file.read(max(0, stop - start))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+_opened: ContextVar[list[Stored] | None] = ContextVar("opened", default=None)
+
+
+def _unread(read: Callable[..., bytes]) -> Callable[..., bytes | Stored]:
+    def open_or_read(bucket: str, key: str, record: dict[str, Any]) -> bytes | Stored:
+        from ministack.services import s3
+
+        opened = _opened.get()
+        if opened is None or record.get("body") is not None or not s3.S3_PERSIST:
+            return read(bucket, key, record)
+        try:
+            opened.append(Stored(s3._object_disk_path(bucket, key)))
+        except OSError:
+            return read(bucket, key, record)
+        return opened[-1]
+
+    return open_or_read
+
+
+def _reading_what_is_asked(get: Callable[..., tuple[int, dict[str, str], Any]]) -> Callable[..., Answer]:
+    def get_what_is_asked(*args: Any) -> Answer:
+        opened: list[Stored] = []
+        token = _opened.set(opened)
+        try:
+            status, headers, body = get(*args)
+            return status, headers, body[:] if isinstance(body, Stored) else body
+        finally:
+            _opened.reset(token)
+            for stored in opened:
+                stored.close()
+
+    return get_what_is_asked
+
+
+def _reading_a_range(copy: Callable[..., Answer]) -> Callable[..., Answer]:
+    whole, part = copy, _reading_what_is_asked(copy)
+
+    def copy_a_range(bucket: str, key: str, query: Query, headers: dict[str, str]) -> Answer:
+        return (part if headers.get("x-amz-copy-source-range") else whole)(bucket, key, query, headers)
+
+    return copy_a_range
