@@ -29,6 +29,7 @@ from local.ministack import (
     objects,
     parts,
     persistence,
+    subresources,
 )
 from local.ministack.bulk import Bulk
 from local.settings import ACCOUNT, REGION, LocalSettings
@@ -66,6 +67,7 @@ def mend_s3() -> None:
     checksums.install()
     parts.install()
     forms.install()
+    subresources.install()
     Bulk().install()
 
 
