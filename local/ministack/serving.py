@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import uvicorn
 
 from local.ministack import (
@@ -30,6 +29,7 @@ from local.ministack import (
     parts,
     persistence,
     subresources,
+    unserved,
 )
 from local.ministack.bulk import Bulk
 from local.settings import ACCOUNT, REGION, LocalSettings
@@ -54,6 +54,7 @@ def load(settings: LocalSettings) -> AsgiApp:
     logging.getLogger().setLevel(logging.ERROR)
     functions.install()
     mend_s3()
+    unserved.install()
     encryption.take_the_account_key()
     identity.call_the_unknown_a_role()
     objects.put_version_ids_in_events()
@@ -112,13 +113,8 @@ def _use_temporary_folder(folder: Path) -> None:
 def mount(service: str, handler: Handler) -> None:
     """Answer a service (by its signing name) with our own handler."""
     from ministack import app as ministack_app
-    from ministack.core import router
 
     ministack_app.SERVICE_HANDLERS[service] = handler
-    # Left alone, the first request for a service that MiniStack itself does not have makes it read every model that
-    # botocore ships, to learn whether there is such a service: 430 MB and some seconds.
-    names = botocore.session.get_session().get_available_services()
-    router._KNOWN_AWS_SERVICE_NAMES = frozenset({*names, service})
 
 
 def emit(source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import uvicorn
 from ministack import app as ministack_app
+from ministack.core import router
 from ministack.services import s3
 
 from local.clients import LocalClients
-from local.ministack import serving
+from local.ministack import serving, unserved
 from local.settings import free_port
 
 
@@ -26,10 +27,11 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    names: dict[Any, dict[str, Any]] = {module: dict(vars(module)) for module in (s3, ministack_app)}
+    names: dict[Any, dict[str, Any]] = {module: dict(vars(module)) for module in (s3, ministack_app, router)}
     folder: Path = tmp_path_factory.mktemp("s3")
     s3.DATA_DIR, s3.S3_PERSIST = str(folder), True
     serving.mend_s3()
+    unserved.install()
     port, ready = free_port(), threading.Event()
     server = _Server(uvicorn.Config(ministack_app.app, port=port, lifespan="off", log_config=None), ready)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), name="served", daemon=True)
