@@ -18,7 +18,7 @@ from typing import IO, Any
 import uvloop
 
 from local import ministack, stack
-from local.clients import LocalClients
+from local.clients import LocalClients, leave_accounts
 from local.errors import IsolationRefused, LocalCloudError, PortInUse, StateInUse
 from local.ministack.starting import Starts
 from local.sagemaker.errors import IsolationError
@@ -50,6 +50,7 @@ class LocalCloud:
 
     def __init__(self, settings: LocalSettings, progress: Progress = _say_nothing) -> None:
         self.settings = settings
+        leave_accounts()
         self.clients = LocalClients(settings.endpoint)
         self.stack: stack.Stack | None = None
         self.sagemaker = SageMaker(

@@ -19,6 +19,7 @@ from typing import Any
 
 import uvicorn
 
+from local.clients import leave_accounts
 from local.ministack import (
     checksums,
     encryption,
@@ -74,8 +75,7 @@ def mend_s3() -> None:
 
 def _set_environment(settings: LocalSettings) -> None:
     # Lambda functions inherit this process's environment: nothing in it may lead to a real account.
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
+    leave_accounts()
     ministack_dir = settings.state_dir / "ministack"
     _use_temporary_folder(settings.state_dir / "tmp")
     os.environ.update(
@@ -85,8 +85,6 @@ def _set_environment(settings: LocalSettings) -> None:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": settings.endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(settings.port),
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
