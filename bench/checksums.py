@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import urllib3
+
 from bench import clouds
 from bench.measure import ROOT, Row, in_turn, milliseconds, ms, ratio
 from local.ministack.checksums import DIGESTS
@@ -51,10 +53,23 @@ def operations(s3: Any, body: bytes) -> dict[str, Callable[[], object]]:
         "PutObject, aws-chunked with a trailer": lambda: s3.put_object(**bucket, Key="put", Body=_Streamed(body)),
         "GetObject": lambda: s3.get_object(**source)["Body"].read(),
         "GetObject, 1 KiB of it": lambda: s3.get_object(**source, Range="bytes=1048576-1049599")["Body"].read(),
+        "presigned PUT": lambda: _presigned_put(s3, body),
+        "presigned POST": lambda: _presigned_post(s3, body),
         "CopyObject": lambda: s3.copy_object(**bucket, Key="copy", CopySource=source),
         "UploadPart and CompleteMultipartUpload": lambda: _in_parts(s3, lambda: {"Body": body}),
         "UploadPartCopy and CompleteMultipartUpload": lambda: _in_parts(s3, lambda: {"CopySource": source}),
     }
+
+
+def _presigned_put(s3: Any, body: bytes) -> None:
+    url = s3.generate_presigned_url("put_object", {"Bucket": "bench", "Key": "presigned"})
+    urllib3.request("PUT", url, body=body, retries=False)
+
+
+def _presigned_post(s3: Any, body: bytes) -> None:
+    post = s3.generate_presigned_post("bench", "posted")
+    fields = {**post["fields"], "file": ("file", body)}
+    urllib3.request("POST", post["url"], fields=fields, retries=False)
 
 
 class _Streamed:

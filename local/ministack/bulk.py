@@ -1,12 +1,13 @@
 """S3 requests of many bytes, off the event loop: reading, hashing and writing them keeps no other client waiting.
 
-MiniStack's S3 is not made for threads, so one thread at most is in it: requests of few bytes are answered on the loop,
-as everywhere, unless one of many bytes is under way; then they queue behind it. What needs no S3 (joining what came,
-unpacking aws-chunked, the digests) is done before, in threads of its own.
+MiniStack's S3 is not made for threads, so one thread at most changes it: requests of few bytes are answered on the
+loop, as everywhere, unless one of many bytes is under way; then those that write, or read what it writes, queue behind
+it. What needs no S3 (joining what came, unpacking aws-chunked, the digests) is done before, in threads of its own.
 """
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
@@ -22,6 +23,8 @@ LARGE = 256 * 1024
 Query = Mapping[str, list[str]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
+Handle = Callable[..., Coroutine[Any, Any, Answer]]
+
 T = TypeVar("T")
 
 
@@ -30,7 +33,9 @@ class Bulk:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "s3")
-        self._waiting = 0
+        self._busy: Counter[str] = Counter()
+        """The paths of the objects and buckets that the thread is at, or will be."""
+        self._handle: Handle = _unhandled
 
     def install(self) -> None:
         """Take the place of MiniStack's reader of requests, of S3's handler and of what reads an object."""
@@ -41,37 +46,67 @@ class Bulk:
         s3._read_body = _unread(s3._read_body)
         s3._get_object = _reading_what_is_asked(s3._get_object)
         s3._upload_part_copy = _reading_a_range(s3._upload_part_copy)
-        handle = s3.handle_request
+        self._handle, s3.handle_request = s3.handle_request, self.handle_request
 
-        async def handle_request(
-            method: str, path: str, headers: dict[str, str], body: bytes, query: Query, **options: Any
-        ) -> Answer:
-            request = method, path, headers, body, query
-            if _of_object_lambda(path, headers):
-                # Waits for a function, which asks S3 itself.
-                return await handle(*request, **options)  # type: ignore[no-any-return]
-            if not _is_large(method, path, headers, body, query):
-                if not self._waiting:
-                    return await handle(*request, **options)  # type: ignore[no-any-return]
-                return await self._queue(handle, *request, **options)
-            worked = await asyncio.to_thread(checksums.work_out, body, headers)
-            with checksums.knowing(worked):
-                return await self._queue(handle, *request, **options)
+    async def handle_request(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, query: Query, **options: Any
+    ) -> Answer:
+        """Answers as MiniStack's handler, here or in the thread."""
+        request = method, path, headers, body, query
+        if _of_object_lambda(path, headers):
+            # Waits for a function, which asks S3 itself.
+            return await self._handle(*request, **options)
+        if not _is_large(method, path, headers, body, query):
+            if not self._busy:
+                return await self._handle(*request, **options)
+            if method in ("GET", "HEAD") and not self._is_busy(path):
+                return await self._read_beside(*request, **options)
+            return await self._queue(*request, **options)
+        if len(body) < LARGE:
+            return await self._queue(*request, **options)
+        with checksums.knowing(await asyncio.to_thread(checksums.work_out, body, headers)):
+            return await self._queue(*request, **options)
 
-        s3.handle_request = handle_request
+    def _is_busy(self, path: str) -> bool:
+        """Whether an object, or all of its bucket (a deletion of many), is being changed."""
+        bucket = "/" + path.lstrip("/").partition("/")[0]
+        return path in self._busy or bucket in self._busy
 
-    async def _queue(self, handle: Callable[..., Coroutine[Any, Any, Answer]], *args: Any, **options: Any) -> Answer:
-        context = copy_context()
-        self._waiting += 1
+    async def _read_beside(self, *request: Any, **options: Any) -> Answer:
+        """Reading one object while another is written harms neither; a listing may meet the moment of a new key."""
+        try:
+            return await self._handle(*request, **options)
+        except RuntimeError:
+            return await self._queue(*request, **options)
+
+    async def _queue(self, *request: Any, **options: Any) -> Answer:
+        context, place = copy_context(), _place(*request)
+        self._busy[place] += 1
         run = asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: context.run(_finish, handle(*args, **options))
+            self._thread, lambda: context.run(_finish, self._handle(*request, **options))
         )
-        run.add_done_callback(self._done)
+        run.add_done_callback(lambda _: self._done(place))
         # A caller that goes away leaves the request in the thread, and whoever comes next must still queue behind it.
         return await asyncio.shield(run)
 
-    def _done(self, _: object) -> None:
-        self._waiting -= 1
+    def _done(self, place: str) -> None:
+        self._busy[place] -= 1
+        if not self._busy[place]:
+            del self._busy[place]
+
+
+async def _unhandled(*_: Any, **__: Any) -> Answer:
+    raise RuntimeError("S3 is not installed")
+
+
+def _place(method: str, path: str, headers: Mapping[str, str], _: bytes, query: Query) -> str:
+    """What a request may change. The key of a form is not known yet.
+
+    That does no harm: a new object is served from memory until its file is in place, and its bytes take longer to
+    write than a reader that met the one before takes to open its file.
+    """
+    is_form = method == "POST" and "delete" not in query and headers.get("content-type", "").startswith("multipart/")
+    return f"{path} by a form" if is_form else path
 
 
 def _finish(coroutine: Coroutine[Any, Any, T]) -> T:

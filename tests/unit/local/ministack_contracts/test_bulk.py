@@ -155,7 +155,7 @@ def test_a_range_is_read_and_no_more(client: Any, span: tuple[int, int], monkeyp
 
 
 def test_requests_queue_behind_one_of_many_bytes(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within S3 there is never more than one."""
+    """No two change S3 at a time."""
     inside, most, dispatch = [0], [0], s3._dispatch
 
     def slowly(*args: Any) -> Any:
@@ -179,6 +179,56 @@ def test_requests_queue_behind_one_of_many_bytes(client: Any, monkeypatch: pytes
         writer.join()
     assert most == [1]
     assert [get(client, f"q{number}") for number in range(4)] == bodies
+
+
+def test_what_reads_another_object_does_not_queue(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.put_object(Bucket=BUCKET, Key="other", Body=b"other")
+    entered, may_go, dispatch = threading.Event(), threading.Event(), s3._dispatch
+
+    def held(method: str, bucket: str, key: str, *rest: Any) -> Any:
+        if (method, key) == ("PUT", "held"):
+            entered.set()
+            assert may_go.wait(10)
+        return dispatch(method, bucket, key, *rest)
+
+    monkeypatch.setattr(s3, "_dispatch", held)
+    writer = threading.Thread(target=client.put_object, kwargs={"Bucket": BUCKET, "Key": "held", "Body": LARGE})
+    reader = threading.Thread(target=get, args=(client, "held"))
+    writer.start()
+    assert entered.wait(10)
+    reader.start()
+    assert get(client, "other") == b"other"
+    assert "held" not in [entry["Key"] for entry in client.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    assert reader.is_alive()
+    may_go.set()
+    writer.join()
+    reader.join()
+    assert get(client, "held") == LARGE
+
+
+def test_a_listing_that_meets_a_new_key_is_made_again(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts, dispatch = [0], s3._dispatch
+    entered, may_go = threading.Event(), threading.Event()
+
+    def changing(method: str, bucket: str, key: str, *rest: Any) -> Any:
+        if (method, key) == ("PUT", "held"):
+            entered.set()
+            assert may_go.wait(10)
+        if (method, key) == ("GET", ""):
+            attempts[0] += 1
+            if attempts[0] == 1:
+                may_go.set()
+                raise RuntimeError("dictionary changed size during iteration")
+        return dispatch(method, bucket, key, *rest)
+
+    monkeypatch.setattr(s3, "_dispatch", changing)
+    writer = threading.Thread(target=client.put_object, kwargs={"Bucket": BUCKET, "Key": "held", "Body": LARGE})
+    writer.start()
+    assert entered.wait(10)
+    listed = client.list_objects_v2(Bucket=BUCKET)["Contents"]
+    writer.join()
+    assert attempts == [2]
+    assert "held" in [entry["Key"] for entry in listed]
 
 
 def test_a_form_is_taken_apart_as_ministack_does(monkeypatch: pytest.MonkeyPatch) -> None:
