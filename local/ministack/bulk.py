@@ -6,12 +6,10 @@ it. What needs no S3 (joining what came, unpacking aws-chunked, the digests) is 
 """
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar, copy_context
-from pathlib import Path
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from local.ministack import checksums
@@ -38,14 +36,11 @@ class Bulk:
         self._handle: Handle = _unhandled
 
     def install(self) -> None:
-        """Take the place of MiniStack's reader of requests, of S3's handler and of what reads an object."""
+        """Take the place of MiniStack's reader of requests, and of S3's handler."""
         from ministack import app as ministack_app
         from ministack.services import s3
 
         ministack_app._read_request_body = _reading(ministack_app._read_request_body)
-        s3._read_body = _unread(s3._read_body)
-        s3._get_object = _reading_what_is_asked(s3._get_object)
-        s3._upload_part_copy = _reading_a_range(s3._upload_part_copy)
         self._handle, s3.handle_request = s3.handle_request, self.handle_request
 
     async def handle_request(
@@ -181,69 +176,3 @@ async def _read_again(read: Callable[..., Awaitable[bytes]], messages: Any, meth
         return message
 
     return await read(receive, method, headers)
-
-
-# The body of an answer.
-
-
-class Stored:
-    """An object's bytes on disk, of which no more is read than is asked for."""
-
-    def __init__(self, path: str) -> None:
-        """Raises OSError where there is no such file."""
-        self._file = Path(path).open("rb")  # noqa: SIM115 - closed with this
-        self._size = os.fstat(self._file.fileno()).st_size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __getitem__(self, span: slice) -> bytes:
-        start, stop, _ = span.indices(self._size)
-        self._file.seek(start)
-        return self._file.read(max(0, stop - start))
-
-    def close(self) -> None:
-        self._file.close()
-
-
-_opened: ContextVar[list[Stored] | None] = ContextVar("opened", default=None)
-
-
-def _unread(read: Callable[..., bytes]) -> Callable[..., bytes | Stored]:
-    def open_or_read(bucket: str, key: str, record: dict[str, Any]) -> bytes | Stored:
-        from ministack.services import s3
-
-        opened = _opened.get()
-        if opened is None or record.get("body") is not None or not s3.S3_PERSIST:
-            return read(bucket, key, record)
-        try:
-            opened.append(Stored(s3._object_disk_path(bucket, key)))
-        except OSError:
-            return read(bucket, key, record)
-        return opened[-1]
-
-    return open_or_read
-
-
-def _reading_what_is_asked(get: Callable[..., tuple[int, dict[str, str], Any]]) -> Callable[..., Answer]:
-    def get_what_is_asked(*args: Any) -> Answer:
-        opened: list[Stored] = []
-        token = _opened.set(opened)
-        try:
-            status, headers, body = get(*args)
-            return status, headers, body[:] if isinstance(body, Stored) else body
-        finally:
-            _opened.reset(token)
-            for stored in opened:
-                stored.close()
-
-    return get_what_is_asked
-
-
-def _reading_a_range(copy: Callable[..., Answer]) -> Callable[..., Answer]:
-    whole, part = copy, _reading_what_is_asked(copy)
-
-    def copy_a_range(bucket: str, key: str, query: Query, headers: dict[str, str]) -> Answer:
-        return (part if headers.get("x-amz-copy-source-range") else whole)(bucket, key, query, headers)
-
-    return copy_a_range

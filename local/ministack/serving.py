@@ -29,6 +29,7 @@ from local.ministack import (
     objects,
     parts,
     persistence,
+    reading,
     subresources,
     unserved,
 )
@@ -70,6 +71,7 @@ def mend_s3() -> None:
     parts.install()
     forms.install()
     subresources.install()
+    reading.install()
     Bulk().install()
 
 

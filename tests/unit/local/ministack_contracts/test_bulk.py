@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 from ministack.services import s3
 
-from local.ministack import bulk, checksums, forms
+from local.ministack import bulk, checksums, forms, reading
 from tests.unit.local.ministack_contracts.conftest import Served
 
 BUCKET = "bulk"
@@ -141,17 +142,31 @@ def test_a_checksum_may_come_last(served: Served, client: Any, sent: bytes, stat
 @pytest.mark.parametrize("span", [(0, 9), (bulk.LARGE, bulk.LARGE + 4999), (1000, len(LARGE) - 1)])
 def test_a_range_is_read_and_no_more(client: Any, span: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    cut = bulk.Stored.__getitem__
+    cut = reading.Stored.__getitem__
 
-    def counting(stored: bulk.Stored, part: slice) -> bytes:
+    def counting(stored: reading.Stored, part: slice) -> bytes:
         piece = cut(stored, part)
         read.append(len(piece))
         return piece
 
-    monkeypatch.setattr(bulk.Stored, "__getitem__", counting)
+    monkeypatch.setattr(reading.Stored, "__getitem__", counting)
     start, stop = span
     assert get(client, "large", Range=f"bytes={start}-{stop}") == LARGE[start : stop + 1]
     assert read == [stop + 1 - start]
+
+
+def test_a_range_of_a_version_is_read_and_no_more(client: Any) -> None:
+    client.create_bucket(Bucket="versions")
+    client.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    versions = [client.put_object(Bucket="versions", Key="k", Body=body)["VersionId"] for body in (LARGE, b"newer")]
+    for version, span, expected in ((versions[0], "10-19", LARGE[10:20]), (versions[1], "1-", b"ewer")):
+        options = {"Bucket": "versions", "Key": "k", "VersionId": version}
+        answer = client.get_object(**options, Range=f"bytes={span}")
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
+        assert answer["Body"].read() == expected
+    assert client.get_object(**options)["Body"].read() == b"newer"
+    with pytest.raises(ClientError, match="InvalidRange"):
+        client.get_object(**options, Range="bytes=99-")
 
 
 def test_requests_queue_behind_one_of_many_bytes(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:

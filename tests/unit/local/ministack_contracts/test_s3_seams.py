@@ -81,6 +81,10 @@ def test_bulk_stands_between_these() -> None:
     assert s3._parse_bucket_key("/b/k/l", {}) == ("b", "k/l")
     assert s3._OBJECT_LAMBDA_ALIAS_SUFFIX == "--ol-s3"
     assert list(inspect.signature(s3._read_body).parameters) == ["bucket_name", "key", "obj"]
+    assert list(inspect.signature(s3._version_body).parameters) == ["bucket", "bucket_name", "key", "v"]
+    assert list(inspect.signature(s3._version_disk_path).parameters)[:3] == ["bucket", "key", "version_id"]
+    assert list(inspect.signature(s3._get_object).parameters) == ["bucket_name", "key", "headers", "query_params"]
+    assert s3._parse_range("bytes=1-", 5) == (1, 4)
     # What is read is only measured, cut and answered: an object that does so by itself is enough.
     source = inspect.getsource(s3._get_object)
     assert source.count("_read_body(") == 1
