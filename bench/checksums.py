@@ -15,7 +15,7 @@ import urllib3
 
 from bench import clouds
 from bench.measure import ROOT, Row, in_turn, milliseconds, ms, ratio
-from local.ministack.checksums import DIGESTS
+from local.ministack.digests import DIGESTS
 
 _SIZE = 64 * 1024 * 1024
 _ROUNDS = 5

@@ -108,7 +108,7 @@ class _Rule:
                 yield {"Key": entry["Key"], "ETag": entry["ETag"]}
 
     def _replaced(self, expiration: Document) -> Iterator[Document]:
-        """Versions that have not been the current one for so long, save the newest few."""
+        """Yields the versions that have not been the current one for so long, save the newest few."""
         for versions in self._versions().values():
             noncurrent = list(zip(versions[1:], versions, strict=False))[expiration.get("NewerNoncurrentVersions", 0) :]
             for version, replacing in noncurrent:
@@ -122,7 +122,7 @@ class _Rule:
                 yield {"Key": versions[0]["Key"], "VersionId": versions[0]["VersionId"]}
 
     def _versions(self) -> Mapping[str, Sequence[Document]]:
-        """By key, the newest first; a delete marker is a version without an ETag."""
+        """Returns the versions by key, the newest first; a delete marker is a version without an ETag."""
         listed: dict[str, list[Document]] = {}
         for member in ("Versions", "DeleteMarkers"):
             for version in self._pages("list_object_versions", member):
@@ -161,7 +161,7 @@ class _Rule:
 
 
 def _due(since: datetime, days: int) -> datetime:
-    """The midnight (UTC) after so many days."""
+    """Returns the midnight (UTC) after so many days."""
     passed = since.astimezone(UTC) + timedelta(days=days)
     midnight = passed.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight if midnight == passed else midnight + timedelta(days=1)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from local.ministack import checksums
+from local.ministack import checksums, digests
 from local.ministack.checksums import Answer
 
 LARGE = 256 * 1024
@@ -59,11 +59,11 @@ class Bulk:
             return await self._queue(*request, **options)
         if len(body) < LARGE:
             return await self._queue(*request, **options)
-        with checksums.knowing(await asyncio.to_thread(checksums.work_out, body, headers)):
+        with digests.knowing(await asyncio.to_thread(digests.work_out, body, headers)):
             return await self._queue(*request, **options)
 
     def _is_busy(self, path: str) -> bool:
-        """Whether an object, or all of its bucket (a deletion of many), is being changed."""
+        """Tells whether an object, or all of its bucket (a deletion of many), is being changed."""
         bucket = "/" + path.lstrip("/").partition("/")[0]
         return path in self._busy or bucket in self._busy
 
@@ -95,7 +95,7 @@ async def _unhandled(*_: Any, **__: Any) -> Answer:
 
 
 def _place(method: str, path: str, headers: Mapping[str, str], _: bytes, query: Query) -> str:
-    """What a request may change. The key of a form is not known yet.
+    """Names what a request may change. The key of a form is not known yet.
 
     That does no harm: a new object is served from memory until its file is in place, and its bytes take longer to
     write than a reader that met the one before takes to open its file.
@@ -105,7 +105,7 @@ def _place(method: str, path: str, headers: Mapping[str, str], _: bytes, query: 
 
 
 def _finish(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that waits for nothing."""
+    """Runs a coroutine that waits for nothing, and returns its result."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -130,7 +130,7 @@ def _is_large(method: str, path: str, headers: dict[str, str], body: bytes, quer
 
 
 def _read(method: str, path: str, headers: dict[str, str], query: Query) -> int:
-    """How many bytes of objects and parts a request reads, at most."""
+    """Returns how many bytes of objects and parts a request reads, at most."""
     from ministack.services import s3
 
     bucket, key = s3._parse_bucket_key(path, headers)

@@ -1,129 +1,23 @@
-"""S3's checksums: every algorithm that S3 lists, worked out by C code, and told in answers as S3 tells them.
+"""S3's checksums: every algorithm that S3 lists, told in answers as S3 tells them.
 
 MiniStack knows five of ten, and works two of those out byte by byte in Python, which takes a second or two a MiB; all
-that it asks for a checksum comes here instead. `parts.py` goes on with those of multipart uploads.
+that it asks for a checksum comes here instead. `digests.py` does the arithmetic; `parts.py` goes on with the checksums
+of multipart uploads.
 """
 
 import base64
-import contextlib
-import hashlib
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-import anycrc
-import xxhash
+from local.ministack.digests import DEFAULT, DIGESTS, Headers, checksum, digest, type_of
 
-Headers = dict[str, str]
 Answer = tuple[int, Headers, bytes]
-
-DEFAULT = "CRC64NVME"
-"""What S3 gives an object that is uploaded without a checksum."""
-
-_PIECE = 4 * 1024 * 1024
-# The C code of the CRCs keeps the interpreter's lock: half a millisecond a piece, and others may go on.
-
-
-def _crc(model: str, size: int) -> Callable[[bytes], bytes]:
-    step = anycrc.Model(model).calc
-
-    def digest(body: bytes) -> bytes:
-        view = memoryview(body)
-        value = step(view[:_PIECE])
-        for start in range(_PIECE, len(view), _PIECE):
-            value = step(view[start : start + _PIECE], value)
-        return int(value).to_bytes(size, "big")
-
-    return digest
-
-
-DIGESTS: dict[str, Callable[[bytes], bytes]] = {
-    "CRC32": lambda body: zlib.crc32(body).to_bytes(4, "big"),
-    "CRC32C": _crc("CRC32C", 4),
-    "CRC64NVME": _crc("CRC64-NVME", 8),
-    "SHA1": lambda body: hashlib.sha1(body).digest(),
-    "SHA256": lambda body: hashlib.sha256(body).digest(),
-    "SHA512": lambda body: hashlib.sha512(body).digest(),
-    "MD5": lambda body: hashlib.md5(body).digest(),
-    "XXHASH64": lambda body: xxhash.xxh64(body).digest(),
-    "XXHASH3": lambda body: xxhash.xxh3_64(body).digest(),
-    "XXHASH128": lambda body: xxhash.xxh3_128(body).digest(),
-}
-"""Every member of ChecksumAlgorithm in S3's model."""
-
-
-def _combine(model: str) -> Callable[[bytes, bytes, int], bytes]:
-    combine = anycrc.Model(model).combine
-
-    def combine_digests(first: bytes, second: bytes, length: int) -> bytes:
-        both = combine(int.from_bytes(first, "big"), int.from_bytes(second, "big"), length)
-        return int(both).to_bytes(len(first), "big")
-
-    return combine_digests
-
-
-COMBINE = {"CRC32": _combine("CRC32"), "CRC32C": _combine("CRC32C"), "CRC64NVME": _combine("CRC64-NVME")}
-"""From the digests of two bodies and the second's length the digest of both."""
-
-
-@dataclass(slots=True)
-class Worked:
-    """The digests of one body that were worked out before MiniStack asks for them."""
-
-    body: bytes
-    digests: dict[str, bytes] = field(default_factory=dict)
-
-
-_worked: ContextVar[Worked | None] = ContextVar("worked", default=None)
-
-
-@contextlib.contextmanager
-def knowing(worked: Worked) -> Iterator[None]:
-    """Answer for this body, within, from what is worked out already."""
-    token = _worked.set(worked)
-    try:
-        yield
-    finally:
-        _worked.reset(token)
-
-
-def digest(algorithm: str, body: bytes) -> bytes:
-    """The digest of a body. Raises KeyError for an algorithm that S3 does not list."""
-    work, worked = DIGESTS[algorithm], _worked.get()
-    if worked is None or worked.body is not body:
-        return work(body)
-    if algorithm not in worked.digests:
-        worked.digests[algorithm] = work(body)
-    return worked.digests[algorithm]
-
-
-def work_out(body: bytes, headers: Headers) -> Worked:
-    """Work out what a request with this body will ask for: its ETag, and the checksums that its headers name."""
-    worked = Worked(body)
-    wanted = {algorithm for algorithm in DIGESTS if f"x-amz-checksum-{algorithm.lower()}" in headers}
-    wanted.add(headers.get("x-amz-sdk-checksum-algorithm", DEFAULT).upper())
-    with knowing(worked):
-        for algorithm in {"MD5", *wanted} & DIGESTS.keys():
-            digest(algorithm, body)
-    return worked
-
-
-def checksum(algorithm: str, body: bytes) -> str | None:
-    """The checksum as S3 writes it, in base64; None for an algorithm that S3 does not list."""
-    name = (algorithm or "").upper().replace("_", "")
-    return base64.b64encode(digest(name, body)).decode() if name in DIGESTS else None
-
-
-def type_of(value: str) -> str:
-    """The ChecksumType of a checksum: that of the parts' checksums ends with their number."""
-    return "COMPOSITE" if "-" in value else "FULL_OBJECT"
 
 
 def told(checksums: dict[str, str]) -> Headers:
-    """The headers in which an answer tells an object's checksums."""
+    """Returns the headers in which an answer tells an object's checksums."""
     headers = {f"x-amz-checksum-{algorithm.lower()}": value for algorithm, value in checksums.items()}
     if checksums:
         headers["x-amz-checksum-type"] = type_of(next(iter(checksums.values())))
@@ -210,7 +104,7 @@ _WORDS = {"mode", "algorithm", "type", *(name.lower() for name in DIGESTS)}
 
 
 def supplied(headers: Headers) -> dict[str, str]:
-    """The checksums that a request brings along, by algorithm."""
+    """Returns the checksums that a request brings along, by algorithm."""
     values = {algorithm: headers.get(f"x-amz-checksum-{algorithm.lower()}") for algorithm in DIGESTS}
     return {algorithm: value for algorithm, value in values.items() if value}
 
@@ -259,14 +153,14 @@ def _telling_a_copy(copy: Callable[..., Answer]) -> Callable[..., Answer]:
 
 
 def _of_parts(headers: Headers) -> str | None:
-    """The algorithm of a copy's source whose checksum is one of its parts' checksums."""
+    """Returns the algorithm of a copy's source whose checksum is one of its parts' checksums."""
     source = copied(headers)
     checksums = (source or {}).get("checksums") or {}
     return next((algorithm for algorithm, value in checksums.items() if type_of(value) == "COMPOSITE"), None)
 
 
 def copied(headers: Headers) -> dict[str, Any] | None:
-    """The record of the object, or of its version, that a request copies."""
+    """Returns the record of the object, or of its version, that a request copies."""
     from ministack.services import s3
 
     path, _, query = headers.get("x-amz-copy-source", "").lstrip("/").partition("?")
@@ -292,7 +186,7 @@ def _with_the_copys_only(record: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def elements(checksums: dict[str, str]) -> bytes:
-    """The elements in which an XML answer tells checksums."""
+    """Returns the elements in which an XML answer tells checksums."""
     lines = [f"<Checksum{algorithm}>{value}</Checksum{algorithm}>" for algorithm, value in checksums.items()]
     if checksums:
         lines.append(f"<ChecksumType>{type_of(next(iter(checksums.values())))}</ChecksumType>")

@@ -26,7 +26,7 @@ def install() -> None:
 
 
 def once(parse: Callable[[str, bytes], list[Field]]) -> Callable[[str, bytes], list[Field]]:
-    """A parser that looks at a large file once, however often one request asks for its fields."""
+    """Makes a parser that looks at a large file once, however often one request asks for its fields."""
 
     def parse_once(content_type: str, body: bytes) -> list[Field]:
         parsed = _parsed.get()
@@ -58,7 +58,7 @@ def _fields(parse: Callable[[str, bytes], list[Field]], content_type: str, body:
 
 
 def _large_values(body: bytes, boundary: bytes) -> list[tuple[int, int]]:
-    """Where the values of many bytes stand in a form."""
+    """Returns where the values of many bytes stand in a form."""
     values, begun = [], 0
     while (stop := body.find(boundary, begun)) >= 0:
         start = body.find(b"\r\n\r\n", begun, stop) + 4
@@ -69,5 +69,5 @@ def _large_values(body: bytes, boundary: bytes) -> list[tuple[int, int]]:
 
 
 def cut(body: bytes, start: int, stop: int) -> bytes:
-    """`body[start:stop]` in small pieces, joined: joining plain bytes lets others go on, slicing does not."""
+    """Copies `body[start:stop]` in small pieces and joins them: joining lets others go on, slicing does not."""
     return b"".join([body[place : min(stop, place + _PIECE)] for place in range(start, stop, _PIECE)])

@@ -11,7 +11,8 @@ from typing import Any
 from xml.etree.ElementTree import ParseError, fromstring
 
 from local.ministack import checksums
-from local.ministack.checksums import DEFAULT, Answer, Headers
+from local.ministack.checksums import Answer
+from local.ministack.digests import COMBINE, DEFAULT, DIGESTS, Headers, checksum
 
 Upload = dict[str, Any]
 Query = dict[str, list[str]]
@@ -21,7 +22,7 @@ _completing: ContextVar[tuple[Upload, list[int]] | None] = ContextVar("completin
 
 
 def types(algorithm: str) -> tuple[str, ...]:
-    """The types that an upload's checksum may have; the first is the one it has unless another is named."""
+    """Returns the types that an upload's checksum may have; the first is the one it has unless another is named."""
     return _TYPES.get(algorithm, ("COMPOSITE",))
 
 
@@ -64,7 +65,7 @@ def _wrong_type(algorithm: str, asked: str) -> str | None:
         return "Value for x-amz-checksum-type header is invalid."
     if not algorithm:
         return "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
-    if algorithm in checksums.DIGESTS and asked not in types(algorithm):
+    if algorithm in DIGESTS and asked not in types(algorithm):
         return f"The {asked} checksum type cannot be used with the {algorithm.lower()} checksum algorithm."
     return None
 
@@ -94,7 +95,7 @@ def _with_checksum(copy: Callable[..., Answer]) -> Callable[..., Answer]:
         if status == 200:
             upload = s3._multipart_uploads[query["uploadId"][0]]
             part, algorithm = upload["parts"][int(query["partNumber"][0])], upload["checksum_algorithm"] or DEFAULT
-            value = checksums.checksum(algorithm, part["body"])
+            value = checksum(algorithm, part["body"])
             part["checksums"] = {algorithm: value}
             line = f"<Checksum{algorithm}>{value}</Checksum{algorithm}></CopyPartResult>"
             body = body.replace(b"</CopyPartResult>", line.encode())
@@ -127,7 +128,7 @@ def _of_the_type(complete: Callable[..., Answer]) -> Callable[..., Answer]:
 
 
 def _parts(body: bytes) -> dict[int, set[str]]:
-    """The parts that a completion names, and what it says of each."""
+    """Returns the parts that a completion names, and what it says of each."""
     try:
         parts = list(fromstring(body).iterfind("{*}Part"))
         return {
@@ -158,11 +159,11 @@ def _not_as_begun(upload: Upload, parts: dict[int, set[str]], headers: Headers) 
 def _of_all_parts(compose: Callable[..., str | None]) -> Callable[..., str | None]:
     def compose_or_combine(algorithm: str, values: list[str | None]) -> str | None:
         upload, numbers = _completing.get() or ({}, [])
-        if upload.get("checksum_type") != "FULL_OBJECT" or algorithm not in checksums.COMBINE:
+        if upload.get("checksum_type") != "FULL_OBJECT" or algorithm not in COMBINE:
             return compose(algorithm, values)
         if not values or len(numbers) != len(values):
             return None
-        combine, whole = checksums.COMBINE[algorithm], b""
+        combine, whole = COMBINE[algorithm], b""
         for number, value in zip(numbers, values, strict=True):
             part = base64.b64decode(value or "")
             whole = combine(whole, part, upload["parts"][number]["size"]) if whole else part

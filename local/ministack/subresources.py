@@ -87,7 +87,7 @@ def install() -> None:
 
 
 def refused(method: str, bucket: str, key: str, headers: Mapping[str, str], query: Query) -> Answer | None:
-    """S3's error for a request that MiniStack must not see."""
+    """Returns S3's error for a request that MiniStack must not see."""
     from ministack.services import s3
 
     resource = f"/{bucket}/{key}" if key else f"/{bucket}"
@@ -108,7 +108,7 @@ def refused(method: str, bucket: str, key: str, headers: Mapping[str, str], quer
 
 @functools.cache
 def _operations() -> dict[tuple[str, bool], dict[str, frozenset[str]]]:
-    """By method, and by whether a key is named: the operations, and the sub-resources that tell them apart."""
+    """Returns, by method and by whether a key is named, the operations, and the sub-resources that tell them apart."""
     operations: dict[tuple[str, bool], dict[str, frozenset[str]]] = {}
     model = botocore.session.get_session().get_service_model("s3")
     for name in model.operation_names:
@@ -121,7 +121,7 @@ def _operations() -> dict[tuple[str, bool], dict[str, frozenset[str]]]:
 
 @functools.cache
 def _known() -> tuple[frozenset[str], frozenset[str]]:
-    """Every sub-resource, and every other query parameter, of S3's model."""
+    """Returns every sub-resource, and every other query parameter, of S3's model."""
     model = botocore.session.get_session().get_service_model("s3")
     subresources = {literal for of in _operations().values() for literals in of.values() for literal in literals}
     parameters: set[str] = set()
@@ -133,7 +133,7 @@ def _known() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def not_served(method: str, with_key: bool, query: Query) -> str | None:
-    """The operation that a request means, where MiniStack does not have it."""
+    """Returns the operation that a request means, where MiniStack does not have it."""
     for name, literals in sorted(_operations().get((method, with_key), {}).items()):
         # An id tells one of several (GetBucketMetricsConfiguration) from all of them.
         if literals and literals <= query.keys() and name in NOT_SERVED and _lists(name) != ("id" in query):
@@ -142,13 +142,13 @@ def not_served(method: str, with_key: bool, query: Query) -> str | None:
 
 
 def _lists(name: str) -> bool | None:
-    """Whether an operation lists what others of the same address name by their id; None where there is no such pair."""
+    """Tells whether an operation lists what another of its address names by an id; None without such a pair."""
     configuration = re.search(r"(Analytics|IntelligentTiering|Inventory|Metrics)Configurations?$", name)
     return name.startswith("List") if configuration and name.startswith(("List", "Get")) else None
 
 
 def served(method: str, with_key: bool, query: Query) -> bool:
-    """Whether S3 has an operation for each sub-resource that a request names."""
+    """Tells whether S3 has an operation for each sub-resource that a request names."""
     if method not in ("GET", "PUT", "POST", "DELETE"):
         return True
     subresources, _ = _known()
@@ -157,7 +157,7 @@ def served(method: str, with_key: bool, query: Query) -> bool:
 
 
 def unknown(method: str, query: Query) -> str | None:
-    """A name without a value that no version of S3's model known here has, in a request that would change something."""
+    """Returns a name without a value that S3's model does not have, in a request that would change something."""
     if method not in ("PUT", "POST", "DELETE"):
         return None
     known = frozenset().union(*_known())
@@ -166,7 +166,7 @@ def unknown(method: str, query: Query) -> str | None:
 
 
 def _copies_itself(bucket: str, key: str, headers: Mapping[str, str]) -> bool:
-    """Whether a copy leaves everything as it is; a bucket with an encryption of its own lets any pass, as S3's does.
+    """Tells whether a copy leaves all as it is; a bucket with an encryption of its own lets any pass, as S3's does.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     """

@@ -34,7 +34,7 @@ Client = Callable[[str], Any]
 
 
 def refused(target: Mapping[str, Any], *, universal: bool) -> str | None:
-    """Why a target cannot be started here; universal ones are Scheduler's alone."""
+    """Tells why a target cannot be started here; universal ones are Scheduler's alone."""
     arn = str(target.get("Arn", ""))
     parts = arn.split(":", 5)
     service = parts[2] if len(parts) == 6 else ""
@@ -81,7 +81,7 @@ def _operation(service: str, action: str) -> str | None:
 
 
 def call_of(target: Mapping[str, Any], event: Json, client: Client) -> Call | None:
-    """The call that starts a target which MiniStack does not know; None for one that it does."""
+    """Returns the call that starts a target which MiniStack does not know; None for one that it does."""
     arn = str(target.get("Arn", ""))
     if pipeline := _PIPELINE.fullmatch(arn):
         # Made once: a second try starts no second execution.
@@ -98,7 +98,7 @@ def call_of(target: Mapping[str, Any], event: Json, client: Client) -> Call | No
 
 
 def _parameters(target: Mapping[str, Any], event: Json) -> dict[str, list[dict[str, str]]]:
-    """A pipeline's parameters; a value that is a JSON path is read from the event.
+    """Returns a pipeline's parameters; a value that is a JSON path is read from the event.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
     """
@@ -123,7 +123,7 @@ def _call(client: Any, service: str, action: str, payload: str) -> None:
 
 
 def _named(value: Json, shape: Any) -> Json:
-    """A request as botocore names its members: Scheduler writes all of them with a capital."""
+    """Names the members of a request as botocore does: Scheduler writes all of them with a capital."""
     if isinstance(value, dict) and getattr(shape, "type_name", "") == "structure":
         names = {name.lower(): name for name in shape.members}
         known = {names.get(key.lower(), key): inner for key, inner in value.items()}
@@ -136,7 +136,7 @@ def _named(value: Json, shape: Any) -> Json:
 
 
 def with_context(target: Document, schedule: Mapping[str, Any], event: Mapping[str, Any]) -> Document:
-    """A schedule's target, its input with Scheduler's context attributes filled in.
+    """Fills Scheduler's context attributes into the input of a schedule's target.
 
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
     """
@@ -155,7 +155,7 @@ def with_context(target: Document, schedule: Mapping[str, Any], event: Mapping[s
 
 
 def _scheduled(schedule: Mapping[str, Any], fired: float) -> str:
-    """When a schedule was due: MiniStack, which looks every few seconds, tells only when it noticed."""
+    """Tells when a schedule was due: MiniStack, which looks every few seconds, tells only when it noticed."""
     from ministack.services import eventbridge, scheduler
 
     expression = schedule.get("ScheduleExpression", "")
@@ -214,7 +214,7 @@ def _checked_schedule(save: Callable[[str, Document], Any]) -> Callable[[str, Do
 
 
 def _checked(make: Callable[..., Any], place: int, universal: bool) -> Callable[..., Any]:
-    """A stack's handler of a resource whose properties are the argument at `place`."""
+    """Wraps a stack's handler of a resource whose properties are the argument at `place`."""
 
     def make_checked(*args: Any, **options: Any) -> Any:
         properties = args[place]

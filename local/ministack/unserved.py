@@ -67,7 +67,7 @@ class Request:
 
     @property
     def scope(self) -> str:
-        """The service's signing name; nothing where the request is not signed."""
+        """Returns the service's signing name; nothing where the request is not signed."""
         scope = _SCOPE.search(self.headers.get("authorization", ""))
         return scope[1] if scope else ""
 
@@ -112,7 +112,7 @@ async def _by_name(request: Request, status: int, headers: dict[str, str], body:
 
 
 def taken_for_another(request: Request) -> str | None:
-    """The operation that a request means, where MiniStack would answer as if it were another."""
+    """Returns the operation that a request means, where MiniStack would answer as if it were another."""
     for service in _models(request.scope):
         name = _operation_of(service, request)
         if name:
@@ -121,7 +121,7 @@ def taken_for_another(request: Request) -> str | None:
 
 
 def operation(request: Request) -> str:
-    """The name of the operation that a request means; its method and path where no model knows it."""
+    """Returns the name of the operation that a request means; its method and path where no model knows it."""
     if name := action(request.method, request.path, request.headers, request.body, request.query):
         return name
     for service in _models(request.scope):
@@ -132,7 +132,7 @@ def operation(request: Request) -> str:
 
 @functools.cache
 def _models(scope: str) -> tuple[str, ...]:
-    """Botocore's names of the services that sign with a name: mostly that name, hyphens aside."""
+    """Returns botocore's names of the services that sign with a name: mostly that name, hyphens aside."""
     if scope in _MODELS:
         return _MODELS[scope]
     plain = scope.replace("-", "")
@@ -155,7 +155,7 @@ def _first(query: Query) -> dict[str, str]:
 
 @functools.cache
 def _operations(service: str) -> tuple[tuple[str, str, re.Pattern[str], dict[str, str], int], ...]:
-    """The operations of a service: name, method, path, what the query must say, and how much of both is fixed."""
+    """Returns the operations of a service: name, method, path, what the query must say, how much of both is fixed."""
     model = botocore.session.get_session().get_service_model(service)
     operations = []
     for name in model.operation_names:
@@ -175,7 +175,7 @@ def _pattern(uri: str) -> re.Pattern[str]:
 
 
 def refusal(request: Request, name: str) -> Answer:
-    """501 NotImplemented, as each protocol writes an error."""
+    """Returns 501 NotImplemented, as each protocol writes an error."""
     why = f"{request.scope}: {name} is not implemented by this cloud"
     if _RPC.match(request.path):
         return _in_cbor(501, {"__type": "NotImplemented", "message": why})

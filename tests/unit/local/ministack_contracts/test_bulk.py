@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from ministack.services import s3
 
-from local.ministack import bulk, checksums, forms, reading
+from local.ministack import bulk, digests, forms, reading
 from tests.unit.local.ministack_contracts.conftest import Served
 
 BUCKET = "bulk"
@@ -38,7 +38,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    monkeypatch.setitem(checksums.DIGESTS, "MD5", noting(checksums.DIGESTS["MD5"]))
+    monkeypatch.setitem(digests.DIGESTS, "MD5", noting(digests.DIGESTS["MD5"]))
     for name in ("_persist_object", "_read_body", "_dispatch"):
         monkeypatch.setattr(s3, name, noting(getattr(s3, name)))
     return names
@@ -118,7 +118,7 @@ def test_a_checksum_may_come_last(served: Served, client: Any, sent: bytes, stat
     """As AWS CLI v2 and pyarrow send it: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html"""
     frames = [LARGE[:65536], LARGE[65536:], b""]
     body = b"\r\n".join(b"%x\r\n%b" % (len(frame), frame) for frame in frames)
-    checksum = str(checksums.checksum("CRC64NVME", sent))
+    checksum = str(digests.checksum("CRC64NVME", sent))
     body += f"x-amz-checksum-crc64nvme:{checksum}\r\n\r\n".encode()
     headers = {
         "Content-Encoding": "aws-chunked",

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from ministack.services import s3
 
-from local.ministack import checksums
-from local.ministack.checksums import COMBINE, DIGESTS
+from local.ministack import digests
+from local.ministack.digests import COMBINE, DIGESTS
 from tests.unit.local.ministack_contracts.conftest import Served
 
 BUCKET = "checksums"
@@ -59,7 +59,7 @@ def test_the_digests_are_the_published_ones(algorithm: str) -> None:
 @pytest.mark.parametrize("algorithm", ["CRC32C", "CRC64NVME"])
 def test_a_body_of_several_pieces_has_the_digest_of_the_whole(algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = DIGESTS[algorithm](BODY * 9)
-    monkeypatch.setattr(checksums, "_PIECE", 7)
+    monkeypatch.setattr(digests, "_PIECE", 7)
     assert DIGESTS[algorithm](BODY * 9) == whole
 
 
@@ -196,9 +196,9 @@ def test_a_copy_of_parts_has_the_checksum_of_all_its_bytes(client: Any) -> None:
 
 def test_what_is_worked_out_before_is_not_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
     body = bytes(bytearray(BODY))
-    worked = checksums.work_out(body, {"x-amz-checksum-crc32": "x"})
+    worked = digests.work_out(body, {"x-amz-checksum-crc32": "x"})
     assert {"MD5", "CRC32"} <= worked.digests.keys()
     monkeypatch.setitem(DIGESTS, "CRC32", lambda _: b"again")
-    with checksums.knowing(worked):
-        assert checksums.digest("CRC32", body) == zlib.crc32(BODY).to_bytes(4, "big")
-        assert checksums.digest("CRC32", b"another") == b"again"
+    with digests.knowing(worked):
+        assert digests.digest("CRC32", body) == zlib.crc32(BODY).to_bytes(4, "big")
+        assert digests.digest("CRC32", b"another") == b"again"
