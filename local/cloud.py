@@ -18,8 +18,9 @@ from typing import IO, Any
 import uvloop
 
 from local import ministack, stack
-from local.clients import LocalClients
+from local.clients import LocalClients, leave_accounts
 from local.errors import IsolationRefused, LocalCloudError, PortInUse, StateInUse
+from local.lifecycle import Lifecycle
 from local.ministack.starting import Starts
 from local.sagemaker.machine.settings import Settings as SageMakerSettings
 from local.sagemaker.service import SageMaker
@@ -50,6 +51,7 @@ class LocalCloud:
 
     def __init__(self, settings: LocalSettings, progress: Progress = _say_nothing) -> None:
         self.settings = settings
+        leave_accounts()
         self.clients = LocalClients(settings.endpoint)
         self.stack: stack.Stack | None = None
         self.sagemaker = SageMaker(
@@ -72,6 +74,7 @@ class LocalCloud:
             lambda status: ministack.wants("aws.states", status),
         )
         self._starts: Starts | None = None
+        self._lifecycle = Lifecycle(self.client)
         self._progress = progress
         self._ready = False
         self._lock_file: IO[str] | None = None
@@ -105,6 +108,7 @@ class LocalCloud:
             if resumed := self.stepfunctions.resume():
                 self._progress(f"going on with {resumed} executions")
             ministack.deliver()
+            self._lifecycle.start()
             collect_seldom()
         except BaseException:
             self.stop()
@@ -123,6 +127,7 @@ class LocalCloud:
     def stop(self) -> None:
         """Stops jobs, endpoints, functions and the server; writes the state. Safe to call twice."""
         self._ready = False
+        self._lifecycle.stop()
         # Functions first: none may take the end of another service for a failure of its own and write that down.
         # Those that are interrupted are answered after the engine has stopped listening.
         ministack.close()
