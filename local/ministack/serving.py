@@ -20,7 +20,7 @@ from typing import Any
 import botocore.session
 import uvicorn
 
-from local.ministack import encryption, functions, identity, objects, persistence
+from local.ministack import cors, encryption, functions, identity, objects, persistence
 from local.settings import ACCOUNT, REGION, LocalSettings
 
 Handler = Callable[
@@ -45,6 +45,7 @@ def load(settings: LocalSettings) -> AsgiApp:
     objects.name_types_as_s3()
     encryption.take_the_account_key()
     identity.call_the_unknown_a_role()
+    cors.install()
     objects.put_version_ids_in_events()
     persistence.open_state(folder)
     return ministack_app.app  # type: ignore[no-any-return]
