@@ -33,13 +33,16 @@ class Refusal:
 
 
 async def refuse(scope: Scope, headers: Headers, receive: Receive, send: Send, refusal: Refusal) -> None:
-    """Answers without reading the body. A long one ends the connection, and nobody has to take it."""
+    """Answers without reading the body. A long one ends the connection, and nobody has to take it.
+
+    So does one that waits to be asked for: nobody can tell whether it still comes, or another request in its place.
+    """
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": refusal.message[:120]})
         return
     extra = dict(refusal.headers or {})
-    if _length(headers) > _KEPT_OPEN or b"transfer-encoding" in headers:
+    if _length(headers) > _KEPT_OPEN or b"transfer-encoding" in headers or b"expect" in headers:
         extra["Connection"] = "close"
     await send_json(send, refusal.status, {"__type": refusal.code, "message": refusal.message}, extra)
 

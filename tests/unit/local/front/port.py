@@ -84,7 +84,9 @@ class Port:
     def ask(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
         """One request; `Host` is the port's own where the headers name no other."""
         path, _, query = url.partition("?")
-        sent = {"Host": HOST, **({"Content-Length": str(len(body))} if body else {}), **(headers or {})}
+        sent = {"Host": HOST, **(headers or {})}
+        if body and "Transfer-Encoding" not in sent:
+            sent.setdefault("Content-Length", str(len(body)))
         scope = {
             "type": "http",
             "method": method,

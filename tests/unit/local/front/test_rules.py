@@ -160,6 +160,13 @@ def test_a_bucket_s_rules_open_no_other_service(
     assert (answer.status, answer.read, port.served) == (403, False, [])
 
 
+def test_what_a_page_may_ask_of_a_bucket_is_asked_of_no_service_of_ours(port: Port, bucket: str) -> None:
+    """MiniStack knows nothing of SageMaker, and takes this for S3's."""
+    named = {**PAGE, **signed_for("s3"), "X-Amz-Target": "SageMaker.CreateTrainingJob"}
+    port.ask("PUT", f"/{bucket}/new", named, b"{}")
+    assert port.served == []
+
+
 def form(*fields: str) -> tuple[dict[str, str], bytes]:
     """An upload as a browser's form sends it, with these fields before the file."""
     parts = [

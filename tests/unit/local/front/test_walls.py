@@ -1,11 +1,15 @@
 """Each service of the port x {foreign Host, foreign Origin, no credentials, preflight}, and the ways around."""
 
 import json
+from typing import Any
 
+import botocore.session
 import pytest
 from ministack.app import SERVICE_HANDLERS
 
 from local.errors import LocalCloudError
+from local.front import app as front_app
+from local.front.credentials import UNSIGNED
 from local.front.hosts import Hosts, Named
 from tests.unit.local.front.port import ELSEWHERE, HOST, ORIGIN, PRESIGNED, Answer, Port, Recorder, signed_for
 
@@ -201,6 +205,30 @@ def test_a_short_refused_body_leaves_the_connection_open(port: Port) -> None:
     assert "connection" not in port.ask("POST", "/", {"Content-Length": "100"}).headers
 
 
+def test_a_refused_body_that_may_not_come_ends_the_connection(port: Port) -> None:
+    for headers in ({"Content-Length": "100", "Expect": "100-continue"}, {"Transfer-Encoding": "chunked"}):
+        assert port.ask("PUT", "/some-bucket/key", headers).headers["connection"] == "close"
+
+
+def test_a_body_without_a_length_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    async def behind(_: Any, receive: Any, send: Any) -> None:
+        read.append((await receive())["type"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    monkeypatch.setattr(front_app, "_MAX_API", 10)
+    monkeypatch.setattr(front_app, "_MAX_OBJECT", 10)
+    for path, body in (
+        ("/v1/uploads", b"10 bytes.."),
+        ("/v1/uploads", b"11 bytes..."),
+        ("/some-bucket/key", b"11 bytes..."),
+    ):
+        headers = {"Transfer-Encoding": "chunked", **signed_for("s3")}
+        Port(behind).ask("PUT", path, headers, body)
+    assert read == ["http.request", "http.disconnect", "http.disconnect"]
+
+
 def test_websockets_stand_before_the_same_walls(port: Port, behind: Recorder) -> None:
     api = "/_aws/execute-api/abcd1234/prod"
     for headers in ({"Host": "attacker.example:4566"}, {"Origin": ELSEWHERE}):
@@ -268,6 +296,15 @@ def test_what_aws_takes_unsigned_or_by_other_credentials_is_taken(
 ) -> None:
     assert port.ask(method, url, headers).status == 200
     assert port.ask(method, url, {**headers, "Origin": ELSEWHERE}).status == 403
+
+
+def test_the_operations_that_aws_takes_unsigned_are_those_of_botocore_s_models() -> None:
+    for service in ("cognito-idp", "cognito-identity"):
+        model = botocore.session.get_session().get_service_model(service)
+        prefix = model.metadata["targetPrefix"]
+        unsigned = {name for name in model.operation_names if model.operation_model(name).auth_type == "none"}
+        listed = {target.decode().partition(".")[2] for target in UNSIGNED if target.decode().startswith(f"{prefix}.")}
+        assert listed == unsigned
 
 
 def test_a_link_that_is_followed_by_mistake_changes_nothing(port: Port, behind: Recorder) -> None:
