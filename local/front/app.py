@@ -21,7 +21,7 @@ from local.front.answers import (
 from local.front.asgi import Headers, Receive, Scope, Send
 from local.front.doors import Door, door_of
 from local.front.hosts import Hosts
-from local.ministack import AsgiApp, Handler, cors
+from local.ministack import AsgiApp, Handler, addresses, cors
 
 Health = Callable[[], Mapping[str, object]]
 """What `GET /_headrace/health` answers; `status` is `ready` once the stack is deployed."""
@@ -126,8 +126,18 @@ class _Visit:
             await self._refuse(refusals.too_long(_MAX_API))
         elif foreign and not await self._application_allows():
             await self._refuse(refusals.foreign(self.headers, door))
+        elif self._lacks_signature():
+            await self._refuse(refusals.no_credentials(self.scope))
         else:
             await self._pass_on(self.send, _MAX_API)
+
+    def _lacks_signature(self) -> bool:
+        """Tells what an API with AWS_IAM refuses; MiniStack leaves that out."""
+        method = self.scope.get("method", "GET")
+        if method == "OPTIONS" or credentials.AUTHORIZATION in self.headers or credentials.is_presigned(self.scope):
+            return False
+        host = self.headers[b"host"].decode("latin-1")
+        return addresses.needs_signature(host, method, self.scope["path"])
 
     async def _application_allows(self) -> bool:
         if self.scope.get("method") == "OPTIONS":

@@ -7,7 +7,7 @@ with a header that names it.
 from enum import Enum
 
 from local.front.hosts import Named
-from local.ministack import cors
+from local.ministack import addresses
 
 HEALTH_PATH = "/_headrace/health"
 
@@ -33,7 +33,7 @@ def door_of(named: Named, host: bytes, path: str) -> Door:
     if path.startswith(_CLOSED):
         return Door.CLOSED
     if named is not Named.PORT or path.startswith(_OF_APPLICATIONS):
-        if cors.is_application(host.decode("latin-1"), path, custom_domains=named is Named.ALLOWED):
+        if addresses.is_application(host.decode("latin-1"), path, custom_domains=named is Named.ALLOWED):
             return Door.APPLICATION
         if named is Named.SERVICE:
             return Door.AWS

@@ -6,9 +6,8 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
 import re
 
 from local.front.asgi import Headers, Message, Receive, Scope
-from local.front.origins import bucket_of
+from local.front.origins import FORM, bucket_of
 
-_FORM = b"multipart/form-data"
 _FIELD = re.compile(
     rb'content-disposition:\s*form-data;\s*name="?(policy|x-amz-signature|signature|file)"?\s*[;\r]', re.I
 )
@@ -18,7 +17,7 @@ _MOST_FIELDS = 64 * 1024
 
 def is_upload(scope: Scope, headers: Headers) -> bool:
     """Tells whether a request is a form for a bucket that there is."""
-    if scope["type"] != "http" or scope["method"] != "POST" or not headers.get(b"content-type", b"").startswith(_FORM):
+    if scope["type"] != "http" or scope["method"] != "POST" or not headers.get(b"content-type", b"").startswith(FORM):
         return False
     bucket = bucket_of(scope, headers)
     return bucket is not None and not bucket.key

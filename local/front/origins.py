@@ -7,7 +7,7 @@ request comes from. https://fetch.spec.whatwg.org/#origin-header, https://www.w3
 from typing import NamedTuple
 
 from local.front.asgi import Headers, Message, RawHeaders, Scope
-from local.ministack import AsgiApp, cors
+from local.ministack import AsgiApp, addresses, cors
 
 ORIGIN = b"origin"
 SITE = b"sec-fetch-site"
@@ -15,7 +15,11 @@ ASKED_METHOD = b"access-control-request-method"
 
 _OWN_SITES = (b"same-origin", b"none")
 _NO_ORIGIN = b"null"
+_READS = ("GET", "HEAD")
+_COPY = b"x-amz-copy-source"
 _URLENCODED = b"urlencoded"
+FORM = b"multipart/form-data"
+"""The kind of form that uploads files."""
 
 
 class Target(NamedTuple):
@@ -40,8 +44,10 @@ def is_foreign(headers: Headers) -> bool:
 def bucket_of(scope: Scope, headers: Headers) -> Target | None:
     """Returns the bucket that a request is for, where there is such a bucket and S3 is who answers."""
     words = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
-    target = cors.s3_target(words, scope["path"])
-    if target is None or not cors.is_for_s3(scope.get("method", "GET"), scope["path"], words, scope["query_string"]):
+    target = addresses.s3_target(words, scope["path"])
+    if target is None or not addresses.is_for_s3(
+        scope.get("method", "GET"), scope["path"], words, scope["query_string"]
+    ):
         return None
     return Target(*target)
 
@@ -50,15 +56,30 @@ def may_reach_s3(scope: Scope, headers: Headers, *, presigned: bool) -> bool:
     """Tells whether a foreign page's request for S3 is one that its browser may send and AWS would take.
 
     PUT and DELETE come after a preflight, which the bucket's rules answered. A POST may come without one, hence the
-    rules are asked here. Nobody can tell a presigned URL that a page made up; what a GET does, it cannot read.
+    rules are asked here. Nobody can tell a presigned URL that a page made up: what a GET does, it cannot read, and
+    what writes is let to objects alone.
     """
     target = bucket_of(scope, headers)
-    if target is None or _URLENCODED in headers.get(b"content-type", b"").lower():
+    if target is None:
         return False
     method = scope.get("method", "GET")
+    if method not in _READS and not _writes_an_object(scope, headers, target):
+        return False
     if presigned and method != "POST":
         return True
     return bool(s3_headers(target, method, headers))
+
+
+def _writes_an_object(scope: Scope, headers: Headers, target: Target) -> bool:
+    """Tells a write of the page's own bytes from a copy of others', and from a change of the bucket itself.
+
+    The fields of an HTML form of the plain kind would be read as a call of another service.
+    """
+    content_type = headers.get(b"content-type", b"").lower()
+    if _COPY in headers or _URLENCODED in content_type:
+        return False
+    is_form = scope.get("method") == "POST" and content_type.startswith(FORM) and not scope["query_string"]
+    return bool(target.key) or is_form
 
 
 def s3_headers(target: Target, method: str, headers: Headers) -> RawHeaders:

@@ -1,11 +1,10 @@
 """CORS as AWS has it, where MiniStack lets any page read anything or loses the rules of a template.
 
-Which of its own addresses a request is for, the rules of a bucket, and those of an HTTP API.
+The rules of a bucket, and those of an HTTP API.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs
 
 Triple = tuple[int, dict[str, str], bytes]
 Rules = Mapping[str, Any]
@@ -14,9 +13,6 @@ Rules = Mapping[str, Any]
 _API = "AWS::ApiGatewayV2::Api"
 _PROPERTY = "CorsConfiguration"
 _ANY = "*"
-
-_ENTRANCES = ("/_", "/iceberg", "/oauth2/")
-_PAGES = ("/login", "/logout", "/WriteGetObjectResponse")
 
 
 def install() -> None:
@@ -96,46 +92,6 @@ def preflight_response(rules: Rules, origin: str) -> Triple:
     if "maxAge" in rules:
         added["Access-Control-Max-Age"] = str(rules["maxAge"])
     return 204, {**added, "Content-Length": "0"}, b""
-
-
-def is_application(host: str, path: str, *, custom_domains: bool) -> bool:
-    """Tells whether MiniStack takes a request for one to an API or a function URL, which then always answers it."""
-    from ministack import app
-
-    return bool(
-        app._parse_execute_api_url(host, path)
-        or app._parse_lambda_url(host, path)
-        or (custom_domains and app._resolve_custom_domain_request(host, path))
-    )
-
-
-def s3_target(headers: Mapping[str, str], path: str) -> tuple[str, str] | None:
-    """Returns bucket and key of a request, by virtual host or path; None where there is no such bucket."""
-    from ministack import app
-
-    target: tuple[str, str] | None = app._s3_cors_target(headers.get("host", ""), path)
-    return target
-
-
-def is_for_s3(method: str, path: str, headers: Mapping[str, str], query: bytes) -> bool:
-    """Tells whether MiniStack hands a request to S3 and to nobody else, whatever its path looks like."""
-    from ministack.core import router
-
-    if _is_taken_before(path, headers.get("host", "")):
-        return False
-    parameters = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    return bool(router.detect_service(method, path, dict(headers), parameters) == "s3")
-
-
-def _is_taken_before(path: str, host: str) -> bool:
-    """Tells whether one of the entrances is meant that MiniStack looks for before it asks which service it is."""
-    from ministack import app
-
-    prefixes = (*_ENTRANCES, app._S3_CONTROL_PREFIX, app._SES_V2_PREFIX)
-    if path.startswith(prefixes) or path in (*_PAGES, *app._RDS_DATA_PATHS, *app._HEALTH_PATHS):
-        return True
-    at_host = app._parse_cloudfront_dataplane_host(host) or app._is_potential_alb_request(host, path)
-    return bool(at_host or app._is_ecr_registry_path(path))
 
 
 def s3_headers(bucket: str, method: str, origin: str) -> dict[str, str]:

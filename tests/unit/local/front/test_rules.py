@@ -128,13 +128,31 @@ def test_a_page_that_signs_for_itself_needs_a_rule(port: Port, bucket: str, clos
 
 def test_a_post_that_needs_no_preflight_needs_a_rule(port: Port, bucket: str, closed_bucket: str) -> None:
     """A page can make a presigned URL up (the key is `test`), and send a POST of plain text to it unasked."""
-    delete = b"<Delete><Object><Key>key</Key></Object></Delete>"
     plain = {**PAGE, "Content-Type": "text/plain"}
-    other = {**plain, "Origin": "https://other.example"}
-    url = presigned("POST", f"/{bucket}?delete")
-    assert port.ask("POST", presigned("POST", f"/{closed_bucket}?delete"), plain, delete).status == 403
-    assert port.ask("POST", url, other, delete).status == 403
-    assert port.ask("POST", url, plain, delete).status == 200
+    url = presigned("POST", f"/{bucket}/key?uploads")
+    assert port.ask("POST", presigned("POST", f"/{closed_bucket}/key?uploads"), plain).status == 403
+    assert port.ask("POST", url, {**plain, "Origin": "https://other.example"}).status == 403
+    assert port.ask("POST", url, plain).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "url"), [("PUT", "?cors"), ("PUT", "?policy"), ("PUT", ""), ("POST", "?delete"), ("DELETE", "")]
+)
+@pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data; boundary=b"])
+def test_a_page_changes_objects_and_not_the_bucket(
+    method: str, url: str, content_type: str, port: Port, bucket: str
+) -> None:
+    """Else it could give itself the rules that it lacks."""
+    asked = {**PAGE, "Content-Type": content_type}
+    assert port.ask(method, presigned(method, f"/{bucket}{url}"), asked, b"<x/>").status == 403
+    assert port.ask(method, f"/{bucket}{url}", {**asked, **signed_for("s3")}, b"<x/>").status == 403
+
+
+def test_a_page_puts_bytes_of_its_own(port: Port, bucket: str, closed_bucket: str) -> None:
+    """Else it could copy what it may not read to where it may."""
+    copy = {**PAGE, "X-Amz-Copy-Source": f"/{closed_bucket}/key"}
+    assert port.ask("PUT", presigned("PUT", f"/{bucket}/new"), copy).status == 403
+    assert port.ask("PUT", f"/{bucket}/new", {**copy, **signed_for("s3")}).status == 403
 
 
 @pytest.mark.parametrize(
@@ -264,6 +282,19 @@ def test_an_api_is_served_at_its_own_name(port: Port) -> None:
     assert port.ask("GET", "/v1/jobs", host).status == 404
     assert port.ask("GET", "/v1/jobs", {**host, **PAGE}).status == 404
     assert port.ask("GET", "/v1/jobs", {**host, "Origin": ORIGIN}).status == 403
+
+
+@pytest.mark.usefixtures("port")
+def test_an_api_that_asks_for_signatures_gets_them() -> None:
+    api = http_api(AllowOrigins=[ELSEWHERE])
+    v1 = Port(ministack_app.app, api=api)
+    for route, authorization in (("GET /v1/jobs", "AWS_IAM"), ("GET /v1/open", "NONE")):
+        body = json.dumps({"routeKey": route, "authorizationType": authorization}).encode()
+        assert v1.ask("POST", f"/v2/apis/{api}/routes", signed_for("apigateway"), body).status == 201
+    assert "AWS_ACCESS_KEY_ID" in v1.ask("GET", "/v1/jobs").body.decode()
+    assert v1.ask("GET", f"/_aws/execute-api/{api}/$default/v1/jobs").status == 403
+    assert v1.ask("GET", "/v1/open").status == v1.ask("GET", "/v1/jobs", signed_for("execute-api")).status != 403
+    assert preflight(v1, "/v1/jobs", "GET").status == 204
 
 
 def test_an_api_that_is_not_there_lets_nobody_in(port: Port) -> None:
