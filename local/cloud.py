@@ -1,6 +1,6 @@
 """The local cloud as a whole: take the state directory, serve, bring the stack up, stop cleanly.
 
-The walk through it: `server.py` (the port) -> `ministack/` (every service but ours) -> `stepfunctions/` and
+The walk through it: `front/` (the port) -> `ministack/` (every service but ours) -> `stepfunctions/` and
 `sagemaker/` (ours) -> `stack.py` (the template, as CloudFormation brings it up).
 """
 
@@ -20,12 +20,12 @@ import uvloop
 from local import ministack, stack
 from local.clients import LocalClients, leave_accounts
 from local.errors import IsolationRefused, LocalCloudError, PortInUse, StateInUse
+from local.front.app import Behind, front
 from local.lifecycle import Lifecycle
 from local.ministack.starting import Starts
 from local.sagemaker.machine.settings import Settings as SageMakerSettings
 from local.sagemaker.service import SageMaker
 from local.sagemaker.wire.errors import IsolationError
-from local.server import front
 from local.settings import ACCOUNT, REGION, LocalSettings
 from local.stepfunctions.executor.collector import collect_seldom
 from local.stepfunctions.journal.errors import JournalError
@@ -217,13 +217,14 @@ class LocalCloud:
             self.stepfunctions.start()
         except JournalError as error:
             raise LocalCloudError(str(error)) from error
-        application = front(
+        behind = Behind(
             app,
             self.health,
             lambda: self.stack.api_id if self.stack else None,
             {b"AWSStepFunctions": self.stepfunctions.handle, b"SageMaker": self.sagemaker.handle},
             self.sagemaker.serve,
         )
+        application = front(behind, self.settings.allow_hosts)
 
         def run() -> None:
             try:

@@ -133,7 +133,7 @@ _copied_as: ContextVar[str | None] = ContextVar("copied_as", default=None)
 
 
 def _telling_a_copy(copy: Callable[..., Answer]) -> Callable[..., Answer]:
-    """Tells the checksum of a copy, an object of one part: of all its bytes, by the algorithm asked for or the source's.
+    """Tells the checksum of a copy: of all its bytes, as one part, by the algorithm asked for or the source's.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
     """

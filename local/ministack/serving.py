@@ -22,6 +22,7 @@ import uvicorn
 from local.clients import leave_accounts
 from local.ministack import (
     checksums,
+    cors,
     encryption,
     forms,
     functions,
@@ -59,6 +60,7 @@ def load(settings: LocalSettings) -> AsgiApp:
     unserved.install()
     encryption.take_the_account_key()
     identity.call_the_unknown_a_role()
+    cors.install()
     objects.put_version_ids_in_events()
     persistence.open_state(folder)
     return ministack_app.app  # type: ignore[no-any-return]
