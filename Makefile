@@ -26,8 +26,9 @@ demo: setup  ## run both flows on real input, on this machine
 up: setup  ## the local cloud, in the foreground
 	$(BIN)/headrace up
 
+# Three workers for two cores: the walks wait as long as they compute.
 test: setup-dev $(VENV)-tools/.done  ## all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 check: setup-dev $(VENV)-tools/.done  ## format, lint, types, import contracts, template, generated files
 	$(BIN)/ruff format --check .

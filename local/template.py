@@ -23,7 +23,7 @@ Upload = Callable[[str, bytes], None]
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML with CloudFormation's short tags (`!Sub`, `!GetAtt` ...)."""
 
 
@@ -47,7 +47,7 @@ _Loader.add_multi_constructor("!", _intrinsic)
 def read(path: Path) -> Template:
     """Returns the template as plain data. Raises StackFailed with the place when it is not YAML."""
     try:
-        # A SafeLoader with constructors for CloudFormation's tags; it builds plain data only.
+        # A CSafeLoader with constructors for CloudFormation's tags; it builds plain data only.
         document = yaml.load(path.read_text("utf-8"), Loader=_Loader)
     except OSError as error:
         raise StackFailed(f"{path}: cannot be read ({error.strerror})") from error

@@ -14,6 +14,9 @@ from pipelines.product import CompiledPipeline
 from pipelines.spec import json_schema_text
 from workflows import render
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("definitions")
+
 ROOT = Path(__file__).parents[2]
 
 

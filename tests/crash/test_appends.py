@@ -20,6 +20,9 @@ from tests.crash import histories
 from tests.crash.engines import SECONDS, End, Left, Running, running
 from tests.crash.workload import JOBS, Job
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("appends")
+
 _PAGE = 8192
 _LOG_HEADER, _FRAME = 32, 24 + _PAGE
 _SALTS = slice(16, 24)

@@ -11,6 +11,9 @@ import pytest
 from tests.unit.algorithms.containers import Container, Server
 from tests.unit.algorithms.environments import ALGORITHMS
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("iris")
+
 SAMPLES = ALGORITHMS / "decision_trees" / "samples"
 FEATURES = ["SepalLengthCm", "SepalWidthCm", "PetalLengthCm", "PetalWidthCm"]
 SPECIES = ["Iris-setosa", "Iris-versicolor", "Iris-virginica"]

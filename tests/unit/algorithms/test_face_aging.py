@@ -15,6 +15,9 @@ from PIL import Image, ImageOps
 from tests.unit.algorithms.containers import Answer, Container, Server
 from tests.unit.algorithms.environments import ALGORITHMS, MODEL_BUILD, environment
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("faces")
+
 FOLDER = ALGORITHMS / "face_aging"
 ASTRONAUT = (FOLDER / "samples" / "astronaut.jpg").read_bytes()
 ORIENTATION = 0x0112

@@ -15,6 +15,9 @@ from PIL import Image
 from tests.unit.algorithms.containers import Answer, Container, Server
 from tests.unit.algorithms.environments import ALGORITHMS, environment
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("generic")
+
 FOLDER = ALGORITHMS / "generic" / "container"
 SHAPES = (ALGORITHMS / "generic" / "samples" / "shapes.png").read_bytes()
 FIRST = {"MODEL_SERVER_WORKERS": "1"}

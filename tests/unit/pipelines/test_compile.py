@@ -21,6 +21,9 @@ from pipelines.problems import CompileError
 from pipelines.product import CompiledPipeline, derived_job_id
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("compiled")
+
 ROOT = Path(__file__).parents[3]
 
 

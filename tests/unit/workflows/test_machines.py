@@ -9,6 +9,9 @@ import pytest
 from tests.unit.workflows.emulator import Emulator, emulator
 from workflows.render import render
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("machines")
+
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:

@@ -16,6 +16,9 @@ from pipelines.publishing.publication import Publication
 from tests.unit.pipelines.catalogues import OWN, UNTRAINED, write_algorithm, write_catalogue
 from tests.unit.pipelines.deployment import ENVIRONMENT, deployment
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("publish")
+
 ROOT = Path(__file__).resolve().parents[4]
 
 

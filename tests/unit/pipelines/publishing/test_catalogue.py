@@ -20,6 +20,9 @@ from pipelines.staging.uploads import Upload, UploadKind
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 from tests.unit.pipelines.deployment import ENVIRONMENT, answer, deployment, mutations_of, refuse
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("published")
+
 Compiled = tuple[CompiledPipeline, ...]
 
 

@@ -11,6 +11,9 @@ from local.stepfunctions.integrations.lambdas import MAX_ANSWER_BYTES
 from tests.unit.local.stepfunctions.integrations.conftest import Perform
 from tests.unit.local.stepfunctions.integrations.endpoints import Asked, Endpoint, Reply, cut_off, refuse
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("base")
+
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 FAILURE = {
     "errorMessage": "no such flower",

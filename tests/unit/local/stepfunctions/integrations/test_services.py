@@ -13,6 +13,9 @@ from tests.unit.local.stepfunctions.integrations.conftest import Perform
 from tests.unit.local.stepfunctions.integrations.endpoints import Endpoint, answer
 from tests.unit.local.stepfunctions.integrations.tasks import RecordedWorld, command
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("base")
+
 
 def named(prefix: str) -> str:
     return f"{prefix}-{uuid4().hex[:8]}"

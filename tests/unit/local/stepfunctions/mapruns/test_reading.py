@@ -9,6 +9,9 @@ from local.clients import LocalClients
 from local.stepfunctions.mapruns.errors import MapRunFailed
 from local.stepfunctions.mapruns.reading import read
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("storage")
+
 _GET = "arn:aws:states:::s3:getObject"
 _LIST = "arn:aws:states:::s3:listObjectsV2"
 Put = Callable[[str, str | bytes], dict[str, Any]]

@@ -13,6 +13,9 @@ from tests.conformance.test_pure import _PACK, Case, filled, pack
 from tests.unit.local.stepfunctions.executor.world import SECONDS
 from tests.unit.local.stepfunctions.mapruns.world import world
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("storage")
+
 _MACHINE = "arn:aws:states:us-east-1:111111111111:stateMachine:m"
 
 

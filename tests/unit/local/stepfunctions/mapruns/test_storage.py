@@ -14,6 +14,9 @@ from tests.unit.local.stepfunctions.executor.world import killed
 from tests.unit.local.stepfunctions.mapruns.world import spread, working, world
 from tests.unit.local.stepfunctions.world import task
 
+# What they share is made once: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("storage")
+
 Put = Callable[[str, str | bytes], dict[str, Any]]
 _CONFIG = {"InputType": "JSON"}
 
