@@ -1,9 +1,30 @@
-"""What a service of ours stands in: the account and region it serves, the folder it keeps, the rest of the cloud."""
+"""What a service of ours stands in: the account and region it serves, the folder it keeps, the rest of the cloud, and
+how it is asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+
+class Request(NamedTuple):
+    """One HTTP request, in the order in which MiniStack hands it to a service."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    """By name, as the client spelled it."""
+    body: bytes
+    query: Mapping[str, list[str]]
+
+
+Response = tuple[int, dict[str, str], bytes]
+"""Status, headers of its own, body."""
+Handler = Callable[[Request], Awaitable[Response]]
+"""Never raises, never blocks the event loop."""
+Streamed = tuple[int, dict[str, str], bytes | AsyncIterator[bytes]]
+"""A response whose body may come in parts."""
+Streaming = Callable[[Request], Awaitable[Streamed]]
 
 
 class Cloud(Protocol):

@@ -1,7 +1,7 @@
 """The one port: its walls, our health page, the stack's HTTP API and our own services, every other service behind."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -21,16 +21,11 @@ from local.front.answers import (
 from local.front.asgi import Headers, Receive, Scope, Send
 from local.front.doors import Door, door_of
 from local.front.hosts import Hosts
-from local.ministack import AsgiApp, Handler, addresses, cors
+from local.ministack import AsgiApp, addresses, cors
+from local.surroundings import Handler, Request, Streaming
 
 Health = Callable[[], Mapping[str, object]]
 """What `GET /_headrace/health` answers; `status` is `ready` once the stack is deployed."""
-
-Streaming = Callable[
-    [str, str, Mapping[str, str], bytes, Mapping[str, list[str]]],
-    Awaitable[tuple[int, dict[str, str], bytes | AsyncIterator[bytes]]],
-]
-"""A service whose answer may come in parts."""
 
 _TARGET = b"x-amz-target"
 _INVOCATION = re.compile(r"/endpoints/[^/]+/(invocations|async-invocations|invocations-response-stream)/?")
@@ -221,12 +216,13 @@ class _Visit:
         if is_too_long(self.headers, most):
             await self._refuse(refusals.too_long(most))
             return
-        request = await self._body(most)
-        if request is None:
+        content = await self._body(most)
+        if content is None:
             return
         words = {name.decode("latin-1"): _text(value) for name, value in self.headers.items()}
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
-        status, headers, body = await service(self.scope["method"], self.scope["path"], words, request, query)
+        request = Request(self.scope["method"], self.scope["path"], words, content, query)
+        status, headers, body = await service(request)
         if isinstance(body, bytes):
             await send_bytes(self.send, status, raw(headers), body)
         else:

@@ -6,12 +6,11 @@ user's.
 
 from local.ministack.functions import stop_workers
 from local.ministack.persistence import deliver
-from local.ministack.serving import AsgiApp, Handler, close, emit, load, mount, serve, wants
+from local.ministack.serving import AsgiApp, close, emit, load, mount, serve, wants
 from local.ministack.states import install as install_states
 
 __all__ = [
     "AsgiApp",
-    "Handler",
     "close",
     "deliver",
     "emit",

@@ -22,13 +22,14 @@ from typing import Any
 from local.errors import LocalCloudError
 from local.ministack import operations, records
 from local.ministack.objects import Objects
-from local.ministack.operations import EVERYTHING, Answer
+from local.ministack.operations import EVERYTHING
 from local.ministack.outbox import Outbox
 from local.ministack.queues import Queues
 from local.ministack.records import Records
 from local.ministack.statefile import StateFile, Statement
 from local.ministack.tables import Tables
 from local.ministack.uploads import Uploads
+from local.surroundings import Request, Response
 
 _TICK_SECONDS = 0.25
 _SWEEP_SECONDS = 2.0
@@ -39,7 +40,7 @@ _SWEEP_SHARE = 50
 _STACK_SECONDS = 120.0
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 
-_Handler = Callable[..., Awaitable[Answer]]
+_Handler = Callable[..., Awaitable[Response]]
 
 _log = logging.getLogger(__name__)
 
@@ -163,11 +164,11 @@ class Durability:
 
         async def handle(
             method: str, path: str, headers: Any, body: bytes, query_params: Any, *args: Any, **options: Any
-        ) -> Answer:
-            request = module, method, path, headers, body, query_params
-            changed = self._changed_by(request)
+        ) -> Response:
+            request = Request(method, path, headers, body, query_params)
+            changed = self._changed_by(module, request)
             if changed is None or self._closed:
-                return await handler(*request[1:], *args, **options)
+                return await handler(*request, *args, **options)
             watched = next(iter(changed)) if len(changed) == 1 and changed <= records.WATCHED else None
             try:
                 if self._failure is not None and not operations.removes_objects(module, method, query_params):
@@ -175,21 +176,21 @@ class Durability:
                     await asyncio.to_thread(self.save, ())
                 if watched:
                     self._records.watch(watched)
-                response = await handler(*request[1:], *args, **options)
+                response = await handler(*request, *args, **options)
                 await self._keep(changed, watched)
             except NotWritten as error:
-                return operations.refusal(*request, str(error))
+                return operations.refusal(module, request, str(error))
             except OSError as error:
                 if error.errno not in _DISK_ERRORS:
                     raise
-                return operations.refusal(*request, str(self._failed(error)))
+                return operations.refusal(module, request, str(self._failed(error)))
             return response
 
         return handle
 
-    def _changed_by(self, request: tuple[Any, ...]) -> frozenset[str] | None:
-        changed = operations.changes(*request)
-        if request[0] == "cloudformation":
+    def _changed_by(self, module: str, request: Request) -> frozenset[str] | None:
+        changed = operations.changes(module, *request)
+        if module == "cloudformation":
             # A stack is made after the answer to CreateStack: whoever is told that it is up must find it kept.
             self._deploying |= changed is EVERYTHING
             return EVERYTHING if self._deploying else changed

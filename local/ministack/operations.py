@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
-Answer = tuple[int, dict[str, str], bytes]
+from local.surroundings import Request, Response
 
 EVERYTHING: frozenset[str] = frozenset({"*"})
 NOTHING: frozenset[str] = frozenset()
@@ -113,23 +113,15 @@ def _object_changes(
     return NOTHING if not key and "delete" in query else frozenset({"s3"})
 
 
-def refusal(
-    module: str,
-    method: str,
-    path: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    query: Mapping[str, list[str]],
-    why: str,
-) -> Answer:
+def refusal(module: str, request: Request, why: str) -> Response:
     """Returns the service's own server error, which every SDK takes for one that may be tried again."""
-    if headers.get("x-amz-target") or _RPC.match(path):
+    if request.headers.get("x-amz-target") or _RPC.match(request.path):
         payload = json.dumps({"__type": "InternalServerError", "message": why}).encode()
         return 500, {"Content-Type": "application/x-amz-json-1.0", "x-amzn-errortype": "InternalServerError"}, payload
     if module == "s3":
         text = f"<Error><Code>InternalError</Code><Message>{escape(why)}</Message></Error>"
         return 500, {"Content-Type": "application/xml"}, f'<?xml version="1.0" encoding="UTF-8"?>{text}'.encode()
-    if action(method, path, headers, body, query):
+    if action(*request):
         error = f"<Error><Type>Receiver</Type><Code>InternalFailure</Code><Message>{escape(why)}</Message></Error>"
         return 500, {"Content-Type": "text/xml"}, f"<ErrorResponse>{error}</ErrorResponse>".encode()
     payload = json.dumps({"Type": "Service", "message": why, "Message": why}).encode()

@@ -36,11 +36,8 @@ from local.ministack import (
 )
 from local.ministack.bulk import Bulk
 from local.settings import ACCOUNT, REGION, LocalSettings
+from local.surroundings import Handler, Request, Response
 
-Handler = Callable[
-    [str, str, Mapping[str, str], bytes, Mapping[str, list[str]]],
-    Awaitable[tuple[int, dict[str, str], bytes]],
-]
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -112,11 +109,14 @@ def _use_temporary_folder(folder: Path) -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
-def mount(service: str, handler: Handler) -> None:
+def mount(service: str, handle: Handler) -> None:
     """Answer a service (by its signing name) with our own handler."""
     from ministack import app as ministack_app
 
-    ministack_app.SERVICE_HANDLERS[service] = handler
+    async def answer(*request: Any) -> Response:
+        return await handle(Request(*request))
+
+    ministack_app.SERVICE_HANDLERS[service] = answer
 
 
 def emit(source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:

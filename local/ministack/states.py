@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from local.ministack import machines, targets
-from local.ministack.serving import Handler, mount
+from local.ministack.serving import mount
 from local.ministack.starting import Starts
 from local.stepfunctions.api.errors import ApiError
+from local.surroundings import Handler
 
 SERVICE = "states"
 

@@ -16,7 +16,8 @@ from xml.sax.saxutils import escape
 
 import botocore.session
 
-from local.ministack.operations import Answer, action
+from local.ministack.operations import action
+from local.surroundings import Response
 
 Query = Mapping[str, list[str]]
 
@@ -174,7 +175,7 @@ def _pattern(uri: str) -> re.Pattern[str]:
     return re.compile("".join(words) + "/?")
 
 
-def refusal(request: Request, name: str) -> Answer:
+def refusal(request: Request, name: str) -> Response:
     """Returns 501 NotImplemented, as each protocol writes an error."""
     why = f"{request.scope}: {name} is not implemented by this cloud"
     if _RPC.match(request.path):
@@ -195,7 +196,7 @@ def _speaks_xml(scope: str) -> bool:
     return any(session.get_service_model(name).protocol == "rest-xml" for name in _models(scope))
 
 
-def _in_cbor(status: int, error: Mapping[str, object]) -> Answer:
+def _in_cbor(status: int, error: Mapping[str, object]) -> Response:
     """https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html#operation-error-serialization."""
     text = {name: str(value) for name, value in error.items() if name in ("__type", "message")}
     payload = bytes([0xA0 + len(text)]) + b"".join(_cbor(name) + _cbor(value) for name, value in text.items())

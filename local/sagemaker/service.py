@@ -12,7 +12,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote
 
 from local.sagemaker.endpoints import asynchronous, invoke, streaming
@@ -40,12 +39,10 @@ from local.sagemaker.wire.errors import (
     ValidationException,
 )
 from local.store import Store, StoreClosed
-from local.surroundings import Cloud
+from local.surroundings import Cloud, Request, Response, Streamed
 
 logger = logging.getLogger(__name__)
 
-Response = tuple[int, dict[str, str], bytes]
-Streamed = tuple[int, dict[str, str], bytes | AsyncIterator[bytes]]
 _Answered = tuple[int, dict[str, str], bytes | Parts]
 
 _TARGET = "SageMaker."
@@ -157,31 +154,26 @@ class SageMaker:
         running.machine.shipper.stop()
         running.machine.store.close()
 
-    async def handle(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
-    ) -> Response:
-        """Answers one request: status, headers of its own, body. Never raises, never blocks the event loop."""
-        status, fields, content = await self.serve(method, path, headers, body, query)
+    async def handle(self, request: Request) -> Response:
+        """Answers one request. Never raises, never blocks the event loop."""
+        status, fields, content = await self.serve(request)
         if not isinstance(content, bytes):
             content = b"".join([part async for part in content])
         return status, fields, content
 
-    async def serve(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
-    ) -> Streamed:
+    async def serve(self, request: Request) -> Streamed:
         """Answers like `handle`, an event stream part by part; it is to be closed (aclose) or read to its end."""
-        del query
-        fields = {name.lower(): value for name, value in headers.items()}
-        runtime = _RUNTIME.search(path)
+        fields = {name.lower(): value for name, value in request.headers.items()}
+        runtime = _RUNTIME.search(request.path)
         slow = runtime is not None or patience.looks_seldom(fields)
         pool = self._invocations if slow else self._control
         running = self._running
         if running is None or pool is None:
             return _error(_NOT_RUNNING)
         work: Callable[[], _Answered] = (
-            (lambda: _invoke(running.endpoints, method, unquote(runtime[1]), runtime[2], fields, body))
+            (lambda: _invoke(running.endpoints, request._replace(headers=fields), unquote(runtime[1]), runtime[2]))
             if runtime is not None
-            else (lambda: _operate(running, fields, body))
+            else (lambda: _operate(running, fields, request.body))
         )
         try:
             answered = asyncio.wrap_future(pool.submit(_answered, work))
@@ -246,21 +238,19 @@ def _operate(running: _Running, headers: Mapping[str, str], body: bytes) -> Resp
     return 200, _headers("application/x-amz-json-1.1"), json.dumps(document).encode()
 
 
-def _invoke(
-    endpoints: Endpoints, method: str, endpoint: str, kind: str, headers: Mapping[str, str], body: bytes
-) -> _Answered:
-    if method != "POST":
+def _invoke(endpoints: Endpoints, request: Request, endpoint: str, kind: str) -> _Answered:
+    if request.method != "POST":
         raise EndpointValidationError("Endpoints are invoked by POST.")
     status: int
     fields: dict[str, str]
     content: bytes | Parts
     match kind:
         case "invocations":
-            status, fields, content = invoke.invoke(endpoints, endpoint, headers, body)
+            status, fields, content = invoke.invoke(endpoints, endpoint, request.headers, request.body)
         case "async-invocations":
-            status, fields, content = asynchronous.invoke_async(endpoints, endpoint, headers, body)
+            status, fields, content = asynchronous.invoke_async(endpoints, endpoint, request.headers, request.body)
         case _:
-            status, fields, content = streaming.invoke_stream(endpoints, endpoint, headers, body)
+            status, fields, content = streaming.invoke_stream(endpoints, endpoint, request.headers, request.body)
     return status, {**fields, "x-amzn-RequestId": str(uuid.uuid4())}, content
 
 

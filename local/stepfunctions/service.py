@@ -38,11 +38,9 @@ from local.stepfunctions.journal.rows import ExecutionRow
 from local.stepfunctions.mapruns.runs import MapRuns
 from local.stepfunctions.statusevents import StatusEvents, Wanted
 from local.store import Store, StoreClosed
-from local.surroundings import Cloud, ServiceSettings
+from local.surroundings import Cloud, Request, Response, ServiceSettings
 
 logger = logging.getLogger(__name__)
-
-Response = tuple[int, dict[str, str], bytes]
 
 _TARGET = "AWSStepFunctions."
 _THREADS = 8
@@ -143,13 +141,10 @@ class StepFunctions:
 
     # For clients.
 
-    async def handle(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
-    ) -> Response:
+    async def handle(self, request: Request) -> Response:
         """Answer one request: status, headers of its own, body. Never raises, never blocks the event loop."""
-        del method, path, query
         try:
-            return _response(200, await self._answer(_operation(headers), body))
+            return _response(200, await self._answer(_operation(request.headers), request.body))
         except Exception as error:  # noqa: BLE001 - the edge: whatever went wrong is an answer
             return _failure(error)
 

@@ -12,7 +12,6 @@ LONG: dict[str, str] = {}
 
 WIDE = {
     "cli.commands.torchserve.archive:archive": "one parameter an option of the command, as Typer reads them",
-    "local.ministack.operations:refusal": "a request as MiniStack hands it on, in six values, and why it is refused",
 }
 """Functions of more than MOST_PARAMETERS parameters, each with its reason."""
 

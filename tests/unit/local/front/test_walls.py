@@ -286,7 +286,7 @@ def test_an_allowed_name_has_the_port_s_own_origin(behind: Recorder) -> None:
         ("GET", "/?Action=ConfirmSubscription&TopicArn=t&Token=x", {}),
         ("POST", "/oauth2/token", {}),
         ("GET", "/us-east-1_abc/.well-known/jwks.json", {}),
-        ("GET", f"/some-bucket/key?{PRESIGNED}", {}),
+        ("GET", "/some-bucket/key?{presigned}", {}),
         ("GET", "/some-bucket/key?AWSAccessKeyId=made-up&Expires=1&Signature=0", {}),
         ("POST", "/v1/apis/x/graphql", {"X-Api-Key": "k", "Host": "x.appsync-api.us-east-1.localhost:4566"}),
     ],
@@ -294,8 +294,10 @@ def test_an_allowed_name_has_the_port_s_own_origin(behind: Recorder) -> None:
 def test_what_aws_takes_unsigned_or_by_other_credentials_is_taken(
     method: str, url: str, headers: dict[str, str], port: Port
 ) -> None:
-    assert port.ask(method, url, headers).status == 200
-    assert port.ask(method, url, {**headers, "Origin": ELSEWHERE}).status == 403
+    # The time of a signature stands in no test's name: every worker has to collect the same ones.
+    made = url.replace("{presigned}", PRESIGNED)
+    assert port.ask(method, made, headers).status == 200
+    assert port.ask(method, made, {**headers, "Origin": ELSEWHERE}).status == 403
 
 
 def test_the_operations_that_aws_takes_unsigned_are_those_of_botocore_s_models() -> None:

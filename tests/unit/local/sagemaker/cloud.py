@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.sagemaker.service import SageMaker
+from local.surroundings import Request
 
 # Bounds of a test, not waits: a healthy run takes a hundredth of it.
 WAIT_SECONDS = 240.0
@@ -218,7 +219,7 @@ def connect(service: SageMaker, name: str = "sagemaker", user_agent: str = "") -
         headers = {k: v.decode() if isinstance(v, bytes) else v for k, v in request.headers.items()}
         given: Any = request.body
         content = given.encode() if isinstance(given, str) else bytes(given or b"")
-        status, fields, answer = asyncio.run(service.handle(str(request.method), path, headers, content, {}))
+        status, fields, answer = asyncio.run(service.handle(Request(str(request.method), path, headers, content, {})))
         raw = SimpleNamespace(stream=lambda *_a, **_k: iter([answer]), read=io.BytesIO(answer).read, close=lambda: None)
         given_headers: Any = HeadersDict(fields)
         return AWSResponse(url, status, given_headers, raw)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from local.sagemaker.operations import OF_ENDPOINTS, OF_EXECUTIONS, OF_JOBS, OF_MACHINE
 from local.sagemaker.wire import shapes
+from local.surroundings import Request
 from tests.unit.local.sagemaker.cloud import ROLE, image
 from tests.unit.local.sagemaker.conftest import World
 
@@ -39,7 +40,7 @@ def test_an_operation_that_is_not_run_here_says_so(world: World) -> None:
     assert service is not None
     for target in ("SageMaker.Nonsense", "Other.Thing", ""):
         headers = {"X-Amz-Target": target}
-        status, fields, body = asyncio.run(service.handle("POST", "/", headers, b"{}", {}))
+        status, fields, body = asyncio.run(service.handle(Request("POST", "/", headers, b"{}", {})))
         assert status == 400
         assert fields["x-amzn-ErrorType"] == json.loads(body)["__type"] == "UnknownOperationException"
 
@@ -48,14 +49,14 @@ def test_a_body_that_is_no_json_is_refused(world: World) -> None:
     service = world.start()
     headers = {"X-Amz-Target": "SageMaker.ListModels"}
     for body in (b"{", b"[]", b"\xff"):
-        status, _, answer = asyncio.run(service.handle("POST", "/", headers, body, {}))
+        status, _, answer = asyncio.run(service.handle(Request("POST", "/", headers, body, {})))
         assert (status, json.loads(answer)["__type"]) == (400, "ValidationException")
 
 
 def test_before_the_start_and_after_the_stop_it_is_unavailable(world: World) -> None:
     service = world.start()
     world.stop()
-    status, _, _ = asyncio.run(service.handle("POST", "/", {}, b"{}", {}))
+    status, _, _ = asyncio.run(service.handle(Request("POST", "/", {}, b"{}", {})))
     assert status == 503
 
 

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.stepfunctions.service import StepFunctions
+from local.surroundings import Request
 
 WAIT_SECONDS = 30
 ROLE = "arn:aws:iam::000000000000:role/test"
@@ -103,7 +104,7 @@ def connect(service: StepFunctions, loop: Loop) -> Any:
 def ask(
     service: StepFunctions, loop: Loop, headers: Mapping[str, str], body: bytes
 ) -> tuple[int, dict[str, str], bytes]:
-    answer = service.handle("POST", "/", headers, body, {})
+    answer = service.handle(Request("POST", "/", headers, body, {}))
     return asyncio.run_coroutine_threadsafe(answer, loop.loop).result(WAIT_SECONDS)
 
 

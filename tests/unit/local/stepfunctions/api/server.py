@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.stepfunctions.service import Settings, StepFunctions
+from local.surroundings import Request
 from tests.unit.local.stepfunctions.api.cloud import FakeCloud
 
 
@@ -18,7 +19,7 @@ async def _serve(service: StepFunctions, port: int) -> None:
             while True:
                 headers = await _headers(reader)
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
-                status, fields, answer = await service.handle("POST", "/", headers, body, {})
+                status, fields, answer = await service.handle(Request("POST", "/", headers, body, {}))
                 lines = [f"HTTP/1.1 {status} -", f"Content-Length: {len(answer)}"]
                 lines += [f"{name}: {value}" for name, value in fields.items()]
                 writer.write("\r\n".join([*lines, "", ""]).encode() + answer)
