@@ -1,13 +1,29 @@
 """boto3 clients that reach the local cloud and nothing else."""
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
 from local.settings import REGION
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def leave_accounts(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Takes out what leads a client astray, before the first session looks: it may name a profile that there is not.
+
+    A proxy stays, which installers need; nobody asks it for this machine.
+    """
+    for name in [name for name in environment if name.startswith("AWS_")]:
+        del environment[name]
+    environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host.strip() for host in environment.get(name, "").split(",") if host.strip()]
+        environment[name] = ",".join([*hosts, *(host for host in _LOOPBACK if host not in hosts)])
 
 
 class LocalClients:

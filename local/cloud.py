@@ -1,6 +1,6 @@
 """The local cloud as a whole: take the state directory, serve, bring the stack up, stop cleanly.
 
-The walk through it: `server.py` (the port) -> `ministack/` (every service but ours) -> `stepfunctions/` and
+The walk through it: `front/` (the port) -> `ministack/` (every service but ours) -> `stepfunctions/` and
 `sagemaker/` (ours) -> `stack.py` (the template, as CloudFormation brings it up).
 """
 
@@ -18,13 +18,14 @@ from typing import IO, Any
 import uvloop
 
 from local import ministack, stack
-from local.clients import LocalClients
+from local.clients import LocalClients, leave_accounts
 from local.errors import IsolationRefused, LocalCloudError, PortInUse, StateInUse
+from local.front.app import Behind, front
+from local.lifecycle import Lifecycle
 from local.ministack.starting import Starts
 from local.sagemaker.machine.settings import Settings as SageMakerSettings
 from local.sagemaker.service import SageMaker
 from local.sagemaker.wire.errors import IsolationError
-from local.server import front
 from local.settings import ACCOUNT, REGION, LocalSettings
 from local.stepfunctions.executor.collector import collect_seldom
 from local.stepfunctions.journal.errors import JournalError
@@ -50,6 +51,7 @@ class LocalCloud:
 
     def __init__(self, settings: LocalSettings, progress: Progress = _say_nothing) -> None:
         self.settings = settings
+        leave_accounts()
         self.clients = LocalClients(settings.endpoint)
         self.stack: stack.Stack | None = None
         self.sagemaker = SageMaker(
@@ -72,6 +74,7 @@ class LocalCloud:
             lambda status: ministack.wants("aws.states", status),
         )
         self._starts: Starts | None = None
+        self._lifecycle = Lifecycle(self.client)
         self._progress = progress
         self._ready = False
         self._lock_file: IO[str] | None = None
@@ -105,6 +108,7 @@ class LocalCloud:
             if resumed := self.stepfunctions.resume():
                 self._progress(f"going on with {resumed} executions")
             ministack.deliver()
+            self._lifecycle.start()
             collect_seldom()
         except BaseException:
             self.stop()
@@ -123,6 +127,7 @@ class LocalCloud:
     def stop(self) -> None:
         """Stops jobs, endpoints, functions and the server; writes the state. Safe to call twice."""
         self._ready = False
+        self._lifecycle.stop()
         # Functions first: none may take the end of another service for a failure of its own and write that down.
         # Those that are interrupted are answered after the engine has stopped listening.
         ministack.close()
@@ -212,13 +217,14 @@ class LocalCloud:
             self.stepfunctions.start()
         except JournalError as error:
             raise LocalCloudError(str(error)) from error
-        application = front(
+        behind = Behind(
             app,
             self.health,
             lambda: self.stack.api_id if self.stack else None,
             {b"AWSStepFunctions": self.stepfunctions.handle, b"SageMaker": self.sagemaker.handle},
             self.sagemaker.serve,
         )
+        application = front(behind, self.settings.allow_hosts)
 
         def run() -> None:
             try:

@@ -1,7 +1,7 @@
 """What a local cloud is told when it starts."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,9 @@ class LocalSettings:
     """Begin with an empty state directory, whatever an earlier run left there."""
     isolation: str = "auto"
     """How a container sees `/opt/ml`: `auto`, `namespace`, `base-dir` or `docker`."""
+
+    allow_hosts: Sequence[str] = ()
+    """Names besides its own that the port answers to: `my-machine.test`, or `*.my-machine.test` for all under it."""
 
     @property
     def endpoint(self) -> str:

@@ -129,7 +129,7 @@ def make(inputs: Inputs, folder: Path, environments: Environments, force: bool =
 
 
 def _not_torchscript(file: Path) -> list[str]:
-    """Looks for a zip of one folder with data.pkl, constants.pkl and code/, which torch.save does not write."""
+    """Looks for torch.jit.save's zip: a folder with data.pkl, constants.pkl and code/, which torch.save leaves out."""
     if not file.is_file():
         return [f"{file}: no such file"]
     try:

@@ -13,6 +13,7 @@ from cli.terminal.options import AsJson, Isolation, Port
 from cli.terminal.output import err, out, print_json, say
 
 if TYPE_CHECKING:
+    from local.cloud import LocalCloud
     from local.sagemaker.machine.processes.isolation import Boundary
 
 
@@ -25,6 +26,16 @@ def up(
         Isolation,
         typer.Option(help="How jobs and endpoints see /opt/ml. docker: this machine's engine runs their images."),
     ] = Isolation.AUTO,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name that the port answers to, or *.NAME; may be repeated."),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN", help="Pages of this origin may call /v1 and upload, of no other; may be repeated."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Boot the local cloud from template.yaml and serve until Ctrl-C."""
@@ -32,26 +43,36 @@ def up(
     from cli.deployment.local import local_session, settings_for
 
     project = find_project()
-    settings = replace(settings_for(project, port=port, state_dir=state_dir), isolation=isolation.value)
+    settings = replace(
+        settings_for(project, port=port, state_dir=state_dir),
+        isolation=isolation.value,
+        allow_hosts=tuple(allow_host or ()),
+    )
+    if cors_origin:
+        settings = replace(settings, parameters={**settings.parameters, "CorsOrigins": ",".join(cors_origin)})
     with local_session(project, settings, say) as cloud:
-        health = cloud.health()
         if as_json:
-            print_json(health)
+            print_json(cloud.health())
         else:
-            out.print(f"[bold green]ready[/bold green] at {settings.endpoint}")
-            out.print(
-                f"  export AWS_ENDPOINT_URL={settings.endpoint} AWS_ACCESS_KEY_ID=test "
-                f"AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 HEADRACE_API_URL={settings.endpoint}",
-                markup=False,
-            )
-            out.print(f"  uploads    s3://{health['uploads_bucket']}", markup=False)
-            out.print(f"  artifacts  s3://{health['artifacts_bucket']}", markup=False)
-            out.print(f"  jobs       {settings.endpoint}/v1/jobs", markup=False)
-            out.print(f"  /opt/ml    {_isolation(cloud.sagemaker.isolation)}", markup=False)
-            err.print("[dim]Ctrl-C stops it; what it holds is kept in[/dim]", end=" ")
-            err.print(str(settings.state_dir), markup=False)
+            _print_ready(cloud)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
+
+
+def _print_ready(cloud: "LocalCloud") -> None:
+    settings, health = cloud.settings, cloud.health()
+    out.print(f"[bold green]ready[/bold green] at {settings.endpoint}")
+    out.print(
+        f"  export AWS_ENDPOINT_URL={settings.endpoint} AWS_ACCESS_KEY_ID=test "
+        f"AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 HEADRACE_API_URL={settings.endpoint}",
+        markup=False,
+    )
+    out.print(f"  uploads    s3://{health['uploads_bucket']}", markup=False)
+    out.print(f"  artifacts  s3://{health['artifacts_bucket']}", markup=False)
+    out.print(f"  jobs       {settings.endpoint}/v1/jobs", markup=False)
+    out.print(f"  /opt/ml    {_isolation(cloud.sagemaker.isolation)}", markup=False)
+    err.print("[dim]Ctrl-C stops it; what it holds is kept in[/dim]", end=" ")
+    err.print(str(settings.state_dir), markup=False)
 
 
 def _isolation(boundary: "Boundary | None") -> str:

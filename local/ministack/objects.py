@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
@@ -66,10 +67,9 @@ def put_version_ids_in_events() -> None:
 def finish_writes(folder: Path) -> None:
     """Bring the objects that a killed cloud was writing to the state before or after; before MiniStack reads them."""
     for place, _, names in os.walk(folder):
-        present = set(names)
-        for name in sorted(present):
+        for name in sorted(names):
             if name.endswith(_DESCRIPTION + _NEW):
-                bytes_are_there = name.removesuffix(_DESCRIPTION + _NEW) + _NEW not in present
+                bytes_are_there = name.removesuffix(_DESCRIPTION + _NEW) + _NEW not in names
                 _finish(Path(place) / name, bytes_are_there)
             elif name.endswith(_NEW):
                 (Path(place) / name).unlink()
@@ -91,6 +91,8 @@ class Objects:
 
     def __init__(self) -> None:
         self._unwritten: dict[tuple[str, str, str], OSError] = {}
+        # A large object is written in a thread of its own while others are tried again.
+        self._writing = threading.RLock()
 
     def install(self) -> None:
         """Write objects as one, hear of failures (MiniStack logs them), and keep no bytes of versions in memory."""
@@ -126,7 +128,8 @@ class Objects:
             from ministack.core.responses import get_account_id
 
             try:
-                change(bucket, key, record)
+                with self._writing:
+                    change(bucket, key, record)
             except OSError as error:
                 # The request goes on in memory; `retry` is asked before it is answered, and fails it.
                 _log.warning("%s/%s is not on disk yet: %s", bucket, key, error)
@@ -157,7 +160,8 @@ class Objects:
         from ministack.services import s3
 
         try:
-            _set_aside(bucket, key, prior, versioning)
+            with self._writing:
+                _set_aside(bucket, key, prior, versioning)
         except OSError:
             # The new object is in its place already; what was acknowledged stays the current one.
             current = s3._buckets[bucket]["objects"]

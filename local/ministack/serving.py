@@ -17,10 +17,24 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import uvicorn
 
-from local.ministack import encryption, functions, identity, objects, persistence
+from local.clients import leave_accounts
+from local.ministack import (
+    checksums,
+    cors,
+    encryption,
+    forms,
+    functions,
+    identity,
+    objects,
+    parts,
+    persistence,
+    reading,
+    subresources,
+    unserved,
+)
+from local.ministack.bulk import Bulk
 from local.settings import ACCOUNT, REGION, LocalSettings
 
 Handler = Callable[
@@ -42,18 +56,30 @@ def load(settings: LocalSettings) -> AsgiApp:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger().setLevel(logging.ERROR)
     functions.install()
-    objects.name_types_as_s3()
+    mend_s3()
+    unserved.install()
     encryption.take_the_account_key()
     identity.call_the_unknown_a_role()
+    cors.install()
     objects.put_version_ids_in_events()
     persistence.open_state(folder)
     return ministack_app.app  # type: ignore[no-any-return]
 
 
+def mend_s3() -> None:
+    """Put right, within MiniStack's S3, what its clients would notice."""
+    objects.name_types_as_s3()
+    checksums.install()
+    parts.install()
+    forms.install()
+    subresources.install()
+    reading.install()
+    Bulk().install()
+
+
 def _set_environment(settings: LocalSettings) -> None:
     # Lambda functions inherit this process's environment: nothing in it may lead to a real account.
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
+    leave_accounts()
     ministack_dir = settings.state_dir / "ministack"
     _use_temporary_folder(settings.state_dir / "tmp")
     os.environ.update(
@@ -63,8 +89,6 @@ def _set_environment(settings: LocalSettings) -> None:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": settings.endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(settings.port),
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
@@ -91,13 +115,8 @@ def _use_temporary_folder(folder: Path) -> None:
 def mount(service: str, handler: Handler) -> None:
     """Answer a service (by its signing name) with our own handler."""
     from ministack import app as ministack_app
-    from ministack.core import router
 
     ministack_app.SERVICE_HANDLERS[service] = handler
-    # Left alone, the first request for a service that MiniStack itself does not have makes it read every model that
-    # botocore ships, to learn whether there is such a service: 430 MB and some seconds.
-    names = botocore.session.get_session().get_available_services()
-    router._KNOWN_AWS_SERVICE_NAMES = frozenset({*names, service})
 
 
 def emit(source: str, detail_type: str, detail: Mapping[str, object], resources: Sequence[str]) -> None:
@@ -126,7 +145,7 @@ def _may_match(pattern: str, source: str, status: str | None) -> bool:
 
 
 def _may_be(values: object, value: str) -> bool:
-    return not isinstance(values, list) or any(pattern == value or not isinstance(pattern, str) for pattern in values)
+    return not isinstance(values, list) or any(wanted == value or not isinstance(wanted, str) for wanted in values)
 
 
 def wants(source: str, status: str | None = None) -> bool:

@@ -1,9 +1,11 @@
-"""Executions that events of EventBridge and Scheduler start: at least once, or the event goes to the dead-letter queue.
+"""What events of EventBridge and Scheduler start: at least once, or the event goes to the dead-letter queue.
 
 MiniStack calls a target once and forgets what it answers. A start that fails here is tried again as the target's
-RetryPolicy says, under the same execution name, so that one that did succeed is not repeated.
+RetryPolicy says, under the same execution name, so that one that did succeed is not repeated. Executions of state
+machines are asked of the engine; what `targets.py` adds is called over HTTP, each call in a thread of its own.
 """
 
+import functools
 import heapq
 import itertools
 import json
@@ -18,6 +20,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.ministack import targets
 from local.stepfunctions.api.errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -37,14 +40,17 @@ _PASSING = {"ExecutionLimitExceeded", "ServiceUnavailable", "ThrottlingException
 
 @dataclass(slots=True)
 class Start:
-    """One event for one state machine."""
+    """One event for one target."""
 
-    machine: str
+    arn: str
     payload: str
-    name: str
+    send: Callable[[], object]
+    """Raises ApiError."""
     target: Mapping[str, Any]
     rule: Mapping[str, Any]
     accepted: float
+    waits: bool = False
+    """Whether `send` waits for another request of this cloud, which the event loop must not."""
     tries: int = 0
 
     def may_wait(self, seconds: float) -> bool:
@@ -77,6 +83,12 @@ class Starts:
         invoke = eventbridge._invoke_target
 
         def invoke_target(target: Any, event: Any, rule: Any, view: Any = None) -> None:
+            if event.get("Source") == "aws.scheduler" and "Target" in rule:
+                target = targets.with_context(target, rule, event)
+            document = (view or eventbridge._pattern_event_view(event)).event_with_detail()
+            if call := targets.call_of(target, document, self._client):
+                self._begin_call(call, target, json.dumps(document), rule)
+                return
             token = _current.set((target, event, rule))
             try:
                 invoke(target, event, rule, view)
@@ -91,7 +103,14 @@ class Starts:
         target, event, rule = _current.get() or ({}, {}, {})
         # As EventBridge names them.
         name = f"{event.get('EventId') or uuid.uuid4()}_{uuid.uuid4()}"
-        self._try(Start(machine, payload, name, target, rule, time.monotonic()))
+        request = {"stateMachineArn": machine, "input": payload, "name": name}
+        send = functools.partial(self._call, "StartExecution", request)
+        self._try(Start(machine, payload, send, target, rule, time.monotonic()))
+
+    def _begin_call(self, call: targets.Call, target: Mapping[str, Any], payload: str, rule: Mapping[str, Any]) -> None:
+        send = functools.partial(_over_http, call)
+        start = Start(str(target["Arn"]), payload, send, target, rule, time.monotonic(), waits=True)
+        threading.Thread(target=self._try, args=(start,), name="starts-call", daemon=True).start()
 
     def close(self) -> None:
         """Try nothing any more."""
@@ -102,13 +121,12 @@ class Starts:
         if thread is not None:
             thread.join()
         if left:
-            logger.warning("%d events did not reach their state machine before the cloud stopped", left)
+            logger.warning("%d events did not reach their target before the cloud stopped", left)
 
     def _try(self, start: Start) -> None:
-        request = {"stateMachineArn": start.machine, "input": start.payload, "name": start.name}
         start.tries += 1
         try:
-            self._call("StartExecution", request)
+            start.send()
         except ApiError as error:
             # Never here: this may be the event loop, which the dead-letter queue needs to answer.
             self._later(start, error)
@@ -134,7 +152,9 @@ class Starts:
                 if self._closed:
                     return
                 due, _, start, error = heapq.heappop(self._waiting)
-            if due:
+            if due and start.waits:
+                threading.Thread(target=self._try, args=(start,), name="starts-call", daemon=True).start()
+            elif due:
                 self._try(start)
             else:
                 self._give_up(start, error)
@@ -142,12 +162,12 @@ class Starts:
     def _give_up(self, start: Start, error: ApiError) -> None:
         """Put the event where its target wants what could not be delivered; say so either way."""
         queue = (start.target.get("DeadLetterConfig") or {}).get("Arn")
-        logger.warning("no execution of %s for an event: %s: %s", start.machine, error.code, error.message)
+        logger.warning("nothing was started at %s for an event: %s: %s", start.arn, error.code, error.message)
         if not queue:
             return
         said = {
             "RULE_ARN": start.rule.get("Arn"),
-            "TARGET_ARN": start.machine,
+            "TARGET_ARN": start.arn,
             "ERROR_CODE": error.code,
             "ERROR_MESSAGE": error.message,
             "RETRY_ATTEMPTS": start.tries - 1,
@@ -163,3 +183,14 @@ class Starts:
             sqs.send_message(QueueUrl=url, MessageBody=start.payload, MessageAttributes=attributes)
         except (BotoCoreError, ClientError) as failure:
             logger.error("the event is lost: %s cannot take it: %s: %s", queue, failure, json.dumps(start.payload))
+
+
+def _over_http(call: targets.Call) -> None:
+    try:
+        call()
+    except ClientError as error:
+        answered = error.response
+        status = int(answered.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
+        raise ApiError(answered["Error"].get("Code", ""), answered["Error"].get("Message", ""), status) from error
+    except (BotoCoreError, ValueError) as error:
+        raise ApiError(type(error).__name__, str(error), 400 if isinstance(error, ValueError) else 503) from error

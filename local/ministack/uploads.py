@@ -25,12 +25,12 @@ class Uploads:
         begin = s3._create_multipart_upload
 
         def begin_and_write(*args: Any) -> Any:
-            response = begin(*args)
-            if response[0] == 200:
+            status, headers, body = begin(*args)
+            if status == 200:
                 (account, upload_id), upload = list(s3._multipart_uploads._data.items())[-1]
                 description = {"account": account, **{name: upload[name] for name in upload if name != "parts"}}
                 self._write(upload_id, _DESCRIPTION, description, b"")
-            return response
+            return status, headers, body
 
         s3._create_multipart_upload = begin_and_write
         s3._upload_part = self._then(s3._upload_part, self._write_part)
@@ -56,11 +56,11 @@ class Uploads:
 
     def _then(self, change: Callable[..., Any], follow: Callable[[str, int], None]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
-            response = change(*args)
-            if response[0] < 300:
+            status, headers, body = change(*args)
+            if status < 300:
                 query = next(arg for arg in args if isinstance(arg, dict) and "uploadId" in arg)
                 follow(query["uploadId"][0], int(query.get("partNumber", ["1"])[0]))
-            return response
+            return status, headers, body
 
         return call
 

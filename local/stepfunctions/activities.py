@@ -33,12 +33,12 @@ class Activities:
         self._closed = False
 
     def offer(self, task: "ScheduledTask") -> None:
-        """One that a worker took before a crash is not offered again: its token is with that worker."""
+        """Offers a task. One that a worker took before a crash is not offered again: its token is with that worker."""
         if not task.command.started:
             self._hand(task)
 
     def cancel(self, key: str) -> None:
-        """Nobody waits for the task any more."""
+        """Withdraws a task that nobody waits for any more."""
         with self._lock:
             activity = self._activity.pop(key, None)
             if activity is not None:
@@ -75,7 +75,7 @@ class Activities:
             return True
 
     def give_back(self, poll: Poll) -> None:
-        """The worker has gone; a task that was handed to it is the next one's."""
+        """Takes back from a worker that has gone; a task that was handed to it is the next one's."""
         if not self.leave(poll):
             poll.future.add_done_callback(lambda future: None if future.cancelled() else self._hand(future.result()))
 

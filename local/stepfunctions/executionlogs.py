@@ -58,7 +58,7 @@ class ExecutionLogs:
         self.start, self.stop = self._shipper.start, self._shipper.stop
 
     def observe(self, row: ExecutionRow, records: Sequence[Event]) -> None:
-        """On the engine's thread."""
+        """Takes over the records; on the engine's thread."""
         configuration = row.revision.logging
         if configuration is not None:
             self._batches.append(_Batch(row.arn, row.machine_name, row.redrives, configuration, records))
@@ -74,9 +74,9 @@ class ExecutionLogs:
                 configuration = _configuration(batch.logging)
                 where = (group_of(configuration), batch.machine)
                 lines.setdefault(where, []).extend(_lines(batch, configuration))
-            for (group, machine), found in lines.items():
+            for (group, machine), described in lines.items():
                 try:
-                    self._write(group, machine, found)
+                    self._write(group, machine, described)
                 except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
                     logger.error("log group %s did not take the events of %s: %s", group, machine, error)
                 except Exception:
@@ -102,22 +102,22 @@ class ExecutionLogs:
 
 
 def _portions(lines: list[_Line]) -> list[list[_Line]]:
-    found: list[list[_Line]] = [[]]
+    portions: list[list[_Line]] = [[]]
     room = _BYTES_AT_ONCE
     for line in lines:
         needed = len(line.text.encode()) + _LINE_OVERHEAD
-        if found[-1] and (needed > room or len(found[-1]) == _LINES_AT_ONCE):
-            found.append([])
+        if portions[-1] and (needed > room or len(portions[-1]) == _LINES_AT_ONCE):
+            portions.append([])
             room = _BYTES_AT_ONCE
-        found[-1].append(line)
+        portions[-1].append(line)
         room -= needed
-    return [some for some in found if some]
+    return [some for some in portions if some]
 
 
 @functools.lru_cache(maxsize=256)
 def _configuration(text: str) -> Document:
-    found: Document = json.loads(text)
-    return found
+    configuration: Document = json.loads(text)
+    return configuration
 
 
 def _lines(batch: _Batch, configuration: Document) -> list[_Line]:

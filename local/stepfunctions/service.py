@@ -122,7 +122,7 @@ class StepFunctions:
         return parts.context.executor.resume()
 
     def stop(self) -> None:
-        """In bounded time. What runs goes on at the next start. May be repeated."""
+        """Stops, in bounded time. What runs goes on at the next start. May be repeated."""
         parts, self._parts, self._context = self._parts, None, None
         if parts is None:
             return
@@ -160,15 +160,15 @@ class StepFunctions:
         request = wire.check(operation, _decoded(body))
         function = OPERATIONS[operation]
         if operation in QUICK:
-            found = function(context, request)
+            outcome = function(context, request)
         else:
             pool = parts.test_pool if operation in SLOW else parts.pool
             work: Future[Document | Later] = pool.submit(function, context, request)
             await _done(work)
-            found = work.result()
-        if isinstance(found, Later):
-            found = await self._waited_for(found)
-        return wire.answer(operation, found)
+            outcome = work.result()
+        if isinstance(outcome, Later):
+            outcome = await self._waited_for(outcome)
+        return wire.answer(operation, outcome)
 
     async def _waited_for(self, later: Later) -> Document:
         self._waits.add(later.future)
@@ -194,10 +194,10 @@ class StepFunctions:
             raise errors.unavailable()
         checked = wire.check(operation, dict(request))
         try:
-            found = OPERATIONS[operation](context, checked)
-            if isinstance(found, Later):
-                found = self._blocked_on(found)
-            return wire.answer(operation, found)
+            outcome = OPERATIONS[operation](context, checked)
+            if isinstance(outcome, Later):
+                outcome = self._blocked_on(outcome)
+            return wire.answer(operation, outcome)
         except Exception as error:
             raise _told(error) from error
 
@@ -272,7 +272,7 @@ class _Parts:
     test_pool: ThreadPoolExecutor
 
     def drop_deleted(self, row: ExecutionRow, records: Sequence[Event]) -> None:
-        """On the engine's thread: the last execution of a state machine that is being deleted may be over."""
+        """Looks, on the engine's thread, whether a state machine that is being deleted has no execution left."""
         del records
         if row.status != "RUNNING":
             name = row.machine_name.partition("/")[0]
@@ -314,7 +314,7 @@ def _decoded(body: bytes) -> object:
 
 
 async def _done(future: "Future[Any]", seconds: float | None = None) -> None:
-    """Until it is done, or so long. Unlike `asyncio.wrap_future`, never cancels what others will set."""
+    """Waits until it is done, or so long. Unlike `asyncio.wrap_future`, never cancels what others will set."""
     if future.done():
         return
     loop = asyncio.get_running_loop()

@@ -75,7 +75,7 @@ class StatusEvents:
         self.start, self.stop = self._shipper.start, self._shipper.stop
 
     def open(self) -> None:
-        """Before the executor starts: what it changes is after the mark."""
+        """Reads the mark, before the executor starts: what it changes is after the mark."""
         mark = self._context.store.get(_KIND, _MARK)
         if mark is not None and not mark["clean"]:
             self._missed = mark["time"]
@@ -84,7 +84,7 @@ class StatusEvents:
             self._put_mark(clean=False)
 
     def observe(self, row: ExecutionRow, records: Sequence[Event]) -> None:
-        """On the engine's thread."""
+        """Notes what changed; on the engine's thread."""
         begins, ends = records[0].type in _BEGINS, records[-1].type in _ENDS
         if not (begins or ends) or row.express:
             return
@@ -187,7 +187,7 @@ class StatusEvents:
 def detail_of(
     context: Context, row: ExecutionRow, status: str, first: Event | None = None, last: Event | None = None
 ) -> Document:
-    """Of the event. Every member is there; what does not apply is null."""
+    """Makes the event's detail. Every member is there; what does not apply is null."""
     over = status != "RUNNING"
     if first is None:
         first = context.reader.first(row.id)

@@ -49,6 +49,11 @@ def modules(root: Path = ROOT) -> Mapping[str, ast.Module]:
     return trees
 
 
+def parsed(texts: Mapping[str, str]) -> Mapping[str, ast.Module]:
+    """Returns modules by name, of texts by name."""
+    return {name: ast.parse(text, name) for name, text in texts.items()}
+
+
 def circles(trees: Mapping[str, ast.Module]) -> list[list[str]]:
     """Returns the groups of files that import one another, however far around; TYPE_CHECKING counts, too."""
     imports = {name: sorted(_imported(name, tree, trees)) for name, tree in trees.items()}
@@ -61,7 +66,7 @@ def functions(trees: Mapping[str, ast.Module]) -> Iterator[Function]:
 
 
 def empty_names(trees: Mapping[str, ast.Module]) -> Counter[str]:
-    """How often each module binds a name of EMPTY_NAMES: by assignment, loop, comprehension, `with` or parameter."""
+    """How often each module binds a name of EMPTY_NAMES: by assignment, loop, `with`, `except` or parameter."""
     counts: Counter[str] = Counter()
     for module, tree in trees.items():
         for node in ast.walk(tree):
@@ -69,6 +74,8 @@ def empty_names(trees: Mapping[str, ast.Module]) -> Counter[str]:
                 name = node.id
             elif isinstance(node, ast.arg):
                 name = node.arg
+            elif isinstance(node, ast.ExceptHandler) and node.name:
+                name = node.name
             else:
                 continue
             if name in EMPTY_NAMES:

@@ -59,6 +59,6 @@ class Shadows:
 
 
 def sampled(shadow: Variant, fleet: Fleet) -> float:
-    """Returns what part of the requests a shadow gets: its weight by the production variant's, at most 1."""
+    """Returns what part of the requests a shadow gets: its weight against the production variant's, at most 1."""
     weight = sum(variant.weight for variant in fleet.variants)
     return 1.0 if weight <= 0 else min(1.0, shadow.weight / weight)

@@ -154,7 +154,7 @@ class Environments:
         progress(f"built the environment of {image.uri}")
 
     def _compile(self, aside: Path, folder: Path, image: Image) -> None:
-        """Compiles the packages: nobody writes into the environment later, so each start would do so anew.
+        """Compiles the packages now: nobody writes into the environment later, so each start would compile anew.
 
         That is two thirds of importing scikit-learn. A file that is no Python of this version is left out.
         """

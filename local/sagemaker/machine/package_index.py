@@ -150,7 +150,7 @@ def _files_of_uv(places: Places) -> Iterator[Path]:
 
 
 def _read(file: Path) -> dict[str, str]:
-    """Reads pip's settings in a file. One that is broken counts for nothing: pip itself tells."""
+    """Reads a file of settings. A broken one counts for nothing: pip itself tells, and more may stand in it."""
     parser = configparser.RawConfigParser()
     try:
         parser.read(file, encoding="utf-8")

@@ -94,12 +94,12 @@ def read(body: bytes | str, content_type: str) -> Any:
 
 
 def predict(data: Any, model: Any) -> Any:
-    """Returns the default predict_fn."""
+    """Calls the model's own predict: the default predict_fn."""
     return model.predict(data)
 
 
 def write(prediction: Any, accept: str) -> tuple[bytes | str, str]:
-    """Returns the default output_fn."""
+    """Writes numbers as an array: the default output_fn."""
     numpy = importlib.import_module("numpy")
     array = numpy.asarray(prediction)
     match _base(accept):
@@ -169,9 +169,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def load_script(environment: Mapping[str, str], base: Path) -> ModuleType | None:
-    """Returns None where the model has no code. Raises FileNotFoundError where the script that is named is not
-    there.
-    """
+    """Imports the model's code, if it has any. Raises FileNotFoundError where a script that is named is not there."""
     submitted = environment.get("SAGEMAKER_SUBMIT_DIRECTORY")
     folder = Path(submitted) if submitted else base / "model" / "code"
     program = environment.get("SAGEMAKER_PROGRAM")

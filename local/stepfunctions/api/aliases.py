@@ -69,13 +69,13 @@ def delete(context: Context, request: Document) -> Document:
 
 
 def listed(context: Context, request: Document) -> Document:
-    """Of a state machine, or of one version."""
+    """Lists those of a state machine, or of one version."""
     arn = arns.parse(request["stateMachineArn"], MACHINE)
     existing(context, arn)
-    found = context.machines.aliases(arn.name)
+    aliases = context.machines.aliases(arn.name)
     if arn.rest is not None:
-        found = [alias for alias in found if arn.text in _targets(alias["routingConfiguration"])]
-    return paging.page("stateMachineAliases", found, request, lambda alias: [alias["creationDate"], alias["name"]])
+        aliases = [alias for alias in aliases if arn.text in _targets(alias["routingConfiguration"])]
+    return paging.page("stateMachineAliases", aliases, request, lambda alias: [alias["creationDate"], alias["name"]])
 
 
 def _targets(routes: list[Document]) -> list[str]:

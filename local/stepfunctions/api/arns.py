@@ -38,7 +38,7 @@ class Arn:
 
 
 def parse(text: str, *kinds: str) -> Arn:
-    """Of one of these kinds. Raises ApiError."""
+    """Reads an ARN of one of these kinds. Raises ApiError."""
     if not text.startswith("arn:"):
         raise errors.invalid_arn(f"Invalid ARN prefix: {text}")
     parts = text.split(":", 7)

@@ -22,7 +22,7 @@ _DEFAULT_RESULTS = 100
 
 def check(text: str, *, express: bool) -> None:
     """Raises ApiError with every problem."""
-    problems = [one for one in compiler.validate(text, express=express) if one.severity is Severity.ERROR]
+    problems = [problem for problem in compiler.validate(text, express=express) if problem.severity is Severity.ERROR]
     if problems:
         raise ApiError("InvalidDefinition", str(InvalidDefinition(problems)))
 

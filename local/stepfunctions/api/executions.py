@@ -52,18 +52,18 @@ def describe(context: Context, request: Document) -> Document:
     # The row was read first: where it says that the execution is over, the event that ended it is there.
     over = row.status != "RUNNING"
     last = context.reader.last(row.id) if over else None
-    answer = described(row, context.reader.first(row.id), last)
-    answer |= redrive_status(context, row, None if last is None else last.id)
+    document = described(row, context.reader.first(row.id), last)
+    document |= redrive_status(context, row, None if last is None else last.id)
     if request.get("includedData") == "METADATA_ONLY":
-        answer = {name: value for name, value in answer.items() if name not in _DATA}
-        answer |= {name: {"included": False} for name in ("inputDetails", "outputDetails") if name in answer}
-    return answer
+        document = {name: value for name, value in document.items() if name not in _DATA}
+        document |= {name: {"included": False} for name in ("inputDetails", "outputDetails") if name in document}
+    return document
 
 
 def described(row: ExecutionRow, first: Event, last: Event | None) -> Document:
-    """As DescribeExecution answers it, but for whether it can be redriven. `last`: the event that ended it."""
+    """Describes as DescribeExecution does, but for whether it can be redriven. `last`: the event that ended it."""
     details: Any = {} if last is None else last.details
-    answer: Document = {
+    document: Document = {
         "executionArn": row.arn,
         "stateMachineArn": row.machine_arn,
         "name": row.name,
@@ -83,18 +83,18 @@ def described(row: ExecutionRow, first: Event, last: Event | None) -> Document:
         "redriveDate": row.redriven,
     }
     if "output" in details:
-        answer["outputDetails"] = {"included": True}
-    return answer
+        document["outputDetails"] = {"included": True}
+    return document
 
 
 def listed(context: Context, request: Document) -> Document:
     arn = _whose(context, request)
     start, wanted = paging.after(request), paging.size(request)
     rows = [row for row, _ in zip(_rows(context, request, arn, start), range(wanted + 1), strict=False)]
-    answer: Document = {"executions": [_item(row) for row in rows[:wanted]]}
+    page: Document = {"executions": [_item(row) for row in rows[:wanted]]}
     if len(rows) > wanted:
-        answer["nextToken"] = paging.token(request, rows[wanted - 1].id)
-    return answer
+        page["nextToken"] = paging.token(request, rows[wanted - 1].id)
+    return page
 
 
 def _whose(context: Context, request: Document) -> Arn:
@@ -126,7 +126,7 @@ def _rows(context: Context, request: Document, arn: Arn, before: int | None) -> 
     machine = context.machine(arn) if arn.kind == arns.MACHINE else None
     redriven = {"REDRIVEN": True, "NOT_REDRIVEN": False}.get(request.get("redriveFilter", ""))
     while True:
-        found = context.reader.executions(
+        several = context.reader.executions(
             arn.base if machine is not None else None,
             map_run=arn.text if machine is None else None,
             status=request.get("statusFilter"),
@@ -134,15 +134,15 @@ def _rows(context: Context, request: Document, arn: Arn, before: int | None) -> 
             before=before,
             limit=_SOME,
         )
-        for row in found:
+        for row in several:
             if machine is not None and row.started < machine["creationDate"]:
                 # Of a state machine that had the name before and was deleted.
                 return
             if machine is None or arn.rest is None or arn.text in (row.version_arn, row.alias_arn):
                 yield row
-        if len(found) < _SOME:
+        if len(several) < _SOME:
             return
-        before = found[-1].id
+        before = several[-1].id
 
 
 def _item(row: ExecutionRow) -> Document:
@@ -167,7 +167,7 @@ def describe_machine(context: Context, request: Document) -> Document:
     name, _, label = row.machine_name.partition("/")
     machine = context.machines.get(name) or {}
     logging = row.revision.logging
-    answer: Document = {
+    document: Document = {
         "stateMachineArn": row.machine_arn,
         "name": row.machine_name,
         "definition": row.definition,
@@ -178,11 +178,11 @@ def describe_machine(context: Context, request: Document) -> Document:
         "encryptionConfiguration": machine.get("encryptionConfiguration", {"type": "AWS_OWNED_KEY"}),
     }
     if machine.get("definition") == row.definition:
-        answer["revisionId"] = machine.get("revisionId")
+        document["revisionId"] = machine.get("revisionId")
     if label:
-        answer |= {"label": label, "mapRunArn": row.map_run}
+        document |= {"label": label, "mapRunArn": row.map_run}
     if request.get("includedData") == "METADATA_ONLY":
-        answer["definition"] = ""
+        document["definition"] = ""
     else:
-        answer["variableReferences"] = references(row.definition) or None
-    return answer
+        document["variableReferences"] = references(row.definition) or None
+    return document

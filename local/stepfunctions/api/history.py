@@ -19,16 +19,16 @@ def history(context: Context, request: Document) -> Document:
     row = row_of(context, request["executionArn"])
     wanted, reverse = paging.size(request), request.get("reverseOrder", False)
     position = paging.after(request)
-    found = _events(context, row.id, position, reverse=reverse)
-    events = list(islice(found, wanted + 1))
-    answer: Document = {
+    ahead = _events(context, row.id, position, reverse=reverse)
+    events = list(islice(ahead, wanted + 1))
+    page: Document = {
         "events": [shown(event, data=request.get("includeExecutionData", True)) for _, event in events[:wanted]]
     }
     if len(events) > wanted:
         # The page after this one begins in the batch where this one ends, behind its last event.
         batch, event = events[wanted - 1]
-        answer["nextToken"] = paging.token(request, [batch, event.id])
-    return answer
+        page["nextToken"] = paging.token(request, [batch, event.id])
+    return page
 
 
 def shown(event: Event, *, data: bool) -> Document:

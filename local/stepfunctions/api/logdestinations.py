@@ -12,9 +12,9 @@ OFF = "OFF"
 _GROUP = ":log-group:"
 
 
-def check_logging(context: Context, given: Document | None) -> Document:
-    """With what AWS puts in where nothing is said. Raises ApiError."""
-    configuration = {"level": OFF, "includeExecutionData": False, **(given or {})}
+def check_logging(context: Context, requested: Document | None) -> Document:
+    """Returns the configuration with what AWS puts in where nothing is said. Raises ApiError."""
+    configuration = {"level": OFF, "includeExecutionData": False, **(requested or {})}
     destinations = configuration.get("destinations", [])
     if configuration["level"] == OFF and not destinations:
         return configuration
@@ -39,10 +39,10 @@ def _exists(context: Context, group: str) -> bool:
         # The request to Logs would be answered by the loop that waits for it here.
         return True
     try:
-        found = context.cloud.client("logs").describe_log_groups(logGroupNamePrefix=group)
+        groups = context.cloud.client("logs").describe_log_groups(logGroupNamePrefix=group)
     except (BotoCoreError, ClientError) as error:
         raise _invalid(f"Log Destination cannot be reached: {error}") from error
-    return any(one["logGroupName"] == group for one in found["logGroups"])
+    return any(known["logGroupName"] == group for known in groups["logGroups"])
 
 
 def _in_event_loop() -> bool:

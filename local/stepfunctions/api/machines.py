@@ -53,15 +53,15 @@ def create(context: Context, request: Document) -> Document:
             tags.keep(context, arn, request.get("tags", ()))
         else:
             _check_same(machine, wanted)
-        answer = {"stateMachineArn": arn, "creationDate": machine["creationDate"]}
+        document = {"stateMachineArn": arn, "creationDate": machine["creationDate"]}
         if publish:
             version = versions.publish_current(context, machine, request.get("versionDescription"))
-            answer["stateMachineVersionArn"] = version["stateMachineVersionArn"]
-    return answer
+            document["stateMachineVersionArn"] = version["stateMachineVersionArn"]
+    return document
 
 
 def _check_same(machine: Document, wanted: Document) -> None:
-    """A request that was sent once more is answered once more; its role and tags are not looked at, as on AWS."""
+    """Answers a request that was sent once more as before; its role and tags are not looked at, as on AWS."""
     arn = machine["stateMachineArn"]
     if machine["status"] == "DELETING":
         raise errors.machine_deleting(arn)
@@ -95,11 +95,11 @@ def update(context: Context, request: Document) -> Document:
         if any(machine[name] != value for name, value in changes.items()):
             updated["revisionId"] = str(uuid.uuid4())
         context.machines.put(updated)
-        answer = {"updateDate": updated["_updated"], "revisionId": updated.get("revisionId")}
+        document = {"updateDate": updated["_updated"], "revisionId": updated.get("revisionId")}
         if request.get("publish"):
             version = versions.publish_current(context, updated, request.get("versionDescription"))
-            answer["stateMachineVersionArn"] = version["stateMachineVersionArn"]
-    return answer
+            document["stateMachineVersionArn"] = version["stateMachineVersionArn"]
+    return document
 
 
 def describe(context: Context, request: Document) -> Document:
@@ -108,18 +108,18 @@ def describe(context: Context, request: Document) -> Document:
     machine = context.machines.get(name) if context.place.has(arn.text) else None
     if machine is None:
         raise errors.no_machine(arn.text)
-    found = machine
+    described = machine
     if arn.rest is not None:
-        found = {**_qualified(context, arn), "status": machine["status"]}
-    answer = {**public(found), "stateMachineArn": arn.text}
+        described = {**_qualified(context, arn), "status": machine["status"]}
+    document = {**public(described), "stateMachineArn": arn.text}
     if label:
-        answer |= {"label": label, "name": arn.name}
+        document |= {"label": label, "name": arn.name}
     if request.get("includedData") == "METADATA_ONLY":
         # A required member; how AWS answers it then is not recorded.
-        answer["definition"] = ""
+        document["definition"] = ""
     else:
-        answer["variableReferences"] = references(found["definition"]) or None
-    return answer
+        document["variableReferences"] = references(described["definition"]) or None
+    return document
 
 
 def _qualified(context: Context, arn: Arn) -> Document:
@@ -158,7 +158,7 @@ def delete(context: Context, request: Document) -> Document:
 
 
 def drop_deleted(context: Context, name: str) -> None:
-    """Where it is DELETING and none of its executions runs any more."""
+    """Forgets a machine where it is DELETING and none of its executions runs any more."""
     machine = context.machines.get(name)
     if machine is None or machine["status"] != "DELETING" or context.reader.count_running(machine["stateMachineArn"]):
         return

@@ -67,11 +67,11 @@ def _counts(counts: Counts) -> Document:
 
 
 def listed(context: Context, request: Document) -> Document:
-    """Of an execution, in the order in which they began."""
+    """Lists those of an execution, in the order in which they began."""
     execution = row_of(context, request["executionArn"])
     size = paging.size(request)
-    found = rows.map_runs(context.reader.select, execution.id, paging.after(request) or 0, size + 1)
-    answer: Document = {
+    runs = rows.map_runs(context.reader.select, execution.id, paging.after(request) or 0, size + 1)
+    page: Document = {
         "mapRuns": [
             {
                 "executionArn": execution.arn,
@@ -80,12 +80,12 @@ def listed(context: Context, request: Document) -> Document:
                 "startDate": row.started,
                 "stopDate": row.stopped,
             }
-            for row in found[:size]
+            for row in runs[:size]
         ]
     }
-    if len(found) > size:
-        answer["nextToken"] = paging.token(request, found[size - 1].id)
-    return answer
+    if len(runs) > size:
+        page["nextToken"] = paging.token(request, runs[size - 1].id)
+    return page
 
 
 def update(context: Context, request: Document) -> Later:

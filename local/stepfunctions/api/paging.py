@@ -36,21 +36,21 @@ def after(request: Document) -> Any:
 
 
 def token(request: Document, position: Any) -> str:
-    """Of a page that ends at this JSON value."""
+    """Makes the token of a page that ends at this JSON value."""
     return base64.b64encode(json.dumps([_digest(request), position]).encode()).decode()
 
 
 def page(member: str, items: Iterable[Document], request: Document, key: Key, *, descending: bool = False) -> Document:
     """Returns the answer of a list operation. Raises ApiError."""
     start = after(request)
-    found = sorted(items, key=key, reverse=descending)
+    matching = sorted(items, key=key, reverse=descending)
     if start is not None:
-        found = [item for item in found if (key(item) < start if descending else key(item) > start)]
-    shown = found[: size(request)]
-    answer: Document = {member: shown}
-    if len(shown) < len(found):
-        answer["nextToken"] = token(request, key(shown[-1]))
-    return answer
+        matching = [item for item in matching if (key(item) < start if descending else key(item) > start)]
+    shown = matching[: size(request)]
+    document: Document = {member: shown}
+    if len(shown) < len(matching):
+        document["nextToken"] = token(request, key(shown[-1]))
+    return document
 
 
 def _digest(request: Document) -> str:

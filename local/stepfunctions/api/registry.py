@@ -85,13 +85,13 @@ class Machines:
         self._pending.append(lambda: self._aliases[machine].__setitem__(name, alias))
 
     def drop(self, machine: str) -> None:
-        """With its versions and aliases."""
+        """Deletes a machine with its versions and aliases."""
         self.drop_qualified(machine)
         self._store.delete(_MACHINE, machine)
         self._pending.append(lambda: self._forget(machine))
 
     def drop_qualified(self, machine: str) -> None:
-        """Its versions and aliases."""
+        """Deletes a machine's versions and aliases."""
         for version in self.versions(machine):
             self.drop_version(machine, str(version["_number"]))
         for alias in self.aliases(machine):
@@ -116,5 +116,5 @@ class Machines:
 
 
 def public(document: Mapping[str, object]) -> Document:
-    """Without the members that are ours."""
+    """Returns a document without the members that are ours."""
     return {name: value for name, value in document.items() if not name.startswith("_")}

@@ -94,7 +94,7 @@ def _chosen(routes: list[Document]) -> str:
 
 
 def check_input(text: str) -> None:
-    """Its size is the model's to check. Raises ApiError."""
+    """Checks that an input is JSON; its size is the model's to check. Raises ApiError."""
     try:
         decode(text)
     except ValueError as error:
@@ -123,18 +123,18 @@ def _sync_answer(
     if not future.done():
         return _too_long(context, request, new, began)
     over = future.result()
-    answer = _sync_document(request, new, over.row)
-    answer |= {"status": over.row.status, "output": over.output, "error": over.error, "cause": over.cause}
+    document = _sync_document(request, new, over.row)
+    document |= {"status": over.row.status, "output": over.output, "error": over.error, "cause": over.cause}
     if over.output is not None:
-        answer["outputDetails"] = {"included": True}
+        document["outputDetails"] = {"included": True}
     if over.row.status == "ABORTED":
         # The answer has no such status.
-        answer["status"] = "FAILED"
-    return _without_data(answer) if request.get("includedData") == "METADATA_ONLY" else answer
+        document["status"] = "FAILED"
+    return _without_data(document) if request.get("includedData") == "METADATA_ONLY" else document
 
 
 def _too_long(context: Context, request: Document, new: NewExecution, began: "Future[ExecutionRow]") -> Document:
-    """After five minutes AWS ends a synchronous execution."""
+    """Answers that it took too long: after five minutes AWS ends a synchronous execution."""
     try:
         row = began.result(0)
     except TimeoutError:
@@ -171,6 +171,6 @@ def _sync_document(request: Document, new: NewExecution, row: ExecutionRow) -> d
     }
 
 
-def _without_data(answer: Document) -> Document:
-    shown = {name: value for name, value in answer.items() if name not in ("input", "output", "error", "cause")}
+def _without_data(document: Document) -> Document:
+    shown = {name: value for name, value in document.items() if name not in ("input", "output", "error", "cause")}
     return {**shown, "inputDetails": {"included": False}, "outputDetails": {"included": False}}

@@ -13,14 +13,14 @@ _MOST = 50
 
 
 def keep(context: Context, arn: str, tags: Sequence[Document]) -> None:
-    """In the transaction of what they tag. Raises ApiError."""
+    """Keeps tags, in the transaction of what they tag. Raises ApiError."""
     if any("key" not in tag for tag in tags):
         raise errors.validation("Every tag must have a key")
     if tags:
         with context.store.transaction():
-            found = {**(context.store.get(_KIND, arn) or {}), **{tag["key"]: tag.get("value", "") for tag in tags}}
-            check(arn, found)
-            context.store.put(_KIND, arn, found)
+            merged = {**(context.store.get(_KIND, arn) or {}), **{tag["key"]: tag.get("value", "") for tag in tags}}
+            check(arn, merged)
+            context.store.put(_KIND, arn, merged)
 
 
 def check(arn: str, tags: Document) -> None:
@@ -41,14 +41,14 @@ def untag(context: Context, request: Document) -> Document:
     arn = _resource(context, request)
     gone = set(request["tagKeys"])
     with context.store.transaction():
-        found = context.store.get(_KIND, arn) or {}
-        context.store.put(_KIND, arn, {key: value for key, value in found.items() if key not in gone})
+        stored = context.store.get(_KIND, arn) or {}
+        context.store.put(_KIND, arn, {key: value for key, value in stored.items() if key not in gone})
     return {}
 
 
 def listed(context: Context, request: Document) -> Document:
-    found = context.store.get(_KIND, _resource(context, request)) or {}
-    return {"tags": [{"key": key, "value": value} for key, value in found.items()]}
+    stored = context.store.get(_KIND, _resource(context, request)) or {}
+    return {"tags": [{"key": key, "value": value} for key, value in stored.items()]}
 
 
 def _resource(context: Context, request: Document) -> str:

@@ -12,13 +12,13 @@ _STATES = "states"
 
 
 def references(definition: str) -> dict[str, list[str]]:
-    """Of a valid definition; states that refer to none are left out."""
-    found: dict[str, list[str]] = {}
+    """Lists the variables of a valid definition by state; states that refer to none are left out."""
+    names_of: dict[str, list[str]] = {}
     for name, state in _states(json.loads(definition)):
         names = dict.fromkeys(name for text in _texts(state) for name in _referred(text))
         if names:
-            found[name] = list(names)
-    return found
+            names_of[name] = list(names)
+    return names_of
 
 
 def _states(flow: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -55,8 +55,8 @@ def publish_current(context: Context, machine: Document, description: str | None
 
 def listed(context: Context, request: Document) -> Document:
     arn = arns.parse(request["stateMachineArn"], MACHINE)
-    found = context.machines.versions(arn.name) if context.place.has(arn.text) else []
-    return paging.page("stateMachineVersions", found, request, lambda version: [version["_number"]], descending=True)
+    versions = context.machines.versions(arn.name) if context.place.has(arn.text) else []
+    return paging.page("stateMachineVersions", versions, request, lambda version: [version["_number"]], descending=True)
 
 
 def delete(context: Context, request: Document) -> Document:

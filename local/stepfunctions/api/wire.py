@@ -18,8 +18,8 @@ def _shapes(operation: str) -> tuple[Shape | None, Shape | None]:
     model = wire.model(_SERVICE)
     if operation not in model.operation_names:
         raise ApiError("UnknownOperationException", f"The operation {operation} is not one of Step Functions'.")
-    found = model.operation_model(operation)
-    return found.input_shape, found.output_shape
+    described = model.operation_model(operation)
+    return described.input_shape, described.output_shape
 
 
 def check(operation: str, request: object) -> Document:
@@ -27,14 +27,14 @@ def check(operation: str, request: object) -> Document:
     shape = _shapes(operation)[0]
     if not isinstance(request, dict):
         raise ApiError("SerializationException", "The request is not a JSON object.")
-    found = wire.problems(shape, request, unknown_members=True)
-    if found:
-        raise validation(wire.detected(found))
+    misfits = wire.problems(shape, request, unknown_members=True)
+    if misfits:
+        raise validation(wire.detected(misfits))
     cut: Document = wire.shaped(shape, request)
     return cut
 
 
 def answer(operation: str, document: Mapping[str, Any]) -> Document:
-    """Only what the operation's output shape has, all the way down."""
+    """Returns only what the operation's output shape has, all the way down."""
     shaped: Document = wire.shaped(_shapes(operation)[1], document)
     return shaped

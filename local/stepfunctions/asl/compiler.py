@@ -84,14 +84,14 @@ class Compiler:
         fields = Fields(definition, location, self.report, self.jsonata)
         if not fields.require("States", "StartAt"):
             return None
-        start, found = fields.text("StartAt"), fields.mapping("States")
-        if start is None or found is None:
+        start, definitions = fields.text("StartAt"), fields.mapping("States")
+        if start is None or definitions is None:
             return None
-        if not found:
+        if not definitions:
             fields.problem("Value cannot be empty", "States")
         before = len(self.report.problems)
-        states = {name: self.state(name, state, f"{location}/States") for name, state in found.items()}
-        if start not in found:
+        states = {name: self.state(name, state, f"{location}/States") for name, state in definitions.items()}
+        if start not in definitions:
             self._missing("StartAt", start, f"{location}/StartAt")
         elif len(self.report.problems) == before:
             self._reach(start, {name: state for name, state in states.items() if state is not None}, location)
@@ -154,7 +154,7 @@ class Compiler:
         self.report.add(f"Missing '{field}' target: {target}", location, Code.MISSING_TRANSITION_TARGET)
 
     def _reach(self, start: str, states: dict[str, State], location: str) -> None:
-        """Every target is there, and every state is a target."""
+        """Checks that every target is there, and every state a target."""
         reached, ahead = {start}, [start]
         while ahead:
             name = ahead.pop()

@@ -54,7 +54,7 @@ def decode(text: str) -> Any:
 
 
 def too_deep(value: Any, text: str) -> bool:
-    """Of a value and its text."""
+    """Tells whether a value, whose text this is, nests too deep."""
     return text.count("[") + text.count("{") > MAX_DEPTH and _nests(value)
 
 
@@ -71,7 +71,7 @@ def _nests(value: Any) -> bool:
 
 
 def size(text: str) -> int:
-    """In bytes of UTF-8."""
+    """Returns bytes of UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
@@ -97,7 +97,7 @@ def is_number(value: Any) -> bool:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """As Jackson compares nodes: true is not 1, and 1 is not 1.0."""
+    """Compares as Jackson does: true is not 1, and 1 is not 1.0."""
     if type(left) is not type(right):
         return False
     if isinstance(left, list):

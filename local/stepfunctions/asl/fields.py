@@ -115,11 +115,11 @@ class Fields:
         if not text.startswith("$") or text.startswith("$$"):
             self.problem("Value is not a Reference Path", name)
             return None
-        found = self.attempt(name, lambda: paths.parse(text[1:]))
-        if found is not None and not found.is_reference:
+        path = self.attempt(name, lambda: paths.parse(text[1:]))
+        if path is not None and not path.is_reference:
             self.problem("Value is not a Reference Path", name)
             return None
-        return ResultPath(text, found)
+        return ResultPath(text, path)
 
     def template(self, name: str, *, task: bool = False) -> Expression | None:
         if name not in self.values:
@@ -137,9 +137,9 @@ class Fields:
         return self.attempt(name, lambda: compile_jsonata(self.values[name], name))
 
     def _variables(self) -> None:
-        """The names that Assign gives."""
-        for given in self.mapping("Assign") or {}:
-            name = given if self.jsonata else given.removesuffix(".$")
+        """Checks the names that Assign gives."""
+        for member in self.mapping("Assign") or {}:
+            name = member if self.jsonata else member.removesuffix(".$")
             if name == "states":
                 self.problem("The variable name 'states' is reserved", "Assign")
             elif len(name) > MAX_VARIABLE_NAME or not name.isidentifier():

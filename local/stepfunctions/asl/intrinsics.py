@@ -90,7 +90,7 @@ def hash_text(text: str, algorithm: str) -> str:
 
 
 def java_text(value: Any) -> str:
-    """As Java prints a value: how States.Format writes objects and arrays."""
+    """Prints a value as Java does: how States.Format writes objects and arrays."""
     match value:
         case str():
             return value

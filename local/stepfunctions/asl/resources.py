@@ -76,9 +76,9 @@ _FUNCTION = re.compile(r"arn:[\w-]+:lambda:[\w-]*:[\w-]*:function:[^\s:]+(?::[^\
 
 def parse(arn: str) -> Resource | None:
     """Returns None where Step Functions would not recognize it."""
-    found = _SERVICE.fullmatch(arn)
-    if found is not None:
-        sdk, service, action, pattern = found.groups()
+    match = _SERVICE.fullmatch(arn)
+    if match is not None:
+        sdk, service, action, pattern = match.groups()
         if not sdk and action not in OPTIMIZED.get(service, frozenset()):
             return None
         name = f"aws-sdk:{service}" if sdk else service

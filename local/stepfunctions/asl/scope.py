@@ -8,7 +8,7 @@ class Effects(Protocol):
     """What an execution cannot know by itself. Recorded outcomes, never these, are read when a history is replayed."""
 
     def random(self) -> float:
-        """At least 0, below 1."""
+        """Returns a number of at least 0, below 1."""
 
     def uuid(self) -> str:
         """Returns a random UUID (version 4)."""

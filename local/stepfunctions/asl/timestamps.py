@@ -10,19 +10,19 @@ _FORM = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(
 
 def parse(text: object) -> float | None:
     """Returns None where it is not an ISO 8601 extended offset date-time."""
-    found = _FORM.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
+    match = _FORM.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
         return None
-    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     offset = timedelta()
-    if found[8] is None:
-        offset = timedelta(hours=int(found[10]), minutes=int(found[11]))
-        offset = -offset if found[9] == "-" else offset
+    if match[8] is None:
+        offset = timedelta(hours=int(match[10]), minutes=int(match[11]))
+        offset = -offset if match[9] == "-" else offset
     try:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone(offset))
     except ValueError:
         return None
-    fraction = float(f"0.{found[7]}") if found[7] else 0.0
+    fraction = float(f"0.{match[7]}") if match[7] else 0.0
     try:
         return moment.timestamp() + fraction
     except OverflowError:
@@ -30,6 +30,6 @@ def parse(text: object) -> float | None:
 
 
 def write(moment: float) -> str:
-    """With milliseconds, as in the context object."""
+    """Writes milliseconds, too, as in the context object."""
     moment = min(moment, _LAST)
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(moment * 1000) % 1000:03d}Z"

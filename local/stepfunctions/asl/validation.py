@@ -29,7 +29,7 @@ class Problem:
         return f"{self.code}: {self.message} at {self.location}"
 
     def as_diagnostic(self) -> dict[str, str]:
-        """As ValidateStateMachineDefinition answers it."""
+        """Returns the problem as ValidateStateMachineDefinition answers it."""
         return {
             "severity": self.severity.value,
             "code": self.code.value,

@@ -139,11 +139,11 @@ class Executor:
         return self._task_told(token, TaskHeartbeat)
 
     def tell(self, execution: int, stimulus: Stimulus) -> None:
-        """It has to be heard: it is written as soon as that can be done."""
+        """Tells an execution what must be heard: it is written as soon as that can be done."""
         self.post(lambda turn: turn.tell(execution, stimulus))
 
     def when_over(self, arn: str, watcher: Watcher) -> None:
-        """At once where it is over. An execution that does not exist is not over."""
+        """Has a watcher told of the end, at once where it is over. An execution that does not exist is not over."""
 
         def work(turn: Turn) -> None:
             row = self.reader.execution(arn)
@@ -166,8 +166,8 @@ class Executor:
                 future.set_exception(error)
 
         def carry_out(turn: Turn) -> None:
-            answer = work(turn)
-            turn.committed.append(lambda: future.set_result(answer))
+            outcome = work(turn)
+            turn.committed.append(lambda: future.set_result(outcome))
 
         self._mailbox.put(Post(carry_out, refuse))
         return future

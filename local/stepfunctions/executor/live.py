@@ -98,7 +98,7 @@ class LiveExecutions:
         self._live.pop(execution, None)
 
     def shrink(self) -> None:
-        """Between turns: all there is then is in the journal."""
+        """Lets go of the oldest, between turns: all there is then is in the journal."""
         while len(self._live) > self._max:
             self._live.popitem(last=False)
 

@@ -25,7 +25,7 @@ class Timers:
         return len(self._due)
 
     def set(self, execution: int, timer: Timer, due: float) -> None:
-        """In place of one of the same name."""
+        """Sets a timer, in place of one of the same name."""
         key = _Key(execution, *timer)
         self._due[key] = due
         heapq.heappush(self._heap, (due, key))

@@ -102,11 +102,11 @@ class Turn:
         return self.tell(execution, Stopped(error, cause))
 
     def forget_machine(self, arn: str) -> None:
-        """The state machine was deleted, and its executions with it."""
+        """Forgets a state machine that was deleted, and its executions with it."""
         self._journal.forget_machine(arn)
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
-        """In the journal, committed with the turn. Raises JournalFull."""
+        """Executes SQL in the journal, committed with the turn. Raises JournalFull."""
         return self._journal.execute(statement, parameters)
 
     # What the executor does with it.
@@ -179,7 +179,7 @@ class Turn:
             self._journal.update(row)
 
     def _break(self, live: Live, error: Exception) -> None:
-        """Its state in memory is half moved: it is read from the journal, and ended, in a turn of its own."""
+        """Gives up a run whose state in memory is half moved: it is read again, and ended, in a turn of its own."""
         self.touched.add(live.row.id)
         self.broken[live.row.id] = f"The engine failed: {type(error).__name__}: {error}"
 

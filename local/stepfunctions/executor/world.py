@@ -23,7 +23,7 @@ class Performer(Protocol):
         """Answered by the task's own methods, from any thread."""
 
     def cancel(self, key: str) -> None:
-        """Nobody waits for the task any more."""
+        """Withdraws a task that nobody waits for any more."""
 
 
 class MapRunTask(Protocol):
@@ -45,13 +45,13 @@ class MapRuns(Protocol):
     """All on the engine's thread, in a turn."""
 
     def begin(self, turn: Turn, task: MapRunTask) -> None:
-        """After a crash it is asked for once more, under the same ARN."""
+        """Begins a map run. After a crash it is asked for once more, under the same ARN."""
 
     def child_over(self, turn: Turn, over: Over) -> None:
-        """An execution with a `map_run` has ended."""
+        """Hears that an execution with a `map_run` has ended."""
 
     def cancel(self, turn: Turn, arn: str) -> None:
-        """The Map state is over without it."""
+        """Ends a map run whose Map state is over without it."""
 
     def forget(self) -> None:
-        """The turn was not committed: what is in memory may be wrong, and is to be read anew."""
+        """Forgets what is in memory: the turn was not committed, so it is to be read anew."""

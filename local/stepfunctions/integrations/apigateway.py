@@ -43,10 +43,10 @@ def invoke(call: Call) -> str:
         query=web.pairs(fields.get("QueryParameters")),
         body=_body(fields) if method in _WITH_BODY else None,
     )
-    answer = web.send(request, "ApiGateway")
-    if not 200 <= answer.status < 300:
-        raise TaskError(f"ApiGateway.{answer.status}", encode(answer.body))
-    return encode(answer.told())
+    response = web.send(request, "ApiGateway")
+    if not 200 <= response.status < 300:
+        raise TaskError(f"ApiGateway.{response.status}", encode(response.body))
+    return encode(response.told())
 
 
 def _problems(fields: Mapping[str, Any]) -> list[str]:

@@ -45,7 +45,7 @@ class Call:
         return self.arguments
 
     def refused(self, problems: list[str]) -> TaskError:
-        """For arguments that no request can be made of."""
+        """Makes the error for arguments that no request can be made of."""
         return TaskError(
             errors.RUNTIME,
             f"An error occurred while executing the state '{self.state}' (entered at the event id #{self.entered}). "
@@ -81,20 +81,20 @@ class Action:
     def send(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """botocore's answer. Raises TaskError."""
         try:
-            answer: dict[str, Any] = getattr(self.client, xform_name(self.operation.name))(**parameters)
+            response: dict[str, Any] = getattr(self.client, xform_name(self.operation.name))(**parameters)
         except ClientError as error:
             raise self.dialect.failure(self.model, error) from error
         except ParamValidationError as error:
             raise self.dialect.refused("ValidationException", str(error.kwargs.get("report", error))) from error
         except (BotoCoreError, OSError) as error:
             raise Unreachable(f"{self.dialect.prefix}.SdkClientException", str(error)) from error
-        return answer
+        return response
 
     def perform(self, call: Call, arguments: Arguments) -> dict[str, Any]:
         return self.send(self.parameters(call, arguments))
 
-    def result(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        made: dict[str, Any] = shapes.result(self.operation.output_shape, answer, sdk=self.dialect.sdk)
+    def result(self, response: Mapping[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = shapes.result(self.operation.output_shape, response, sdk=self.dialect.sdk)
         return made
 
 
@@ -103,7 +103,7 @@ def action(client: Any, name: str, dialect: Dialect) -> Action | None:
     model: ServiceModel = client.meta.service_model
     operation = naming.capitalized(name)
     if operation not in model.operation_names:
-        alike = [one for one in model.operation_names if one.lower() == name.lower()]
+        alike = [spelled for spelled in model.operation_names if spelled.lower() == name.lower()]
         if not alike:
             return None
         operation = alike[0]

@@ -48,17 +48,17 @@ class Clients:
         return lambda service: self._client(assumed, service)
 
     def close(self) -> None:
-        """Of the assumed roles; the machine's own clients belong to the world."""
+        """Closes the clients of assumed roles; the machine's own belong to the world."""
         with self._lock:
             assumed, self._assumed = list(self._assumed.values()), {}
-        for one in assumed:
-            for client in one.clients.values():
+        for role in assumed:
+            for client in role.clients.values():
                 client.close()
 
     def _assume(self, role: str) -> _Assumed:
         sts = self._own("sts")
         try:
-            given: Mapping[str, Any] = sts.assume_role(RoleArn=role, RoleSessionName="states")["Credentials"]
+            credentials: Mapping[str, Any] = sts.assume_role(RoleArn=role, RoleSessionName="states")["Credentials"]
         except ClientError as error:
             message = error.response.get("Error", {}).get("Message", "")
             raise TaskError(
@@ -67,12 +67,12 @@ class Clients:
         except BotoCoreError as error:
             raise Unreachable(errors.TASK_FAILED, str(error)) from error
         session = boto3.Session(
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
             region_name=sts.meta.region_name,
         )
-        return _Assumed(session, given["Expiration"].timestamp() - _MARGIN_SECONDS)
+        return _Assumed(session, credentials["Expiration"].timestamp() - _MARGIN_SECONDS)
 
     def _client(self, assumed: _Assumed, service: str) -> Any:
         with assumed.lock:

@@ -67,7 +67,7 @@ _BY_HEAD: Mapping[tuple[str, str], str] = {("HeadObject", "404"): "NoSuchKey", (
 
 
 def _silent(model: ServiceModel, error: ClientError) -> str:
-    """For an error without a message."""
+    """Words an error that has no message."""
     if _is_unknown(error):
         return f"The local endpoint does not speak {model.service_name}:{error.operation_name}"
     return str(error.response.get("Error", {}).get("Code", "Unknown"))
@@ -111,6 +111,6 @@ OPTIMIZED: Mapping[str, Dialect] = {
 
 
 def of_sdk(model: ServiceModel) -> Dialect:
-    """Of an AWS SDK integration: everything follows from the service's id."""
+    """Makes the dialect of an AWS SDK integration: everything follows from the service's id."""
     prefix = naming.sdk_class(model.metadata.get("serviceId", model.service_name))
     return Dialect(prefix, f"{prefix}Exception", prefix, sdk=True)

@@ -17,23 +17,23 @@ _ACTIONS: Mapping[str, tuple[str, Callable[[Arguments], Arguments]]] = {
     "createCluster": ("runJobFlow", dict),
     "addStep": (
         "addJobFlowSteps",
-        lambda given: {
-            **_without(given, "ClusterId", "Step"),
-            "JobFlowId": given.get("ClusterId"),
-            "Steps": [given.get("Step")],
+        lambda fields: {
+            **_without(fields, "ClusterId", "Step"),
+            "JobFlowId": fields.get("ClusterId"),
+            "Steps": [fields.get("Step")],
         },
     ),
     "cancelStep": (
         "cancelSteps",
-        lambda given: {**_without(given, "StepId"), "StepIds": [given.get("StepId")]},
+        lambda fields: {**_without(fields, "StepId"), "StepIds": [fields.get("StepId")]},
     ),
     "terminateCluster": (
         "terminateJobFlows",
-        lambda given: {**_without(given, "ClusterId"), "JobFlowIds": [given.get("ClusterId")]},
+        lambda fields: {**_without(fields, "ClusterId"), "JobFlowIds": [fields.get("ClusterId")]},
     ),
     "setClusterTerminationProtection": (
         "setTerminationProtection",
-        lambda given: {**_without(given, "ClusterId"), "JobFlowIds": [given.get("ClusterId")]},
+        lambda fields: {**_without(fields, "ClusterId"), "JobFlowIds": [fields.get("ClusterId")]},
     ),
 }
 

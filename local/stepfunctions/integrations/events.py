@@ -15,19 +15,19 @@ _REQUIRED = ("Source", "DetailType", "Detail")
 
 
 def put_events(call: Call) -> str:
-    given = call.fields.get("Entries")
-    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
+    requested = call.fields.get("Entries")
+    if not isinstance(requested, list) or not all(isinstance(entry, dict) for entry in requested):
         raise call.refused(["The value for the field 'Entries' must be an ARRAY"])
-    entries = [_entry(call, entry) for entry in given]
+    entries = [_entry(call, entry) for entry in requested]
     refusals = [_refusal(entry) for entry in entries]
     accepted = [entry for entry, refusal in zip(entries, refusals, strict=True) if refusal is None]
     answered = iter(_sent(call, accepted) if accepted else [])
     told = [next(answered) if refusal is None else refusal for refusal in refusals]
-    failed = sum("ErrorCode" in one for one in told)
-    answer = encode({"Entries": told, "FailedEntryCount": failed})
+    failed = sum("ErrorCode" in outcome for outcome in told)
+    output = encode({"Entries": told, "FailedEntryCount": failed})
     if failed:
-        raise TaskError("EventBridge.FailedEntry", answer)
-    return answer
+        raise TaskError("EventBridge.FailedEntry", output)
+    return output
 
 
 def _entry(call: Call, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _refusal(entry: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def _sent(call: Call, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = action(call.client("events"), "putEvents", dialects.OPTIMIZED["events"])
-    assert found is not None
-    told: list[dict[str, Any]] = found.result(found.perform(call, {**call.fields, "Entries": entries}))["Entries"]
+    put = action(call.client("events"), "putEvents", dialects.OPTIMIZED["events"])
+    assert put is not None
+    told: list[dict[str, Any]] = put.result(put.perform(call, {**call.fields, "Entries": entries}))["Entries"]
     return told

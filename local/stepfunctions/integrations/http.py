@@ -29,13 +29,13 @@ def invoke(call: Call) -> str:
         body=_body(fields.get("RequestBody")),
     )
     try:
-        answer = web.send(request, "States.Http")
+        response = web.send(request, "States.Http")
     except Unreachable as error:
         # Not our own endpoint: what cannot be reached has failed, whatever the local cloud does.
         raise TaskError("States.Http.Socket", error.cause) from error
-    if not 200 <= answer.status < 300:
-        raise TaskError(f"States.Http.StatusCode.{answer.status}", encode(answer.body))
-    return encode(answer.told())
+    if not 200 <= response.status < 300:
+        raise TaskError(f"States.Http.StatusCode.{response.status}", encode(response.body))
+    return encode(response.told())
 
 
 def _problems(fields: Mapping[str, Any]) -> list[str]:
@@ -56,19 +56,19 @@ def _connection(call: Call, arn: str) -> Mapping[str, Any]:
     describe = Action(client, client.meta.service_model.operation_model("DescribeConnection"), _DIALECT)
     name = arn.partition(":connection/")[2].partition("/")[0]
     try:
-        found = describe.send({"Name": name or arn})
+        connection = describe.send({"Name": name or arn})
     except Unreachable:
         raise
     except TaskError as error:
         raise TaskError(_CONNECTION, f"The connection {arn} cannot be used: {error.cause}") from error
-    if found.get("AuthorizationType") not in (None, "API_KEY", "BASIC"):
-        raise TaskError(_CONNECTION, f"The local cloud cannot authorize with {found['AuthorizationType']}")
-    parameters: Mapping[str, Any] = found.get("AuthParameters", {})
+    if connection.get("AuthorizationType") not in (None, "API_KEY", "BASIC"):
+        raise TaskError(_CONNECTION, f"The local cloud cannot authorize with {connection['AuthorizationType']}")
+    parameters: Mapping[str, Any] = connection.get("AuthParameters", {})
     return parameters
 
 
 def _added(parameters: Mapping[str, Any], name: str) -> web.Pairs:
-    return [(one["Key"], one["Value"]) for one in parameters.get(name, []) if "Value" in one]
+    return [(pair["Key"], pair["Value"]) for pair in parameters.get(name, []) if "Value" in pair]
 
 
 def _body(value: Any) -> bytes | None:

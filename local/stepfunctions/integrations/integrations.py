@@ -65,7 +65,7 @@ class Integrations:
         self._lanes.submit(_lane(command.resource, command.arguments), lambda: self._carry_out(work))
 
     def cancel(self, key: str) -> None:
-        """Its answer is no longer wanted; work that it waits for is stopped, as AWS does."""
+        """Cancels a task whose answer is no longer wanted; work that it waits for is stopped, as AWS does."""
         with self._lock:
             work = self._works.pop(key, None)
             if work is None:
@@ -132,8 +132,8 @@ class Integrations:
         if not is_execution:
             jobs.waited(call)
         submitted = _perform(call) if command.submission is None else command.submission
-        answer = decode(submitted)
-        job = states.job(call, answer) if is_execution else jobs.job(call, answer)
+        started = decode(submitted)
+        job = states.job(call, started) if is_execution else jobs.job(call, started)
         with self._lock:
             work.job = job
             cancelled = work.cancelled
@@ -229,7 +229,7 @@ class Integrations:
 
 
 def _surprise(error: Exception) -> TaskError:
-    """For what no integration foresaw."""
+    """Makes the error of what no integration foresaw."""
     return TaskError(errors.RUNTIME, f"{type(error).__name__}: {error}")
 
 

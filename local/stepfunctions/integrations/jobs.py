@@ -25,10 +25,10 @@ class Waited:
     """The member of the request -> where its value stands in the task's arguments or in the start's answer. A member
     with `[]` takes a list of the one value."""
     status: str
-    """Where the status stands in what is found."""
+    """Where the status stands in the work."""
     done: frozenset[str]
     failed: frozenset[str]
-    found: str = ""
+    work: str = ""
     """Where the work stands in the answer; that part is the task's result."""
     stop: str | None = None
     stop_by: Mapping[str, str] | None = None
@@ -57,7 +57,7 @@ def _codebuild(kind: str, suffix: str) -> Waited:
 
 
 def _all_exited_well(task: Described) -> bool:
-    return all(one.get("ExitCode") == 0 for one in task.get("Containers", []))
+    return all(container.get("ExitCode") == 0 for container in task.get("Containers", []))
 
 
 _EMR_JOB = (frozenset({"SUCCESS"}), frozenset({"FAILED", "CANCELLED"}))
@@ -117,16 +117,16 @@ WAITED: Mapping[tuple[str, str], Waited] = {
 
 def waited(call: Call) -> Waited:
     """Raises TaskError for an action that cannot be waited for here."""
-    found = WAITED.get((call.resource.service, call.resource.action))
-    if found is None:
+    waited = WAITED.get((call.resource.service, call.resource.action))
+    if waited is None:
         raise TaskError(errors.RUNTIME, f"The local cloud cannot wait for '{call.resource.arn}'")
-    return found
+    return waited
 
 
-def job(call: Call, answer: Described) -> Job:
+def job(call: Call, described: Described) -> Job:
     """`answer` is what starting it gave. Raises TaskError."""
     row = waited(call)
-    known = {**call.fields, **answer}
+    known = {**call.fields, **described}
     describe, stop = _action(call, row.describe), None if row.stop is None else _action(call, row.stop)
     request = _request(row.by, known)
 
@@ -143,9 +143,9 @@ def job(call: Call, answer: Described) -> Job:
 def _action(call: Call, name: str) -> Action:
     service = call.resource.service
     client = call.client(naming.botocore_service(service) or service)
-    found = action(client, name, dialects.OPTIMIZED[service])
-    assert found is not None, name
-    return found
+    known = action(client, name, dialects.OPTIMIZED[service])
+    assert known is not None, name
+    return known
 
 
 def _request(by: Mapping[str, str], known: Described) -> dict[str, Any]:
@@ -166,10 +166,10 @@ def _at(value: Any, path: str) -> Any:
     return value
 
 
-def _ending(row: Waited, answer: Described) -> str | None:
-    work = _at(answer, row.found)
+def _ending(row: Waited, described: Described) -> str | None:
+    work = _at(described, row.work)
     if not isinstance(work, Mapping):
-        raise TaskError(errors.TASK_FAILED, f"The work is not known any more: {encode(dict(answer))}")
+        raise TaskError(errors.TASK_FAILED, f"The work is not known any more: {encode(dict(described))}")
     status = _at(work, row.status)
     told = encode(dict(sorted(work.items())))
     if status in row.failed or (status in row.done and not row.is_good(work)):

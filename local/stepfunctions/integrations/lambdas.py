@@ -30,9 +30,9 @@ def lane(arguments: Any, arn: str) -> str:
 
 def direct(call: Call) -> str:
     """Returns the payload of the answer, as the function gave it."""
-    answer = _send(call, {"FunctionName": call.resource.arn, "Payload": encode(call.arguments)})
-    payload = _payload(call, answer)
-    if "FunctionError" in answer:
+    response = _send(call, {"FunctionName": call.resource.arn, "Payload": encode(call.arguments)})
+    payload = _payload(call, response)
+    if "FunctionError" in response:
         raise _failure(payload, payload)
     if size(payload) > MAX_BYTES:
         # Before anybody asks whether it is JSON.
@@ -42,15 +42,15 @@ def direct(call: Call) -> str:
 
 def invoke(call: Call) -> str:
     fields = call.fields
-    answer = _send(call, {**fields, **_function(fields.get("FunctionName")), "Payload": _sent(fields.get("Payload"))})
-    payload = _payload(call, answer)
-    if "FunctionError" in answer:
+    response = _send(call, {**fields, **_function(fields.get("FunctionName")), "Payload": _sent(fields.get("Payload"))})
+    payload = _payload(call, response)
+    if "FunctionError" in response:
         raise _failure(payload, _compact(payload))
     told: dict[str, Any] = {
-        name: answer[name] for name in ("ExecutedVersion", "LogResult", "StatusCode") if name in answer
+        name: response[name] for name in ("ExecutedVersion", "LogResult", "StatusCode") if name in response
     }
     told["Payload"] = _value(payload)
-    told |= metadata.of("lambda", answer, payload.encode())
+    told |= metadata.of("lambda", response, payload.encode())
     return encode(dict(sorted(told.items())))
 
 
@@ -96,9 +96,9 @@ def _sent(payload: Any) -> str:
     return payload
 
 
-def _payload(call: Call, answer: Mapping[str, Any]) -> str:
+def _payload(call: Call, response: Mapping[str, Any]) -> str:
     try:
-        held = shapes.body(answer["Payload"], MAX_ANSWER_BYTES)
+        held = shapes.body(response["Payload"], MAX_ANSWER_BYTES)
     except Unreachable as error:
         raise Unreachable("Lambda.SdkClientException", error.cause) from error
     if held is None:
@@ -115,7 +115,7 @@ def _too_large(call: Call) -> TaskError:
 
 
 def _failure(payload: str, cause: str) -> TaskError:
-    """Of a function's error: its exception's class."""
+    """Makes the error of a function's: its exception's class."""
     value = _value(payload)
     kind = value.get("errorType") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind:

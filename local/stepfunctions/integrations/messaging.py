@@ -20,13 +20,13 @@ _ENVELOPE = """<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"
 
 
 def send_message(call: Call) -> str:
-    told, answer = _sent(call, "sqs", _texts(call.fields, "MessageBody"))
-    return _with_metadata("sqs", told, answer, encode(told))
+    told, response = _sent(call, "sqs", _texts(call.fields, "MessageBody"))
+    return _with_metadata("sqs", told, response, encode(told))
 
 
 def publish(call: Call) -> str:
     try:
-        told, answer = _sent(call, "sns", _texts(call.fields, "Message"))
+        told, response = _sent(call, "sns", _texts(call.fields, "Message"))
     except TaskError as error:
         if error.cause is not None and error.error == "SNS.NotFoundException":
             # AWS does not name the topic here; the local endpoint does.
@@ -34,8 +34,8 @@ def publish(call: Call) -> str:
             error.cause = said.partition(": arn:")[0] + service + rest
         raise
     members = "\n".join(f"    <{name}>{value}</{name}>" for name, value in told.items())
-    request = answer.get("ResponseMetadata", {}).get("RequestId", "")
-    return _with_metadata("sns", told, answer, _ENVELOPE.format(members=members, request=request))
+    request = response.get("ResponseMetadata", {}).get("RequestId", "")
+    return _with_metadata("sns", told, response, _ENVELOPE.format(members=members, request=request))
 
 
 def _texts(arguments: Arguments, name: str) -> dict[str, Any]:
@@ -44,11 +44,11 @@ def _texts(arguments: Arguments, name: str) -> dict[str, Any]:
 
 
 def _sent(call: Call, service: str, arguments: Arguments) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    found = action(call.client(service), call.resource.action, dialects.OPTIMIZED[service])
-    assert found is not None
-    answer = found.perform(call, arguments)
-    return found.result(answer), answer
+    send = action(call.client(service), call.resource.action, dialects.OPTIMIZED[service])
+    assert send is not None
+    response = send.perform(call, arguments)
+    return send.result(response), response
 
 
-def _with_metadata(service: str, told: dict[str, Any], answer: Mapping[str, Any], content: str) -> str:
-    return encode(dict(sorted((told | metadata.of(service, answer, content.encode())).items())))
+def _with_metadata(service: str, told: dict[str, Any], response: Mapping[str, Any], content: str) -> str:
+    return encode(dict(sorted((told | metadata.of(service, response, content.encode())).items())))

@@ -20,9 +20,9 @@ _CONTENT_TYPES: Mapping[str, str] = {
 }
 
 
-def of(service: str, answer: Mapping[str, Any], content: bytes) -> dict[str, Any]:
+def of(service: str, response: Mapping[str, Any], content: bytes) -> dict[str, Any]:
     """SdkHttpMetadata and SdkResponseMetadata; `answer` is botocore's, `content` the body as AWS sends it."""
-    told: Mapping[str, Any] = answer.get("ResponseMetadata", {})
+    told: Mapping[str, Any] = response.get("ResponseMetadata", {})
     request = str(told.get("RequestId") or uuid4())
     headers = {
         "Content-Length": str(len(content)),
@@ -31,7 +31,7 @@ def of(service: str, answer: Mapping[str, Any], content: bytes) -> dict[str, Any
         "x-amzn-RequestId": request,
     }
     if service == "lambda":
-        headers |= {"Connection": "keep-alive", **_of_lambda(answer)}
+        headers |= {"Connection": "keep-alive", **_of_lambda(response)}
     elif service == "dynamodb":
         headers |= {"Connection": "keep-alive", "Server": "Server", "x-amz-crc32": str(zlib.crc32(content))}
     else:
@@ -46,12 +46,12 @@ def of(service: str, answer: Mapping[str, Any], content: bytes) -> dict[str, Any
     }
 
 
-def _of_lambda(answer: Mapping[str, Any]) -> dict[str, str]:
+def _of_lambda(response: Mapping[str, Any]) -> dict[str, str]:
     trace = uuid4().hex
     headers = {
         "x-amzn-Remapped-Content-Length": "0",
         "X-Amzn-Trace-Id": f"Root=1-{trace[:8]}-{trace[8:]};Sampled=0",
     }
-    if "ExecutedVersion" in answer:
-        headers["X-Amz-Executed-Version"] = answer["ExecutedVersion"]
+    if "ExecutedVersion" in response:
+        headers["X-Amz-Executed-Version"] = response["ExecutedVersion"]
     return headers

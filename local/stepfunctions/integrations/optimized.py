@@ -50,8 +50,8 @@ def start(call: Call, send: Send | None = None) -> dict[str, Any]:
     """Returns the result of one call of a service, with its HTTP metadata. Raises TaskError."""
     service = call.resource.service
     told = (send or _send)(call, call.fields)
-    answer = {"ResponseMetadata": told.pop("ResponseMetadata", {})}
-    return dict(sorted((told | metadata.of(service, answer, encode(told).encode())).items()))
+    response = {"ResponseMetadata": told.pop("ResponseMetadata", {})}
+    return dict(sorted((told | metadata.of(service, response, encode(told).encode())).items()))
 
 
 def _send(call: Call, arguments: Arguments) -> dict[str, Any]:
@@ -59,10 +59,10 @@ def _send(call: Call, arguments: Arguments) -> dict[str, Any]:
     spelled = naming.botocore_service(service)
     dialect = dialects.OPTIMIZED.get(service)
     name, arguments = emr.translated(name, arguments) if service == "elasticmapreduce" else (name, arguments)
-    found = None
+    known = None
     if spelled is not None and dialect is not None:
-        found = action(call.client(spelled), name, dialect)
-    if found is None:
+        known = action(call.client(spelled), name, dialect)
+    if known is None:
         raise TaskError(errors.RUNTIME, f"The local cloud does not carry out '{call.resource.arn}'")
-    answer = found.perform(call, arguments)
-    return found.result(answer) | {"ResponseMetadata": answer.get("ResponseMetadata", {})}
+    response = known.perform(call, arguments)
+    return known.result(response) | {"ResponseMetadata": response.get("ResponseMetadata", {})}

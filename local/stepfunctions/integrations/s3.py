@@ -17,7 +17,7 @@ _ENCRYPTED = {"ServerSideEncryption": "AES256"}
 
 
 def content(call: Call, dialect: Dialect, stream: Any) -> bytes:
-    """Of an object, where a state may carry so much. Raises TaskError."""
+    """Reads an object, where a state may carry so much. Raises TaskError."""
     try:
         held = shapes.body(stream, MAX_BYTES)
     except Unreachable as error:
@@ -32,19 +32,19 @@ def content(call: Call, dialect: Dialect, stream: Any) -> bytes:
     return held
 
 
-def as_aws_answers(found: Action, answer: dict[str, Any]) -> dict[str, Any]:
+def as_aws_answers(action: Action, response: dict[str, Any]) -> dict[str, Any]:
     """GetObject tells checksums only when they are asked for, as botocore does of its own accord; PutObject always."""
-    parameters = answer.pop("_parameters")
-    match found.operation.name:
+    parameters = response.pop("_parameters")
+    match action.operation.name:
         case "GetObject" | "HeadObject":
             asked = "ChecksumMode" in parameters
-            kept = {name: value for name, value in answer.items() if asked or not name.startswith(_CHECKSUM)}
+            kept = {name: value for name, value in response.items() if asked or not name.startswith(_CHECKSUM)}
             return {**_ENCRYPTED, **kept}
         case "PutObject":
             crc = zlib.crc32(parameters.get("Body", b""))
             told = {"ChecksumCRC32": base64.b64encode(crc.to_bytes(4, "big")).decode("ascii")}
-            if any(name.startswith(_CHECKSUM) for name in {*answer, *parameters}):
+            if any(name.startswith(_CHECKSUM) for name in {*response, *parameters}):
                 told = {}
-            return {**told, "ChecksumType": "FULL_OBJECT", **_ENCRYPTED, **answer}
+            return {**told, "ChecksumType": "FULL_OBJECT", **_ENCRYPTED, **response}
         case _:
-            return answer
+            return response

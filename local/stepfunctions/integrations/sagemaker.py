@@ -18,15 +18,15 @@ _DIALECT = dialects.OPTIMIZED["sagemaker"]
 
 def perform(call: Call, arguments: Arguments) -> dict[str, Any]:
     client = call.client("sagemaker")
-    found = action(client, call.resource.action, _DIALECT)
-    assert found is not None
-    shape = found.operation.input_shape
+    known = action(client, call.resource.action, _DIALECT)
+    assert known is not None
+    shape = known.operation.input_shape
     if shape is None or "Tags" not in shape.members:
-        return _answered(found, found.perform(call, arguments))
-    given = arguments.get("Tags") or []
-    tags = [*given, {"Key": TAG, "Value": call.key}] if isinstance(given, list) else given
+        return _answered(known, known.perform(call, arguments))
+    own = arguments.get("Tags") or []
+    tags = [*own, {"Key": TAG, "Value": call.key}] if isinstance(own, list) else own
     try:
-        return _answered(found, found.perform(call, {**arguments, "Tags": tags}))
+        return _answered(known, known.perform(call, {**arguments, "Tags": tags}))
     except TaskError as error:
         arn = _made_before(client, call, arguments) if _is_taken(error) else None
         if arn is None:
@@ -34,8 +34,8 @@ def perform(call: Call, arguments: Arguments) -> dict[str, Any]:
         return {f"{_noun(call)}Arn": arn, "ResponseMetadata": {}}
 
 
-def _answered(found: Action, answer: dict[str, Any]) -> dict[str, Any]:
-    return found.result(answer) | {"ResponseMetadata": answer.get("ResponseMetadata", {})}
+def _answered(known: Action, response: dict[str, Any]) -> dict[str, Any]:
+    return known.result(response) | {"ResponseMetadata": response.get("ResponseMetadata", {})}
 
 
 def _noun(call: Call) -> str:

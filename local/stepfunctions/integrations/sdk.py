@@ -22,21 +22,21 @@ def perform(call: Call) -> str:
     if service is None:
         raise _unknown(call)
     client = call.client(service)
-    found = action(client, call.resource.action, dialects.of_sdk(client.meta.service_model))
-    if found is None:
+    known = action(client, call.resource.action, dialects.of_sdk(client.meta.service_model))
+    if known is None:
         raise _unknown(call)
-    parameters = found.parameters(call, call.fields)
-    answer = found.send(parameters)
-    _read_streams(call, found, answer)
+    parameters = known.parameters(call, call.fields)
+    response = known.send(parameters)
+    _read_streams(call, known, response)
     if service in _EXTRA:
-        answer = _EXTRA[service](found, {**answer, "_parameters": parameters})
-    return encode(found.result(answer))
+        response = _EXTRA[service](known, {**response, "_parameters": parameters})
+    return encode(known.result(response))
 
 
-def _read_streams(call: Call, found: Action, answer: dict[str, Any]) -> None:
-    for name, value in answer.items():
+def _read_streams(call: Call, known: Action, response: dict[str, Any]) -> None:
+    for name, value in response.items():
         if hasattr(value, "read"):
-            answer[name] = s3.content(call, found.dialect, value)
+            response[name] = s3.content(call, known.dialect, value)
 
 
 def _unknown(call: Call) -> TaskError:

@@ -41,12 +41,12 @@ def _members(shape: StructureShape) -> Mapping[str, str]:
 
 def _structure(shape: StructureShape, value: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     spelled, made = _members(shape), {}
-    for given, item in value.items():
-        name = spelled.get(given)
+    for spelling, item in value.items():
+        name = spelled.get(spelling)
         if name is None:
-            problems.append(_unknown(given))
+            problems.append(_unknown(spelling))
         elif item is not None:
-            made[name] = _value(shape.members[name], item, given, problems)
+            made[name] = _value(shape.members[name], item, spelling, problems)
     return made
 
 

@@ -30,9 +30,9 @@ def start_execution(call: Call) -> str:
     return encode(dict(sorted(told.items())))
 
 
-def job(call: Call, answer: Mapping[str, Any]) -> Job:
+def job(call: Call, started: Mapping[str, Any]) -> Job:
     """Returns the execution that was started, by what starting it answered."""
-    arn = str(answer["ExecutionArn"])
+    arn = str(started["ExecutionArn"])
     return Job(lambda: _ending(call, arn), lambda: call.world.stop_execution(arn), execution=arn)
 
 
@@ -67,15 +67,15 @@ def _input(value: Any) -> str:
 def _started(call: Call, request: Mapping[str, Any]) -> tuple[str, int]:
     """Returns the ARN, and when it started in milliseconds."""
     try:
-        answer = _start(call, request)
+        started = _start(call, request)
     except TaskError as error:
         if error.error != "StepFunctions.ExecutionAlreadyExistsException":
             raise
         there = _of_this_task(call, request)
         if there is None:
             raise
-        answer = there
-    return str(answer["executionArn"]), shapes.milliseconds(answer["startDate"])
+        started = there
+    return str(started["executionArn"]), shapes.milliseconds(started["startDate"])
 
 
 def _start(call: Call, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -104,7 +104,7 @@ def _of_this_task(call: Call, request: Mapping[str, Any]) -> Mapping[str, Any] |
 
 
 def _arn(request: Mapping[str, Any]) -> str:
-    """Of the execution; the machine may be named with a version or an alias."""
+    """Makes the execution's ARN; the machine may be named with a version or an alias."""
     head = str(request["stateMachineArn"]).split(":")[:7]
     if len(head) == 7 and head[5] == "stateMachine":
         head[5] = "execution"
@@ -115,12 +115,14 @@ def _arn(request: Mapping[str, Any]) -> str:
 
 
 def _ending(call: Call, arn: str) -> str | None:
-    found = _action(call, "DescribeExecution")
-    answer = found.send({"executionArn": arn})
-    status = answer["status"]
+    describe = _action(call, "DescribeExecution")
+    description = describe.send({"executionArn": arn})
+    status = description["status"]
     if status in ("RUNNING", "PENDING_REDRIVE"):
         return None
-    told = {naming.capitalized(name): _shown(value) for name, value in answer.items() if name != "ResponseMetadata"}
+    told = {
+        naming.capitalized(name): _shown(value) for name, value in description.items() if name != "ResponseMetadata"
+    }
     told = dict(sorted(told.items()))
     if status != "SUCCEEDED":
         raise TaskError(errors.TASK_FAILED, encode(told))

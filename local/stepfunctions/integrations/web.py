@@ -43,12 +43,12 @@ class Answer:
         }
 
 
-def pairs(given: Any) -> Pairs:
-    """Of an object whose values are texts, or lists of them."""
-    found: Pairs = []
-    for name, value in (given or {}).items():
-        found += [(name, _text(one)) for one in (value if isinstance(value, list) else [value])]
-    return found
+def pairs(members: Any) -> Pairs:
+    """Makes pairs of an object whose values are texts, or lists of them."""
+    parts: Pairs = []
+    for name, value in (members or {}).items():
+        parts += [(name, _text(text)) for text in (value if isinstance(value, list) else [value])]
+    return parts
 
 
 def _text(value: Any) -> str:

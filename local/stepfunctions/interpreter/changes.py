@@ -67,8 +67,8 @@ def _state_entered(execution: Execution, event: Event, document: Document | None
 
 def _handed_on(frame: Frame, text: str) -> Document:
     """Reads a state's input, most often what the state before it put out: a replay need not decode it again."""
-    given = frame.input if frame.output is None else frame.output
-    return given if given.text == text else Document(decode(text), text)
+    before = frame.input if frame.output is None else frame.output
+    return before if before.text == text else Document(decode(text), text)
 
 
 def _state_exited(execution: Execution, event: Event, document: Document | None) -> None:
@@ -139,7 +139,7 @@ def _goes_on(execution: Execution, event: Event, _document: Document | None) -> 
 
 
 def _follows(execution: Execution, event: Event, _document: Document | None) -> None:
-    """The next event names this one's previous, too."""
+    """Lets the next event name this one's previous, too."""
     execution.frames[event.frame].previous = event.previous
 
 

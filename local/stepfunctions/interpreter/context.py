@@ -29,16 +29,16 @@ def context_of(execution: Execution, frame: Frame, token: str | None, item: tupl
         "StateMachine": {"Id": identity.machine_arn, "Name": identity.machine_name},
         "State": state,
     }
-    found = item or _item_around(execution, frame)
-    if found is not None:
-        context["Map"] = {"Item": {"Index": found[0], "Value": found[1]}}
+    iteration = item or _item_around(execution, frame)
+    if iteration is not None:
+        context["Map"] = {"Item": {"Index": iteration[0], "Value": iteration[1]}}
     if token is not None and isinstance(frame.definition, TaskState):
         context["Task"] = {"Token": token}
     return context
 
 
 def _item_around(execution: Execution, frame: Frame) -> tuple[int, Any] | None:
-    """Of the innermost iteration that the frame is part of."""
+    """Returns index and value of the innermost iteration that the frame is part of."""
     inner = frame
     while inner.parent is not None:
         outer = execution.frames[inner.parent]

@@ -30,7 +30,7 @@ def run_distributed(run: Run, frame: Frame, state: MapState, effective: Any) -> 
 
 
 def redriven(run: Run, frame: Frame, state: MapState, tried: MapRunTried) -> None:
-    """The same map run goes on with what was not successful in it. Raises StatesError."""
+    """Goes on with what was not successful in the same map run. Raises StatesError."""
     effective = state.flow.enter(run.scope(frame))
     redrives = tried.redrives + 1
     command = _command(run, frame, state, effective, run.execution.last + 1, MapRunTried(tried.arn, redrives))

@@ -13,7 +13,7 @@ _ABORTABLE = (TaskState, WaitState, ParallelState, MapState)
 
 
 def evaluation_failed(run: Run, frame: Frame, error: StatesError, *, began: bool = True) -> None:
-    """An expression of the state failed, or gave what the state cannot take."""
+    """Fails a state of which an expression failed, or gave what the state cannot take."""
     if isinstance(error, QueryEvaluationError):
         run.evaluation_failed(frame, error, began=began)
     # A Map or Parallel that cannot even read its fields has not failed as a state, in AWS's history.
@@ -70,7 +70,7 @@ def _catch(
 
 
 def line_failed(run: Run, frame: Frame, error: str | None, cause: str | None) -> None:
-    """No rule of the state took the failure."""
+    """Passes on a failure that no rule of the state took."""
     if frame.parent is None:
         run.complete(Status.FAILED, error=error, cause=cause)
         return
@@ -87,7 +87,7 @@ def line_failed(run: Run, frame: Frame, error: str | None, cause: str | None) ->
 
 
 def abort_lines(run: Run, parent: Frame, previous: int, but: int | None = None) -> None:
-    """The branches or iterations that still run, except one."""
+    """Aborts the branches or iterations that still run, except one."""
     for number in [number for number in parent.children if number != but]:
         sibling = run.execution.frames[number]
         if sibling.state is None and sibling.output is not None:
@@ -116,7 +116,7 @@ def abort(run: Run, frame: Frame, previous: int) -> None:
 
 
 def _forget(run: Run, execution: Execution, parent: Frame) -> None:
-    """The lines below `parent` do not move any more."""
+    """Forgets the lines below `parent`, which do not move any more."""
     gone = set(_below(execution, parent))
     if any(frame.number in gone for frame, _, _ in run.ready):
         kept = [entry for entry in run.ready if entry[0].number not in gone]
@@ -125,9 +125,9 @@ def _forget(run: Run, execution: Execution, parent: Frame) -> None:
 
 
 def _below(execution: Execution, frame: Frame) -> list[int]:
-    found = []
+    numbers = []
     for number in frame.children:
-        found.append(number)
+        numbers.append(number)
         if number in execution.frames:
-            found += _below(execution, execution.frames[number])
-    return found
+            numbers += _below(execution, execution.frames[number])
+    return numbers

@@ -195,7 +195,7 @@ def _fired(run: Run, timer: Timer) -> None:
 
 
 def _drain(run: Run) -> None:
-    """Until every line waits or is over."""
+    """Moves on until every line waits or is over."""
     try:
         while run.ended or run.ready:
             if run.ended:

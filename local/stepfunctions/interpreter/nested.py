@@ -82,7 +82,7 @@ def _start_iteration(run: Run, frame: Frame, state: MapState, previous: int) -> 
 
 
 def item_input(run: Run, frame: Frame, state: MapState, plan: Plan, index: int) -> Document:
-    """Of one iteration. Raises StatesError."""
+    """Returns the input of one iteration. Raises StatesError."""
     item = plan.items[index]
     if state.selector is not None:
         item = state.selector(run.scope(frame, item=(index, item)), plan.effective)
@@ -90,7 +90,7 @@ def item_input(run: Run, frame: Frame, state: MapState, plan: Plan, index: int) 
 
 
 def line_succeeded(run: Run, frame: Frame) -> None:
-    """A branch or an iteration is through."""
+    """Takes in that a branch or an iteration is through."""
     parent = run.execution.frames[frame.parent or 0]
     state = parent.definition
     if isinstance(state, MapState):
@@ -128,7 +128,7 @@ def _map_succeeded(run: Run, frame: Frame, state: MapState) -> None:
 
 
 def results_of(frame: Frame) -> list[Any]:
-    """Of a Map whose iterations are all through."""
+    """Returns the results of a Map whose iterations are all through."""
     plan = frame.plan
     return [] if plan is None else [plan.results[index].value for index in range(len(plan.items))]
 

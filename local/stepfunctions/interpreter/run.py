@@ -89,9 +89,9 @@ class Run:
 
     def document(self, frame: Frame, value: Any) -> Document:
         """Raises StatesError where it is larger than a state may put out."""
-        given = frame.input
-        if value is given.value:
-            return given
+        before = frame.input
+        if value is before.value:
+            return before
         return Document(value, written(value, frame.state or ""))
 
     # Moves.
@@ -122,7 +122,7 @@ class Run:
         self.commands.append(StartTimer(Timer(kind, frame.number, event), due))
 
     def cancel(self, frame: Frame) -> None:
-        """What the frame, and those below it that still run, wait for."""
+        """Cancels what the frame, and those below it that still run, wait for."""
         self.cancel_own(frame)
         if frame.failed:
             return

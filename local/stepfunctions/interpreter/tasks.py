@@ -100,7 +100,7 @@ def submitted(run: Run, frame: Frame, output: str) -> None:
 
 
 def heartbeat(run: Run, frame: Frame) -> None:
-    """The deadline moves. It is not recorded: a heartbeat timer that is set anew after a crash begins anew."""
+    """Moves the deadline. It is not recorded: a heartbeat timer that is set anew after a crash begins anew."""
     task = frame.task
     if task is not None and task.heartbeat is not None:
         run.start_timer(TimerKind.HEARTBEAT, frame, task.id, run.now + task.heartbeat)

@@ -89,7 +89,7 @@ class Journal:
         self._appends[execution].append((execution << BATCH_BITS | batch, codec.encode(records)))
 
     def delete(self, execution: int) -> None:
-        """With its records."""
+        """Deletes an execution with its records."""
         self._inserts.pop(execution, None)
         self._appends.pop(execution, None)
         self.execute("DELETE FROM executions WHERE id = ?", (execution,))
@@ -98,7 +98,7 @@ class Journal:
         )
 
     def forget_machine(self, arn: str) -> None:
-        """Its executions are nobody's from now on: their names are free, and pruning finds them in time."""
+        """Leaves its executions to nobody: their names are free, and pruning finds them in time."""
         self.execute(
             "UPDATE machines SET arn = 'deleted ' || id || ' ' || arn WHERE arn = ? OR (arn > ? AND arn < ?)",
             (arn, f"{arn}/", f"{arn}0"),
@@ -106,13 +106,13 @@ class Journal:
         self._revisions.clear()
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """In the turn's transaction, at once. Raises JournalFull or JournalRefused."""
+        """Executes SQL in the turn's transaction, at once. Raises JournalFull or JournalRefused."""
         with self._errors():
             self._begin()
             return self._connection.execute(statement, parameters)
 
     def commit(self) -> None:
-        """All of the turn, or nothing of it. Raises JournalFull or JournalRefused."""
+        """Writes all of the turn, or nothing of it. Raises JournalFull or JournalRefused."""
         if not (self._begun or self._inserts or self._appends or self._updates):
             return
         with self._errors():

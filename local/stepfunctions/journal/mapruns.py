@@ -119,7 +119,7 @@ def map_run(select: Select, arn: str) -> MapRunRow | None:
 
 
 def map_runs(select: Select, execution: int, after: int = 0, limit: int = 1000) -> list[MapRunRow]:
-    """Of an execution, in the order in which they began; `after` is the id of the last one seen."""
+    """Returns those of an execution, in the order in which they began; `after` is the id of the last one seen."""
     rows = select(
         f"SELECT {_COLUMNS} FROM map_runs WHERE execution = ? AND id > ? ORDER BY id LIMIT ?", (execution, after, limit)
     )
@@ -171,13 +171,13 @@ def _chunk(first: int, body: bytes) -> Chunk:
 
 def sizes(select: Select, map_run: int) -> list[int] | None:
     """Returns how many items each child has; None where each has one, or nobody knows."""
-    found: list[int] = []
+    sizes: list[int] = []
     for first, body in select("SELECT first, body FROM map_items WHERE map_run = ? ORDER BY first", (map_run,)):
         chunk = _chunk(first, body)
         if chunk.sizes is None:
             return None
-        found += chunk.sizes
-    return found or None
+        sizes += chunk.sizes
+    return sizes or None
 
 
 # Children.
@@ -185,27 +185,27 @@ def sizes(select: Select, map_run: int) -> list[int] | None:
 
 def children(select: Select, arn: str) -> list[tuple[int, int, str]]:
     """(execution, which child, status) of each that was started, in the order of the items."""
-    found: list[tuple[int, int, str]] = [
+    children: list[tuple[int, int, str]] = [
         (execution, item, status)
         for execution, item, status in select(
             f"SELECT id, item, status FROM executions WHERE id IN ({_LATEST}) ORDER BY item", (arn,)
         )
     ]
-    return found
+    return children
 
 
 def ends(select: Select, execution: int) -> tuple[Event, Event]:
     """Returns its first and its last event; most children have only one batch of records. Raises JournalDamaged."""
     least, most = execution << BATCH_BITS, (execution + 1) << BATCH_BITS
-    found = select(
+    batches = select(
         "SELECT body FROM records WHERE id = (SELECT min(id) FROM records WHERE id >= ? AND id < ?)"
         " OR id = (SELECT max(id) FROM records WHERE id >= ? AND id < ?) ORDER BY id",
         (least, most, least, most),
     )
-    if not found:
+    if not batches:
         raise JournalDamaged(f"execution {execution} has no records")
-    first = codec.decode(found[0][0])
-    last = first if len(found) == 1 else codec.decode(found[-1][0])
+    first = codec.decode(batches[0][0])
+    last = first if len(batches) == 1 else codec.decode(batches[-1][0])
     return first[0], last[-1]
 
 
@@ -213,16 +213,16 @@ def _waiting(select: Select, row: MapRunRow) -> set[int]:
     """Children that a redrive has not come to yet."""
     if row.status != "RUNNING" or row.redriven is None:
         return set()
-    found = select(
+    rows = select(
         f"SELECT item FROM executions WHERE id IN ({_LATEST}) AND status NOT IN ('RUNNING', 'SUCCEEDED')"
         " AND coalesce(redriven, started) < ?",
         (row.arn, row.redriven),
     )
-    return {item for (item,) in found}
+    return {item for (item,) in rows}
 
 
 def counts(select: Select, row: MapRunRow) -> tuple[Counts, Counts]:
-    """(of items, of child executions)."""
+    """Returns the counts (of items, of child executions)."""
     waiting = _waiting(select, row)
     started = [
         (execution, child, "WAITING" if child in waiting else status)
@@ -236,16 +236,16 @@ def counts(select: Select, row: MapRunRow) -> tuple[Counts, Counts]:
 
 
 def _counted(row: MapRunRow, started: list[tuple[int, int, str]], total: int, size: Callable[[int], int]) -> Counts:
-    found: Counter[str] = Counter()
+    by_field: Counter[str] = Counter()
     for _, child, status in started:
-        found[_STATUS_FIELDS[status]] += size(child)
+        by_field[_STATUS_FIELDS[status]] += size(child)
     settings = row.settings
     counts = Counts(
-        **found,
+        **by_field,
         total=total,
         results_written=settings.results_written,
         failures_not_redrivable=settings.not_redrivable,
     )
     if row.status == "RUNNING":
-        counts.pending = total - sum(found.values())
+        counts.pending = total - sum(by_field.values())
     return counts

@@ -36,12 +36,12 @@ class Reader:
     # Executions.
 
     def execution(self, arn: str) -> ExecutionRow | None:
-        found = machine_and_name(arn)
-        if found is None:
+        parts = machine_and_name(arn)
+        if parts is None:
             return None
         rows = self.select(
             f"SELECT {_COLUMNS} FROM executions WHERE machine = (SELECT id FROM machines WHERE arn = ?) AND name = ?",
-            found,
+            parts,
         )
         row = self._row(rows[0]) if rows else None
         # An Express execution is not to be had under the ARN of a Standard one, nor the other way.
@@ -61,7 +61,7 @@ class Reader:
         before: int | None = None,
         limit: int = 100,
     ) -> list[ExecutionRow]:
-        """Of a state machine or a map run, newest first; `before` is the id of the last one seen."""
+        """Returns those of a state machine or a map run, newest first; `before` is the id of the last one seen."""
         wanted = [status] if status else list(_STATUSES)
         condition = "" if redriven is None else " AND redrives > 0" if redriven else " AND redrives = 0"
         which = "map_run = ?" if map_run is not None else "machine = (SELECT id FROM machines WHERE arn = ?)"
@@ -72,8 +72,8 @@ class Reader:
         )
         last = before if before is not None else 1 << 62
         # One index serves both: each status is a list in order of id.
-        found = [self.select(statement, (of, one, last, limit)) for one in wanted]
-        return [self._row(row) for row in islice(merge(*found, key=lambda row: -row[0]), limit)]
+        lists = [self.select(statement, (of, wanted_status, last, limit)) for wanted_status in wanted]
+        return [self._row(row) for row in islice(merge(*lists, key=lambda row: -row[0]), limit)]
 
     def count_running(self, machine_arn: str) -> int:
         rows = self.select(
@@ -84,7 +84,7 @@ class Reader:
         return int(rows[0][0])
 
     def counts(self, map_run: str) -> dict[str, int]:
-        """Of the map run's children, by status."""
+        """Counts the map run's children by status."""
         return dict(
             self.select("SELECT status, count(*) FROM executions WHERE map_run = ? GROUP BY status", (map_run,))
         )
@@ -104,12 +104,14 @@ class Reader:
         """Returns those of them that run, each with its history, in two reads for all. Raises JournalDamaged."""
         which = f"e.id IN ({','.join('?' * len(executions))}) AND e.status = 'RUNNING'"
         rows = self.select(f"SELECT {_COLUMNS} FROM executions e WHERE {which} ORDER BY e.id", executions)
-        found = self.select(
+        batches = self.select(
             f"SELECT r.id, r.body FROM executions e JOIN records r ON r.id >= e.id << {BATCH_BITS}"
             f" AND r.id < (e.id + 1) << {BATCH_BITS} WHERE {which} ORDER BY r.id",
             executions,
         )
-        histories = {one: list(part) for one, part in groupby(found, key=lambda row: row[0] >> BATCH_BITS)}
+        histories = {
+            execution: list(part) for execution, part in groupby(batches, key=lambda row: row[0] >> BATCH_BITS)
+        }
         return [(self._row(row), *self._whole(row[0], histories.get(row[0], []))) for row in rows]
 
     def _whole(self, execution: int, rows: Sequence[tuple[Any, ...]]) -> tuple[list[Event], int]:
@@ -122,7 +124,7 @@ class Reader:
         return self._end(execution, "ASC")[0]
 
     def last(self, execution: int) -> Event:
-        """Of a finished execution, the event that ended it. Raises JournalDamaged."""
+        """Returns the event that ended a finished execution. Raises JournalDamaged."""
         return self._end(execution, "DESC")[-1]
 
     def _end(self, execution: int, order: str) -> list[Event]:
@@ -161,18 +163,18 @@ class Reader:
         return ExecutionRow(identity, self.revision(revision), name, status, *rest)
 
     def revision(self, identity: int) -> Revision:
-        found = self._revisions.get(identity)
-        if found is None:
+        revision = self._revisions.get(identity)
+        if revision is None:
             row = self.select(
                 "SELECT id, machine_arn, definition, role_arn, express, version_arn, alias_arn, logging, processor"
                 " FROM revisions WHERE id = ?",
                 (identity,),
             )[0]
-            found = Revision(row[0], row[1], row[2], row[3], bool(row[4]), *row[5:])
+            revision = Revision(row[0], row[1], row[2], row[3], bool(row[4]), *row[5:])
             if len(self._revisions) >= _KEPT_REVISIONS:
                 self._revisions.clear()
-            self._revisions[identity] = found
-        return found
+            self._revisions[identity] = revision
+        return revision
 
 
 def _range(execution: int) -> tuple[int, int]:

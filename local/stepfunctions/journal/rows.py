@@ -93,7 +93,7 @@ class ExecutionRow:
         return self.revision.alias_arn
 
     def values(self) -> tuple[Any, ...]:
-        """In the order of the table's columns."""
+        """Returns the values in the order of the table's columns."""
         return (
             self.id,
             self.name,
@@ -116,8 +116,8 @@ def execution_arn(machine_arn: str, name: str, *, express: bool = False) -> str:
 def machine_and_name(arn: str) -> tuple[str, str] | None:
     """Returns the ARN of the state machine and the execution's name; None where it is no execution's ARN."""
     for kind in (":execution:", ":express:"):
-        head, found, tail = arn.partition(kind)
+        head, is_kind, tail = arn.partition(kind)
         machine, separator, name = tail.partition(":")
-        if found and separator and machine and name:
+        if is_kind and separator and machine and name:
             return f"{head}:stateMachine:{machine}", name
     return None

@@ -142,20 +142,20 @@ def _check_length(path: Path) -> None:
     """Read from the file's header, as SQLite itself says no more than that a short file is malformed."""
     with path.open("rb") as file:
         header = file.read(100)
-    found = path.stat().st_size
+    size = path.stat().st_size
     expected = int.from_bytes(header[16:18], "big") * int.from_bytes(header[28:32], "big")
     log = Path(f"{path}-wal")
     # A kill while the log was copied into the file leaves the file short, and the log has the rest.
     has_log = log.exists() and log.stat().st_size > 0
-    if header.startswith(b"SQLite format 3") and found < expected and not has_log:
-        raise _unusable(path, f"it was cut short: {found} bytes, expected {expected}")
+    if header.startswith(b"SQLite format 3") and size < expected and not has_log:
+        raise _unusable(path, f"it was cut short: {size} bytes, expected {expected}")
 
 
 def _examine(connection: sqlite3.Connection, path: Path) -> None:
-    """After a crash."""
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise _unusable(path, f"it is damaged: {found}")
+    """Examines the file, as after a crash."""
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise _unusable(path, f"it is damaged: {verdict}")
 
 
 def _stopped_cleanly(connection: sqlite3.Connection) -> bool:

@@ -34,13 +34,13 @@ def read(client: Any, resource: str, arguments: Mapping[str, Any], config: Mappi
 
 def _read(client: Any, resource: str, arguments: Mapping[str, Any], config: Mapping[str, Any]) -> Items:
     is_list = resource.rpartition(":")[2] == "listObjectsV2"
-    found = _listed(client, arguments, config) if is_list else _object(client, arguments, config)
+    items = _listed(client, arguments, config) if is_list else _object(client, arguments, config)
     most = config.get("MaxItems", 0)
-    return islice(found, most) if most > 0 else found
+    return islice(items, most) if most > 0 else items
 
 
 def said(error: ClientError | BotoCoreError) -> str:
-    """As the AWS SDK for Java puts it."""
+    """Words an error as the AWS SDK for Java does."""
     if not isinstance(error, ClientError):
         return str(error)
     told, sent = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
@@ -105,7 +105,7 @@ def _text(data: Iterable[bytes]) -> Iterator[str]:
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
-    """With their ends."""
+    """Yields lines with their ends."""
     rest = ""
     for text in texts:
         *whole, rest = (rest + text).split("\n")
@@ -184,11 +184,11 @@ _READERS: Mapping[str, Callable[[Iterable[bytes], Mapping[str, Any]], Items]] = 
 
 
 def _inventory(client: Any, arguments: Mapping[str, Any]) -> Items:
-    """Of S3 Inventory: its rows, one object each."""
+    """Reads S3 Inventory: its rows, one object each."""
     manifest = _decoded(b"".join(_bytes(client, arguments)).decode("utf-8-sig"))
     try:
         columns = [name.strip() for name in manifest["fileSchema"].split(",")]
-        bucket, keys = manifest["destinationBucket"].rpartition(":::")[2], [one["key"] for one in manifest["files"]]
+        bucket, keys = manifest["destinationBucket"].rpartition(":::")[2], [file["key"] for file in manifest["files"]]
         kind = manifest.get("fileFormat", "CSV")
     except (KeyError, TypeError, AttributeError) as error:
         raise reader_failed("The object is not a manifest of an S3 Inventory.") from error
@@ -213,7 +213,7 @@ def _unzipped(data: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _athena(client: Any, arguments: Mapping[str, Any], config: Mapping[str, Any]) -> Items:
-    """Of UNLOAD: a list of the data's objects, each `s3://bucket/key`."""
+    """Reads what UNLOAD left: a list of the data's objects, each `s3://bucket/key`."""
     rest = {name: value for name, value in config.items() if name != "ManifestType"}
     for line in _lines(_text(_bytes(client, arguments))):
         bucket, _, key = line.strip().strip('"').removeprefix("s3://").partition("/")

@@ -63,7 +63,7 @@ class MapRuns:
         """Children that ended before their map run was asked for again, after a restart."""
 
     def connect(self, engine: Engine) -> None:
-        """Before the engine starts."""
+        """Connects the engine, before it starts."""
         self._engine = engine
         engine.post(self._abandon)
 
@@ -175,7 +175,7 @@ class MapRuns:
         self._prepare(turn, run)
 
     def _prepare(self, turn: Turn, run: Run) -> None:
-        """Its items, and whether its results can be written."""
+        """Reads its items, and tries whether its results can be written."""
         command = run.command
         if command.inputs is not None and not run.writes:
             self._take_inline(turn, run)
@@ -200,7 +200,7 @@ class MapRuns:
         self._start(turn, run)
 
     def _take_part(self, turn: Turn, run: Run, part: Part) -> None:
-        part.tail, found = run.tail, len(part)
+        part.tail, count = run.tail, len(part)
         try:
             inputs = run.task.item_inputs(part)
         except StatesError as error:
@@ -221,7 +221,7 @@ class MapRuns:
             run.sizes += sizes
         run.tail = part.tail
         run.children += len(texts)
-        run.items += found
+        run.items += count
 
     def _prepared(self, turn: Turn, run: Run) -> None:
         if run.command.inputs is not None:
@@ -297,7 +297,7 @@ class MapRuns:
             self._finish(turn, run)
 
     def _finish(self, turn: Turn, run: Run) -> None:
-        """Nothing runs any more."""
+        """Finishes a map run in which nothing runs any more."""
         run.phase = Phase.GATHERING
         if run.writes:
             self._gather(turn, run, gathering.write)
@@ -331,7 +331,7 @@ class MapRuns:
         self._over(turn, run, None)
 
     def _over(self, turn: Turn, run: Run, output: str | None) -> None:
-        """The Map state hears of it in the same turn, so that it hears once."""
+        """Tells the Map state in the same turn, so that it hears once."""
         failure, task = run.failure, run.task
         self._close(turn, run.row, Status.SUCCEEDED if failure is None else Status.FAILED)
         self._forget(turn, run.row.arn)
@@ -358,7 +358,7 @@ class MapRuns:
     # Once more.
 
     def _run(self, turn: Turn, arn: str) -> Run | None:
-        """As it is in memory, or read from the journal."""
+        """Returns the run as it is in memory, or read from the journal."""
         run, task = self._runs.get(arn), self._tasks.get(arn)
         if run is not None or task is None:
             return run
@@ -393,7 +393,7 @@ class MapRuns:
         run.outputs = None
 
     def _redrive(self, turn: Turn, task: MapRunTask, row: MapRunRow) -> None:
-        """What was not successful is tried again; where all was, its results are put together again."""
+        """Tries again what was not successful; where all was, its results are put together again."""
         row.task, row.redrives, row.redriven = task.command.task, task.command.redrives, turn.now
         row.status, row.stopped = Status.RUNNING.value, None
         rows.update(turn.execute, row)
@@ -403,7 +403,7 @@ class MapRuns:
             return
         children = rows.children(self._select, row.arn)
         done = (Status.SUCCEEDED.value, Status.RUNNING.value)
-        self._count(run, [one for one in children if one[2] in done])
+        self._count(run, [entry for entry in children if entry[2] in done])
         run.next = max((child + 1 for _, child, _ in children), default=0)
         row.settings.not_redrivable = 0
         for execution, child, status in children:
@@ -416,15 +416,15 @@ class MapRuns:
         if run.row.settings.express:
             run.again.append(Again(child, ""))
             return
-        found = self._reader.by_id(execution)
-        if found is None or why_not(status, self._reader.last(execution).id, found.stopped, turn.now) is not None:
+        row = self._reader.by_id(execution)
+        if row is None or why_not(status, self._reader.last(execution).id, row.stopped, turn.now) is not None:
             run.over(child, status, None)
             run.row.settings.not_redrivable += 1
         else:
-            run.again.append(Again(child, found.arn))
+            run.again.append(Again(child, row.arn))
 
     def _abandon(self, turn: Turn) -> None:
-        """A crash came between the end of an execution and that of its map runs."""
+        """Ends map runs whose execution's end a crash parted from theirs."""
         for arn in rows.abandoned(self._select):
             self.cancel(turn, arn)
 
@@ -440,7 +440,7 @@ class MapRuns:
         return self._reader.select(statement, parameters)
 
     def _row(self, turn: Turn, arn: str) -> MapRunRow | None:
-        """With what this turn has written."""
+        """Returns the row with what this turn has written."""
         return rows.map_run(_seen_by(turn), arn)
 
     def _post(self, work: Callable[[Turn], None]) -> None:
@@ -459,5 +459,5 @@ class MapRuns:
 
 
 def _seen_by(turn: Turn) -> rows.Select:
-    """With what the turn itself has written."""
+    """Returns a SELECT that sees what the turn itself has written."""
     return lambda statement, parameters: turn.execute(statement, parameters).fetchall()

@@ -19,7 +19,7 @@ class Workers:
         self._idle = 0
 
     def submit(self, job: Callable[[], None]) -> None:
-        """The job reports its own failures."""
+        """Has a worker do a job, which reports its own failures."""
         with self._lock:
             if self.closed.is_set():
                 return
@@ -32,7 +32,7 @@ class Workers:
             self._jobs.put(job)
 
     def close(self) -> None:
-        """What they do is lost; the journal knows that it was not finished."""
+        """Ends the workers. What they do is lost; the journal knows that it was not finished."""
         with self._lock:
             self.closed.set()
             for _ in self._threads:

@@ -33,7 +33,7 @@ class Format:
 
     @classmethod
     def of(cls, writer: Mapping[str, Any] | None) -> "Format":
-        """Of a ResultWriter."""
+        """Reads the format of a ResultWriter."""
         if writer is None:
             return cls()
         config = writer.get("WriterConfig", {})
@@ -144,7 +144,7 @@ class ResultFiles:
         return {"Bucket": self.arguments["Bucket"], "Key": f"{self.folder}/manifest.json"}
 
     def check(self) -> None:
-        """Before anything runs: can it be written at all?"""
+        """Checks, before anything runs, that it can be written at all."""
         self._put(".writer_access_check", "")
 
     def add(self, kind: str, texts: Iterable[str]) -> None:

@@ -50,9 +50,9 @@ def _structure(
         for member in shape.required_members:
             if naming.capitalized(member) not in value:
                 raise Mismatch(f"Required field '{naming.capitalized(member)}' is missing")
-    for given, item in value.items():
-        if given in members and given not in skip:
-            _value(members[given][1], item, given, strict=strict)
+    for field, item in value.items():
+        if field in members and field not in skip:
+            _value(members[field][1], item, field, strict=strict)
 
 
 def _value(shape: Shape, value: Any, name: str, *, strict: bool) -> None:

@@ -97,7 +97,7 @@ def _check_mock(state: State, kind: StateType, mock: Mapping[str, Any]) -> None:
 
 
 def _lasts(state: TaskState) -> bool:
-    """It ends by a worker, a token or a job."""
+    """Tells whether a task ends by a worker, a token or a job."""
     resource = state.resource
     return resource.kind is ResourceKind.ACTIVITY or resource.pattern is not Pattern.REQUEST_RESPONSE
 
@@ -119,9 +119,9 @@ def context_of(
     request: Mapping[str, Any], value: Any, kind: StateType, name: str, now: float, effects: Effects
 ) -> dict[str, Any]:
     if "context" in request:
-        given = json_of(request["context"], "context")
-        _check_context(given)
-        return given if isinstance(given, dict) else {}
+        context = json_of(request["context"], "context")
+        _check_context(context)
+        return context if isinstance(context, dict) else {}
     moment, machine, execution = timestamps.write(now), effects.uuid(), effects.uuid()
     told = {"Id": f"{_ARN}:express:{machine}:{execution}", "Input": value, "Name": execution, "StartTime": moment}
     if "roleArn" in request:
@@ -143,9 +143,9 @@ def _check_context(context: Any) -> None:
     if not isinstance(context, dict):
         raise Refused("Invalid Context object provided: it must be an object")
     for part, members in _CONTEXT_TYPES.items():
-        found = context.get(part, {})
-        if not isinstance(found, dict):
+        section = context.get(part, {})
+        if not isinstance(section, dict):
             raise Refused(f"Invalid Context object provided: {part} must be an object")
         for name, kind in members.items():
-            if name in found and (not isinstance(found[name], kind) or isinstance(found[name], bool)):
+            if name in section and (not isinstance(section[name], kind) or isinstance(section[name], bool)):
                 raise Refused(f"Invalid Context object provided: {part}.{name} must be {_TYPE_NAMES[kind]}")

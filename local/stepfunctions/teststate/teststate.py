@@ -75,17 +75,17 @@ class _Test:
 
     @property
     def mock(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.request.get("mock", {})
-        return found
+        mock: Mapping[str, Any] = self.request.get("mock", {})
+        return mock
 
     @property
     def configuration(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.request.get("stateConfiguration", {})
-        return found
+        configuration: Mapping[str, Any] = self.request.get("stateConfiguration", {})
+        return configuration
 
 
 def answer(request: Mapping[str, Any], now: float, effects: Effects, perform: Perform | None = None) -> dict[str, Any]:
-    """Of TestState's request, its answer. Raises Refused."""
+    """Answers TestState's request. Raises Refused."""
     state = tested_state(request)
     kind = TYPES[type(state)]
     value = json_of(request.get("input", "{}"), "input")
@@ -93,11 +93,11 @@ def answer(request: Mapping[str, Any], now: float, effects: Effects, perform: Pe
     variables = json_of(request.get("variables", "{}"), "variables")
     trace: dict[str, Any] = {}
     test = _Test(request, state, Scope(value, lambda: context, variables, effects, now, trace), trace, perform)
-    given = _answer(test)
-    details = given.pop("errorDetails", None)
+    document = _answer(test)
+    details = document.pop("errorDetails", None)
     if request.get("inspectionLevel", "INFO") != "INFO":
-        given["inspectionData"] = _inspection(test, kind, details)
-    return given
+        document["inspectionData"] = _inspection(test, kind, details)
+    return document
 
 
 def _answer(test: _Test) -> dict[str, Any]:
@@ -107,10 +107,10 @@ def _answer(test: _Test) -> dict[str, Any]:
         return _failed(test, error.error, error.cause)
     except WorkFailed as failure:
         return _failed(test, failure.error, failure.cause)
-    answer: dict[str, Any] = {"output": encode(left.output), "status": Status.SUCCEEDED.value}
+    document: dict[str, Any] = {"output": encode(left.output), "status": Status.SUCCEEDED.value}
     if target is not None:
-        answer["nextState"] = target
-    return answer
+        document["nextState"] = target
+    return document
 
 
 def _run(test: _Test) -> tuple[Left, str | None]:
@@ -210,8 +210,8 @@ def _map(test: _Test, state: MapState) -> Any:
 
 def _items(test: _Test, state: MapState, effective: Any) -> list[Any]:
     if state.distribution is not None and state.distribution.reader is not None:
-        found = json_of(test.configuration.get("mapItemReaderData", "[]"), "mapItemReaderData")
-        return found if isinstance(found, list) else [found]
+        mocked = json_of(test.configuration.get("mapItemReaderData", "[]"), "mapItemReaderData")
+        return mocked if isinstance(mocked, list) else [mocked]
     items: list[Any] = state.items(test.scope, effective)
     if not state.jsonata:
         test.trace["afterItemsPath"] = items
@@ -235,28 +235,28 @@ def _with_item(scope: Scope, index: int, item: Any) -> Scope:
 
 
 def _failed(test: _Test, error: str | None, cause: str | None) -> dict[str, Any]:
-    answer: dict[str, Any] = {"status": Status.FAILED.value}
+    document: dict[str, Any] = {"status": Status.FAILED.value}
     if error is not None:
-        answer["error"] = error
+        document["error"] = error
     if cause is not None:
-        answer["cause"] = cause
+        document["cause"] = cause
     if not isinstance(test.state, RetryingState):
-        return answer
+        return document
     done = test.configuration.get("retrierRetryCount", 0)
     for index, retrier in enumerate(test.state.retriers):
         if retrier.takes(error):
-            answer["errorDetails"] = {"retryIndex": index}
+            document["errorDetails"] = {"retryIndex": index}
             if done < retrier.attempts:
                 delay = replace(retrier, full_jitter=False).delay(done, 0.0)
-                answer["errorDetails"]["retryBackoffIntervalSeconds"] = int(delay)
-                answer["status"] = Status.RETRIABLE.value
-                return answer
+                document["errorDetails"]["retryBackoffIntervalSeconds"] = int(delay)
+                document["status"] = Status.RETRIABLE.value
+                return document
             break
-    return _caught(test, test.state, answer, error, cause)
+    return _caught(test, test.state, document, error, cause)
 
 
 def _caught(
-    test: _Test, state: RetryingState, answer: dict[str, Any], error: str | None, cause: str | None
+    test: _Test, state: RetryingState, document: dict[str, Any], error: str | None, cause: str | None
 ) -> dict[str, Any]:
     for index, catcher in enumerate(state.catchers):
         if matches(catcher.errors, error):
@@ -268,13 +268,13 @@ def _caught(
             except StatesError as failure:
                 return {"status": Status.FAILED.value, "error": failure.error, "cause": failure.cause}
             return {
-                **answer,
+                **document,
                 "status": Status.CAUGHT_ERROR.value,
                 "output": encode(left.output),
                 "nextState": catcher.next,
                 "errorDetails": {"catchIndex": index},
             }
-    return answer
+    return document
 
 
 def _inspection(test: _Test, kind: StateType, error_details: dict[str, Any] | None) -> dict[str, Any]:

@@ -50,10 +50,10 @@ class Expression(jsonata.Jsonata):  # type: ignore[misc]
         outer = isinstance(input, jsonata.Utils.JList) and input.outer_wrapper and input
         items = input[0] if outer else input
         values = items.values() if isinstance(items, dict) else items if isinstance(items, list) else ()
-        found: list[Any] = []
+        flat: list[Any] = []
         for value in values:
-            self.flatten(value, found)
-        return jsonata.Utils.create_sequence_from_iter(found)
+            self.flatten(value, flat)
+        return jsonata.Utils.create_sequence_from_iter(flat)
 
     def evaluate_transform_expression(self, expr: Any, input: Any, environment: Any) -> Any:  # noqa: A002
         return _Transform(super().evaluate_transform_expression(expr, input, environment))
@@ -141,8 +141,8 @@ def _matches(function: str, text: Any, pattern: Any, limit: Any) -> Iterator[Any
         raise _expected(function, 1)
     if not isinstance(pattern, Pattern):
         raise _expected(function, 2)
-    found = pattern.finditer(text)
-    for match in found if limit is None else islice(found, math.ceil(limit)):
+    matches = pattern.finditer(text)
+    for match in matches if limit is None else islice(matches, math.ceil(limit)):
         _meter().room(len(match[0]) + sum(len(group) + 16 for group in match.groups() if group is not None) + 64)
         yield match
 
@@ -194,8 +194,8 @@ def _replace(text: Any, pattern: Any, replacement: Any, limit: Any) -> Any:
 def _replaced_text(text: str, old: str, new: Any, count: int) -> str:
     if not isinstance(new, str):
         raise _expected("replace", 3)
-    found = text.count(old)
-    _meter().room(len(text) + (found if count < 0 else min(found, count)) * max(0, len(new) - len(old)))
+    occurrences = text.count(old)
+    _meter().room(len(text) + (occurrences if count < 0 else min(occurrences, count)) * max(0, len(new) - len(old)))
     return text.replace(old, new, count)
 
 
@@ -203,8 +203,8 @@ def _put_in(match: Any, replacement: Any) -> str:
     """Returns what stands for a match; the replacement may be a text or a function of the match."""
     if isinstance(replacement, str):
         return "".join(_filled(match, replacement))
-    found = {"match": match[0], "start": match.start(), "end": match.end(), "groups": list(match.groups())}
-    part = _PACKAGE.func_apply(replacement, [found])
+    described = {"match": match[0], "start": match.start(), "end": match.end(), "groups": list(match.groups())}
+    part = _PACKAGE.func_apply(replacement, [described])
     if not isinstance(part, str):
         raise jsonata.JException("D3012", -1)
     return part

@@ -45,12 +45,12 @@ class Meter:
 
     __slots__ = ("_given", "_item", "_kept", "_kept_size", "_made", "_sizes", "_steps", "_ticks", "_until")
 
-    def __init__(self, given: Iterable[Any] = (), *, joins: bool = False) -> None:
+    def __init__(self, values: Iterable[Any] = (), *, joins: bool = False) -> None:
         """`given` may be larger than what is made, such as the result of a Map state; they live as long as this.
 
         `joins`: the expression binds variables to the steps of a path, and so makes an object for each pair.
         """
-        self._given = {id(value) for value in given}
+        self._given = {id(value) for value in values}
         self._steps = MAX_STEPS
         self._made = MAX_MADE
         self._item = _PAIR if joins else _ITEM
@@ -63,7 +63,7 @@ class Meter:
         self._kept_size = 0
 
     def evaluated(self, _expression: Any, _input: Any, _frame: Any, result: Any) -> None:
-        """A node of the expression gave this."""
+        """Counts what a node of the expression gave."""
         self._steps -= 1
         if self._steps < 0:
             raise TooMuch("D1012", f"The expression takes more than {MAX_STEPS} steps")

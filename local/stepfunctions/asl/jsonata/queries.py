@@ -54,15 +54,15 @@ class Query:
         for name in self._dynamic:
             bindings[name] = jsonata.Jsonata.JLambda(_DYNAMIC[name](scope))
         try:
-            found = self._compiled.run(bindings)
+            outcome = self._compiled.run(bindings)
         # The package raises its own JException and, here and there, whatever Python raises: an expression that makes it
         # fail is a wrong expression, and no failure of the engine.
         except Exception as error:
             raise self._failed(f"threw an error during evaluation. {_reason(error)}") from error
-        if found is None:
+        if outcome is None:
             raise self._failed("returned nothing (undefined).")
         try:
-            return _outward(found)
+            return _outward(outcome)
         except Unsupported as error:
             raise self._failed("returned an unsupported result type.") from error
         except (jsonata.JException, RecursionError) as error:

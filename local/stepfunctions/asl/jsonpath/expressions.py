@@ -177,7 +177,7 @@ def _pieces(text: str, position: int) -> list[str]:
 
 
 def _string(text: str, position: int) -> tuple[str, int]:
-    """After the opening quote. A backslash escapes the four reserved characters and nothing else."""
+    """Reads on after the opening quote. A backslash escapes the four reserved characters and nothing else."""
     out: list[str] = []
     while position < len(text):
         sign = text[position]

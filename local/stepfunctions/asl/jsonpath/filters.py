@@ -29,7 +29,7 @@ _LITERALS = {"true": True, "false": False, "null": None}
 
 
 def parse_filter(text: str, position: int) -> tuple[Predicate, int]:
-    """From the opening parenthesis; the position after the closing one. Raises SyntaxProblem."""
+    """Reads from the opening parenthesis on; returns the position after the closing one, too. Raises SyntaxProblem."""
     if not text.startswith("(", position):
         raise SyntaxProblem("'(' expected after '?'")
     parser = _Parser(text, position + 1)
@@ -44,19 +44,19 @@ class _Parser:
         self.position = position
 
     def peek(self) -> re.Match[str]:
-        found = _TOKEN.match(self.text, self.position)
-        if found is None:
+        token = _TOKEN.match(self.text, self.position)
+        if token is None:
             raise SyntaxProblem(f"cannot read the filter at {self.text[self.position :]!r}")
-        return found
+        return token
 
     def take(self) -> re.Match[str]:
-        found = self.peek()
-        self.position = found.end()
-        return found
+        token = self.peek()
+        self.position = token.end()
+        return token
 
     def follows(self, *operators: str) -> bool:
-        found = _TOKEN.match(self.text, self.position)
-        return found is not None and (found["op"] in operators or found["word"] in operators)
+        token = _TOKEN.match(self.text, self.position)
+        return token is not None and (token["op"] in operators or token["word"] in operators)
 
     def expect(self, sign: str) -> None:
         if self.take()["op"] != sign:
@@ -92,35 +92,35 @@ class _Parser:
         left = self.operand()
         if not self.follows("==", "!=", "<", "<=", ">", ">=", "=~", "in", "nin"):
             return lambda node: left(node) is not _MISSING
-        found = self.take()
-        sign = found["op"] or found["word"]
+        token = self.take()
+        sign = token["op"] or token["word"]
         right = self.operand()
         return lambda node: _compare(sign, left(node), right(node))
 
     def operand(self) -> _Operand:
-        found = self.take()
-        if found["path"] is not None:
-            return _relative(found["path"])
-        value = _literal(found)
+        token = self.take()
+        if token["path"] is not None:
+            return _relative(token["path"])
+        value = _literal(token)
         return lambda _node: value
 
 
-def _literal(found: re.Match[str]) -> Any:
-    if found["number"] is not None:
-        return float(found["number"]) if "." in found["number"] else whole_number(found["number"])
-    if found["word"] in _LITERALS:
-        return _LITERALS[found["word"]]
-    if found["regex"] is not None:
+def _literal(token: re.Match[str]) -> Any:
+    if token["number"] is not None:
+        return float(token["number"]) if "." in token["number"] else whole_number(token["number"])
+    if token["word"] in _LITERALS:
+        return _LITERALS[token["word"]]
+    if token["regex"] is not None:
         try:
-            return Pattern(found["regex"], ignore_case=bool(found["flags"]))
+            return Pattern(token["regex"], ignore_case=bool(token["flags"]))
         except PatternProblem as error:
             raise SyntaxProblem(f"not a regular expression: {error}") from error
-    if found["list"] is not None:
-        items = found["list"][1:-1].strip()
+    if token["list"] is not None:
+        items = token["list"][1:-1].strip()
         return [_literal(_item(item.strip())) for item in items.split(",")] if items else []
-    text = found["single"] if found["single"] is not None else found["double"]
+    text = token["single"] if token["single"] is not None else token["double"]
     if text is None:
-        raise SyntaxProblem(f"a value expected, not {found[0]!r}")
+        raise SyntaxProblem(f"a value expected, not {token[0]!r}")
     return re.sub(r"\\(.)", r"\1", text)
 
 
@@ -133,10 +133,10 @@ def whole_number(text: str) -> int:
 
 
 def _item(text: str) -> re.Match[str]:
-    found = _TOKEN.fullmatch(text)
-    if found is None:
+    token = _TOKEN.fullmatch(text)
+    if token is None:
         raise SyntaxProblem(f"cannot read {text!r} in the filter")
-    return found
+    return token
 
 
 def _relative(path: str) -> _Operand:

@@ -38,13 +38,13 @@ class Walk:
         self._until = time.thread_time() + MAX_SECONDS
 
     def passes(self) -> None:
-        """A place on the way. Raises TooManyPlaces."""
+        """Counts a place on the way. Raises TooManyPlaces."""
         self._left -= 1
         if self._left < 0:
             raise TooManyPlaces(f"it leads to more than {MAX_PLACES} places")
 
     def asks(self) -> None:
-        """A filter looks at a place, which may take as long as a regular expression may."""
+        """Counts a filter's look at a place, which may take as long as a regular expression may."""
         self.passes()
         if time.thread_time() > self._until:
             raise TooManyPlaces(f"it takes more than {MAX_SECONDS} s")
@@ -147,10 +147,10 @@ def _descent(text: str, position: int) -> tuple[Step, int]:
         if name is None:
             raise SyntaxProblem("a path must not end with '..'")
         step, position = name[0], name.end()
-    found = step
+    inner = step
     return Many(
-        lambda value, walk: (hit for node in _descendants(value, walk) for hit in _apply(node, found, walk)),
-        ".." + str(found),
+        lambda value, walk: (hit for node in _descendants(value, walk) for hit in _apply(node, inner, walk)),
+        ".." + str(inner),
     ), position
 
 
@@ -236,9 +236,9 @@ def _walk(value: Any, steps: tuple[Step, ...], walk: Walk) -> Iterator[Any]:
     if not steps:
         yield value
         return
-    for found in _apply(value, steps[0], walk):
+    for node in _apply(value, steps[0], walk):
         walk.passes()
-        yield from _walk(found, steps[1:], walk)
+        yield from _walk(node, steps[1:], walk)
 
 
 def _apply(value: Any, step: Step, walk: Walk) -> Iterator[Any]:
@@ -259,13 +259,13 @@ def _children(value: Any, _: Walk | None = None) -> Iterator[Any]:
 
 
 def _descendants(value: Any, walk: Walk) -> Iterator[Any]:
-    """As they stand, each before those below it."""
+    """Yields all below, as they stand, each before those below it."""
     ahead = [iter((value,))]
     while ahead:
-        for found in ahead[-1]:
+        for node in ahead[-1]:
             walk.passes()
-            yield found
-            ahead.append(_children(found))
+            yield node
+            ahead.append(_children(node))
             break
         else:
             ahead.pop()

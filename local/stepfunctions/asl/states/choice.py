@@ -72,9 +72,9 @@ def _condition(fields: Fields) -> Callable[[Scope, Any], bool] | None:
         return None
 
     def holds(scope: Scope, _root: Any) -> bool:
-        found = query.evaluate(scope, scope.states())
-        if not isinstance(found, bool):
-            raise query.expected("boolean", found)
-        return found
+        holds = query.evaluate(scope, scope.states())
+        if not isinstance(holds, bool):
+            raise query.expected("boolean", holds)
+        return holds
 
     return holds

@@ -74,11 +74,11 @@ def _matches(value: Any, pattern: Any) -> bool:
 
 def _between_stars(pattern: str) -> list[str]:
     parts = [""]
-    for found in re.findall(r"\\.|\*|[^\\*]+|\\", pattern, re.DOTALL):
-        if found == "*":
+    for piece in re.findall(r"\\.|\*|[^\\*]+|\\", pattern, re.DOTALL):
+        if piece == "*":
             parts.append("")
         else:
-            parts[-1] += found[1:] if found[0] == "\\" and found[1:] else found
+            parts[-1] += piece[1:] if piece[0] == "\\" and piece[1:] else piece
     return parts
 
 
@@ -109,11 +109,11 @@ def compile_rule(rule: Any) -> Rule:
             rules = rule[name]
             if not isinstance(rules, list) or not rules:
                 raise SyntaxProblem("Value cannot be empty")
-            return _composite([compile_rule(one) for one in rules], every)
-    found = [name for name in rule if name in OPERATORS]
-    if len(found) != 1 or not isinstance(rule.get("Variable"), str):
+            return _composite([compile_rule(contained) for contained in rules], every)
+    operators = [name for name in rule if name in OPERATORS]
+    if len(operators) != 1 or not isinstance(rule.get("Variable"), str):
         raise SyntaxProblem("A Choice rule must have a Variable and exactly one comparison operator")
-    return _comparison(found[0], rule["Variable"], rule[found[0]])
+    return _comparison(operators[0], rule["Variable"], rule[operators[0]])
 
 
 def _composite(rules: list[Rule], every: Callable[[Any], bool]) -> Rule:

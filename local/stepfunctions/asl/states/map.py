@@ -152,25 +152,25 @@ def _label(fields: Fields) -> str | None:
         return None
     if len(label) > _MAX_LABEL:
         fields.problem(f"Label cannot exceed {_MAX_LABEL} characters", "Label")
-    elif found := _BAD_LABEL.search(label):
-        fields.problem(f"Label contains invalid character: '{found[0]}'", "Label")
+    elif bad := _BAD_LABEL.search(label):
+        fields.problem(f"Label contains invalid character: '{bad[0]}'", "Label")
     return label
 
 
 def _storage(fields: Fields, name: str, config: str) -> tuple[dict[str, Any] | None, Evaluate | None]:
     """ItemReader or ResultWriter: as it stands, and what it passes to its Resource."""
-    given = fields.mapping(name)
-    if given is None:
+    storage = fields.mapping(name)
+    if storage is None:
         return None, None
-    below = fields.below(given, name)
+    below = fields.below(storage, name)
     below.only(("Resource", config, "Arguments" if fields.jsonata else "Parameters"))
-    if (config == "ReaderConfig" or config not in given) and below.require("Resource"):
+    if (config == "ReaderConfig" or config not in storage) and below.require("Resource"):
         _s3(below, name)
     if fields.jsonata:
         template = below.jsonata_template("Arguments")
-        return given, None if template is None else lambda scope, _root: template(scope)
+        return storage, None if template is None else lambda scope, _root: template(scope)
     compiled = below.template("Parameters")
-    return given, None if compiled is None else lambda scope, root: compiled(root, scope)
+    return storage, None if compiled is None else lambda scope, root: compiled(root, scope)
 
 
 _ACTIONS = {"ItemReader": ("getObject", "listObjectsV2"), "ResultWriter": ("putObject",)}
@@ -187,26 +187,26 @@ _READER_CONFIG = ("InputType", "CSVHeaderLocation", "CSVHeaders", "CSVDelimiter"
 
 
 def _reader_config(fields: Fields) -> Evaluate | None:
-    given = fields.mapping("ReaderConfig")
-    if given is None:
+    reader = fields.mapping("ReaderConfig")
+    if reader is None:
         return None
-    below = fields.below(given, "ReaderConfig")
+    below = fields.below(reader, "ReaderConfig")
     below.only(_READER_CONFIG)
     most = below.count("MaxItems")
-    rest = {name: value for name, value in given.items() if name not in ("MaxItems", "MaxItemsPath")}
+    rest = {name: value for name, value in reader.items() if name not in ("MaxItems", "MaxItemsPath")}
     if most is None:
         return lambda _scope, _root: rest
     return lambda scope, root: {**rest, "MaxItems": most(scope, root)}
 
 
 def _batcher(fields: Fields) -> Batcher | None:
-    given = fields.mapping("ItemBatcher")
-    if given is None:
+    batcher = fields.mapping("ItemBatcher")
+    if batcher is None:
         return None
-    below = fields.below(given, "ItemBatcher")
+    below = fields.below(batcher, "ItemBatcher")
     limits = ("MaxItemsPerBatch", "MaxInputBytesPerBatch")
     below.only((*limits, *(f"{name}Path" for name in limits if not fields.jsonata), "BatchInput"))
-    if not any(name in given or f"{name}Path" in given for name in limits):
+    if not any(name in batcher or f"{name}Path" in batcher for name in limits):
         below.problem(f"These fields are required: [{' or '.join(limits)}]")
     return Batcher(below.count("MaxItemsPerBatch"), below.count("MaxInputBytesPerBatch"), _batch_input(below))
 

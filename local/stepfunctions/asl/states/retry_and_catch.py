@@ -14,11 +14,13 @@ _MOST_DELAY = 31_622_399
 
 
 def faults(fields: Fields) -> tuple[tuple[Retrier, ...], tuple[Catcher, ...]]:
-    retriers = [_retrier(fields, one, f"Retry[{index}]") for index, one in enumerate(fields.items("Retry"))]
-    catchers = [_catcher(fields, one, f"Catch[{index}]") for index, one in enumerate(fields.items("Catch"))]
+    retriers = [_retrier(fields, entry, f"Retry[{index}]") for index, entry in enumerate(fields.items("Retry"))]
+    catchers = [_catcher(fields, entry, f"Catch[{index}]") for index, entry in enumerate(fields.items("Catch"))]
     _catch_all_is_last(fields, "Retry", retriers)
     _catch_all_is_last(fields, "Catch", catchers)
-    return tuple(one for one in retriers if one is not None), tuple(one for one in catchers if one is not None)
+    return tuple(entry for entry in retriers if entry is not None), tuple(
+        entry for entry in catchers if entry is not None
+    )
 
 
 def _catch_all_is_last(fields: Fields, name: str, rules: Sequence[Retrier | Catcher | None]) -> None:

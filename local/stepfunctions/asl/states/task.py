@@ -44,11 +44,11 @@ def _resource(contents: Contents, fields: Fields) -> Resource | None:
 
 def _role(fields: Fields) -> Evaluate | None:
     """Credentials.RoleArn."""
-    given = fields.mapping("Credentials")
-    if given is None:
+    credentials = fields.mapping("Credentials")
+    if credentials is None:
         return None
-    below = fields.below(given, "Credentials")
-    if "RoleArn" not in given and "RoleArn.$" not in given:
+    below = fields.below(credentials, "Credentials")
+    if "RoleArn" not in credentials and "RoleArn.$" not in credentials:
         below.problem("The field 'RoleArn' is required but was missing")
         return None
     if fields.jsonata:

@@ -46,12 +46,12 @@ def _said(fields: Fields, name: str) -> Evaluate | None:
 
 
 def compile_wait(name: str, fields: Fields) -> State | None:
-    given = [field for field in ("Seconds", "SecondsPath", "Timestamp", "TimestampPath") if field in fields]
+    chosen = [field for field in ("Seconds", "SecondsPath", "Timestamp", "TimestampPath") if field in fields]
     next_state, flow = end_of(fields), flow_of(fields)
-    if len(given) != 1:
+    if len(chosen) != 1:
         fields.problem("Exactly one of the fields [Seconds, SecondsPath, Timestamp, TimestampPath] is required")
         return None
-    until = _WAITS[given[0]](fields)
+    until = _WAITS[chosen[0]](fields)
     if until is None:
         return None
     return WaitState(name=name, next=next_state, jsonata=fields.jsonata, flow=flow, until=until)
@@ -108,13 +108,13 @@ def _timestamp(fields: Fields) -> Evaluate | None:
         value = query.evaluate(scope, scope.states())
         if not isinstance(value, str):
             raise query.expected("string", value)
-        found = timestamps.parse(value)
-        if found is None:
+        moment = timestamps.parse(value)
+        if moment is None:
             raise QueryEvaluationError(
                 f"The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {value}",
                 "Timestamp",
             )
-        return found
+        return moment
 
     return evaluate
 
@@ -130,13 +130,13 @@ def _timestamp_path(fields: Fields) -> Evaluate | None:
             value = expression(root, scope)
         except UnknownPath:
             raise runtime(f"The TimestampPath parameter does not reference an input value: {text}") from None
-        found = timestamps.parse(value)
-        if found is None:
+        moment = timestamps.parse(value)
+        if moment is None:
             raise runtime(
                 "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format "
                 f"string: {text} == {shown(value)}"
             )
-        return found
+        return moment
 
     return evaluate
 

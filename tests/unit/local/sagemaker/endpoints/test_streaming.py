@@ -13,8 +13,8 @@ from botocore.config import Config
 from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import ClientError, EventStreamError
 
+from local.front.app import Behind, front
 from local.sagemaker.endpoints.streaming import frame
-from local.server import front
 from local.settings import free_port
 from tests.unit.local.sagemaker.conftest import World
 from tests.unit.local.sagemaker.endpoints.serving import configure, create, serving_image
@@ -39,7 +39,7 @@ def port_of(world: World) -> Iterator[Any]:
     async def behind(*asked: Any) -> None:
         raise AssertionError(asked)
 
-    app = front(behind, dict, lambda: None, {b"SageMaker": service.handle}, service.serve)
+    app = front(Behind(behind, dict, lambda: None, {b"SageMaker": service.handle}, service.serve))
     server = Listening(uvicorn.Config(app, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()
