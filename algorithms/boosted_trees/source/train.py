@@ -35,7 +35,7 @@ def parameters(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _matrix(rows: table.Table, features: tuple[str, ...], target: str) -> xgboost.DMatrix:
-    numbers = rows.numbers[:, [rows.names.index(name) for name in features]]
+    numbers = rows.columns(features)
     return xgboost.DMatrix(numbers, label=stages.targets(rows, target))
 
 

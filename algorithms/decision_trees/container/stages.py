@@ -42,7 +42,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     test = table.read(table.find(BASE / "processing" / "test"), model.target)
     if missing := set(model.features) - set(test.names):
         raise Problem(f"The test data lacks columns the model was trained on: {', '.join(sorted(missing))}.")
-    numbers = test.numbers[:, [test.names.index(name) for name in model.features]]
+    numbers = test.columns(model.features)
     metrics = scores(test.labels, model.classes, model.probabilities(numbers))
     report = {"metrics": {name: {"value": value} for name, value in metrics.items()}}
     path = BASE / "processing" / "evaluation" / "evaluation.json"

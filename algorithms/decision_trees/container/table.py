@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,8 @@ LARGEST_INPUT_MB = float(os.environ.get("MAX_INPUT_MB", "512"))
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 ROWS_AT_ONCE = 10_000
 NAMES_SHOWN = 20
+# As many as a spreadsheet has; more is most often a table that lies on its side.
+MOST_COLUMNS = 16_384
 
 Record = tuple[int, list[str]]
 
@@ -34,6 +37,11 @@ class Table:
 
     def rows(self, chosen: np.ndarray) -> Table:
         return Table(self.names, self.numbers[chosen], self.labels[chosen])
+
+    def columns(self, names: Sequence[str]) -> np.ndarray:
+        """Returns the numbers of these columns, in this order. KeyError for one that is not there."""
+        positions = _positions(self.names)
+        return self.numbers[:, [positions[name] for name in names]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ def read(paths: Sequence[Path], target: str, ignored: Iterable[str] = ()) -> Tab
                 f"The files of the dataset have different columns: {paths[0].name} has {_listed(first.names)}; "
                 f"{path.name} has {_listed(part.names)}."
             )
-    numbers = [part.numbers[:, [part.names.index(name) for name in first.names]] for part in parts]
+    numbers = [part.columns(first.names) for part in parts]
     return Table(first.names, np.concatenate(numbers), np.concatenate([part.labels for part in parts]))
 
 
@@ -184,7 +192,17 @@ def _file_layout(header: list[str], source: str, target: str, ignored: frozenset
     return Layout(tuple(n for n, _ in chosen), tuple(i for _, i in chosen), len(header), header.index(target))
 
 
+def _positions(names: Sequence[str]) -> dict[str, int]:
+    return {name: position for position, name in enumerate(names)}
+
+
+def _check_width(header: Sequence[str], source: str) -> None:
+    if len(header) > MOST_COLUMNS:
+        raise Problem(f"{source} has {len(header):,} columns; the limit is {MOST_COLUMNS:,}.")
+
+
 def _check_header(header: list[str], source: str) -> None:
+    _check_width(header, source)
     seen: dict[str, int] = {}
     for position, name in enumerate(header, 1):
         if not name:
@@ -211,14 +229,17 @@ def _is_header(cells: list[str], features: Sequence[str]) -> bool:
 
 
 def _request_layout(header: list[str], features: Sequence[str]) -> Layout:
-    missing = [name for name in features if name not in header]
+    _check_width(header, "The request")
+    positions = _positions(header)
+    missing = [name for name in features if name not in positions]
     if missing:
         word = "columns" if len(missing) > 1 else "column"
         raise Problem(f"The request lacks the {word} {_listed(missing)}: its header has {_listed(header)}.")
+    counts = Counter(header)
     for name in features:
-        if header.count(name) > 1:
+        if counts[name] > 1:
             raise Problem(f'The request has the column "{name}" twice.')
-    return Layout(tuple(features), tuple(header.index(name) for name in features), len(header))
+    return Layout(tuple(features), tuple(positions[name] for name in features), len(header))
 
 
 def _numbers(batch: list[Record], layout: Layout, source: str) -> np.ndarray:

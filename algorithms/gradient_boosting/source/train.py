@@ -34,7 +34,7 @@ def main() -> None:
 def report_test(trained: model.Model, test: table.Table) -> None:
     if set(test.names) != set(trained.features):
         raise job.Problem("The channels train and test have different columns.")
-    numbers = test.numbers[:, [test.names.index(name) for name in trained.features]]
+    numbers = test.columns(trained.features)
     scored = stages.scores(test.labels, trained.classes, trained.probabilities(numbers))
     print("; ".join(f"test {name}={value:.4f}" for name, value in scored.items()))
 

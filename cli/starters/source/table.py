@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 
 
+MOST_COLUMNS = 16_384
+
+
 @dataclass(frozen=True)
 class Table:
     """`numbers` is rows x columns, one column for each of `names`; `labels` holds a class name for each row."""
@@ -37,6 +40,7 @@ def read(folder, target, ignore=""):
 def _read(file, target, left_out):
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = list(csv.DictReader(lines))
+    _check_width(list(rows[0]) if rows else [], file.name)
     if not rows or target not in rows[0]:
         raise ValueError(
             f"{file.name}: expected rows with a column {target!r}, found {list(rows[0]) if rows else 'no rows'}"
@@ -44,6 +48,11 @@ def _read(file, target, left_out):
     names = [name for name in rows[0] if name != target and name not in left_out]
     numbers = [_numbers(row, names, f"{file.name}, row {number}") for number, row in enumerate(rows, 2)]
     return Table(names, np.array(numbers, dtype="float32"), np.array([row[target] for row in rows]))
+
+
+def _check_width(header, where):
+    if len(header) > MOST_COLUMNS:
+        raise ValueError(f"{where}: expected at most {MOST_COLUMNS:,} columns, found {len(header):,}")
 
 
 def _numbers(row, names, where):
@@ -70,12 +79,13 @@ def request(body, names):
     rows = [row for row in csv.reader(io.StringIO(text)) if row]
     if not rows:
         raise ValueError(f"expected CSV rows with the columns {names}, found nothing")
-    header = [cell.strip() for cell in rows[0]]
+    _check_width(rows[0], "the request")
+    positions = {cell.strip(): at for at, cell in reversed(list(enumerate(rows[0])))}
     order = range(len(names))
-    if set(names) <= set(header):
-        rows, order = rows[1:], [header.index(name) for name in names]
-    found = []
+    if set(names) <= set(positions):
+        rows, order = rows[1:], [positions[name] for name in names]
+    table = []
     for number, row in enumerate(rows, 1):
         cells = {name: row[at] if at < len(row) else None for name, at in zip(names, order)}
-        found.append(_numbers(cells, names, f"row {number}"))
-    return np.array(found, dtype="float32").reshape(len(rows), len(names))
+        table.append(_numbers(cells, names, f"row {number}"))
+    return np.array(table, dtype="float32").reshape(len(rows), len(names))
