@@ -7,7 +7,7 @@ import struct
 import warnings
 from io import BytesIO
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageMath, ImageOps
 
 from functions.images.tiles import MAX_SIZE, JpegEncoder
 from functions.jobs.errors import ImageRejected
@@ -50,12 +50,22 @@ def _check_pixels(name: str, pixels: int) -> None:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        return _on_white(image)
     if image.mode.startswith("I"):
-        # Grey of 16 bits: Pillow would cut off at 255, not scale.
-        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    return image.convert("RGB")
+        # Before any look at transparency: Pillow's own conversion cuts every grey off at 255, which is white.
+        return _eight_bits(image)
+    return _on_white(image) if image.has_transparency_data else image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scales grey of 16 bits; the one value that a PNG may call transparent becomes white."""
+    deep = image.convert("I")
+    grey = deep.point(lambda value: value * (1 / 256)).convert("L")
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        # As whole numbers: 1 where the pixel has that value, and 0 elsewhere.
+        mask = ImageMath.lambda_eval(lambda names: (names["deep"] == transparent) * 255, deep=deep)
+        grey.paste(255, mask=mask.convert("L"))
+    return grey.convert("RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-
 MOST_COLUMNS = 16_384
 
 

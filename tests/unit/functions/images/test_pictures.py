@@ -57,6 +57,32 @@ def test_sixteen_bits_of_grey_become_eight() -> None:
     assert image.getpixel((0, 0)) == (156, 156, 156)
 
 
+def test_sixteen_bits_of_grey_keep_their_shades_where_one_of_them_is_transparent() -> None:
+    grey = Image.fromarray(np.array([[0, 10_000], [40_000, 65_535]], np.uint16))
+    image, _ = pictures.upright("a.png", saved(grey, transparency=10_000))
+    shades = [image.getpixel((x, y)) for y in range(2) for x in range(2)]
+    assert shades == [(value,) * 3 for value in (0, 255, 156, 255)]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "LA", "RGBA", "I;16"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_dark_picture_stays_dark_in_every_form(mode: str, orientation: int, transparent: bool) -> None:
+    """Nearly black, and transparent in no pixel though the file may name a transparent value."""
+    # Of one bit, grey would be dithered.
+    grey = Image.new("L", (8, 4), 0 if mode == "1" else 20)
+    dark = Image.fromarray(np.full((4, 8), 5_000, np.uint16)) if mode == "I;16" else grey
+    source = dark if mode == "I;16" else dark.convert("RGB").convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    named = {"1": 255, "L": 255, "P": 255, "RGB": (255, 255, 255), "I;16": 65_535}
+    options: dict[str, object] = {"transparency": named[mode]} if transparent and mode in named else {}
+    image, _ = pictures.upright("a.png", saved(source, "PNG", exif=exif, **options))
+    assert image.size == ((4, 8) if orientation == 6 else (8, 4))
+    # A palette has no darker grey than 51.
+    assert np.asarray(image).max() <= 51
+
+
 def test_what_is_transparent_is_white() -> None:
     image, _ = pictures.upright("a.png", saved(Image.new("RGBA", (2, 2), (0, 0, 0, 0))))
     assert image.getpixel((0, 0)) == (255, 255, 255)
