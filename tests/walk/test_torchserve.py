@@ -142,7 +142,9 @@ def _serve(folder: Path, bin_folder: Path) -> Iterator[Server]:
         )
     inference, management, metrics = (f"http://127.0.0.1:{ports[port]}" for port in ("8080", "8081", "8082"))
     # It is up in two seconds; the first answers wait for the model.
-    waiting = urllib3.Retry(connect=120, status=120, status_forcelist=(500,), backoff_factor=0.1, backoff_max=0.5)
+    waiting = urllib3.Retry(
+        total=None, connect=480, status=480, status_forcelist=(500,), backoff_factor=0.1, backoff_max=0.5
+    )
     http = urllib3.PoolManager(maxsize=64, timeout=60)
     server = Server(inference, management, metrics, http, process, folder)
     try:
