@@ -1,10 +1,12 @@
 """The words of ASGI, as uvicorn and MiniStack speak it: https://asgi.readthedocs.io/en/latest/specs/www.html."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-Scope: TypeAlias = dict[str, Any]
-Message: TypeAlias = dict[str, Any]
+from local.documents import Json
+
+Scope: TypeAlias = dict[str, Json]
+Message: TypeAlias = dict[str, Json]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Headers: TypeAlias = Mapping[bytes, bytes]

@@ -12,11 +12,11 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.shipping import BatchShipper
 from local.stepfunctions.api.logdestinations import group_of
 from local.stepfunctions.interpreter.events import Event, EventType
@@ -141,7 +141,7 @@ def is_logged(kind: str, level: str) -> bool:
 def _line(batch: _Batch, event: Event, *, data: bool) -> _Line:
     details = {name: value for name, value in event.details.items() if data or name not in _DATA}
     milliseconds = round(event.time * 1000)
-    said: dict[str, Any] = {"id": str(event.id), "type": event.type}
+    said: dict[str, Json] = {"id": str(event.id), "type": event.type}
     if details:
         said["details"] = details
     said |= {

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.stepfunctions.activities import Activities
 from local.stepfunctions.api import errors, machines, starting, wire
 from local.stepfunctions.api.arns import Place
@@ -178,7 +178,7 @@ class StepFunctions:
 
     # For who lives in this process.
 
-    def call(self, operation: str, request: Mapping[str, Any]) -> Document:
+    def call(self, operation: str, request: Mapping[str, Json]) -> Document:
         """Answer a request. Raises ApiError.
 
         It waits for the journal, and with StartSyncExecution and GetActivityTask for whatever they wait for; so on
@@ -221,7 +221,7 @@ class StepFunctions:
     def client(self, service: str) -> Any:
         return self._cloud.client(service)
 
-    def start_execution(self, request: Mapping[str, Any]) -> Document:
+    def start_execution(self, request: Mapping[str, Json]) -> Document:
         return self.call("StartExecution", request)
 
     def stop_execution(self, arn: str) -> None:

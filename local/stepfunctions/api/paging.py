@@ -7,11 +7,11 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.stepfunctions.api import errors
 
 _DEFAULT = 100
-Key = Callable[[Document], list[Any]]
+Key = Callable[[Document], list[Json]]
 """Of an item: what its list is in the order of, and no two items share."""
 
 

@@ -4,9 +4,8 @@ import math
 import random
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
 
-from local.documents import Document
+from local.documents import Document, Json
 from local.stepfunctions.api import arns, errors, names
 from local.stepfunctions.api.context import Context, Later
 from local.stepfunctions.api.errors import ApiError
@@ -152,7 +151,7 @@ def _seen(stopped: "Future[float]") -> None:
         raise error
 
 
-def _sync_document(request: Document, new: NewExecution, row: ExecutionRow) -> dict[str, Any]:
+def _sync_document(request: Document, new: NewExecution, row: ExecutionRow) -> dict[str, Json]:
     stopped = row.stopped if row.stopped is not None else row.started
     steps = max(1, math.ceil((stopped - row.started) * 1000 / _BILLED_STEP_MS))
     return {

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from local.documents import Json
+
 _REFERENCE = re.compile(r"(?<![\w$.'\"])\$([A-Za-z_]\w*)(?!\w*\s*\()")
 _BOUND = re.compile(r"\$(\w+)\s*:=")
 _PARAMETERS = re.compile(r"(?:function|λ)\s*\(([^)]*)\)")
@@ -21,7 +23,7 @@ def references(definition: str) -> dict[str, list[str]]:
     return names_of
 
 
-def _states(flow: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _states(flow: Mapping[str, Json]) -> Iterator[tuple[str, Mapping[str, Json]]]:
     for name, state in flow.get("States", {}).items():
         yield name, state
         for inner in (state.get("ItemProcessor"), state.get("Iterator"), *state.get("Branches", ())):

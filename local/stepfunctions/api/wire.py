@@ -2,12 +2,11 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any
 
 from botocore.model import Shape
 
 from local import wire
-from local.documents import Document
+from local.documents import Document, Json
 from local.stepfunctions.api.errors import ApiError, validation
 
 _SERVICE = "stepfunctions"
@@ -34,7 +33,7 @@ def check(operation: str, request: object) -> Document:
     return cut
 
 
-def answer(operation: str, document: Mapping[str, Any]) -> Document:
+def answer(operation: str, document: Mapping[str, Json]) -> Document:
     """Returns only what the operation's output shape has, all the way down."""
     shaped: Document = wire.shaped(_shapes(operation)[1], document)
     return shaped

@@ -8,6 +8,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.asl.fields import MOST_SECONDS, Fields
 from local.stepfunctions.asl.machine.machine import ChoiceState, Flow, Machine, RetryingState, State, StateType
@@ -70,7 +71,7 @@ class Compiler:
         self.trail: list[str | int] = []
         self._names: set[str] = set()
 
-    def machine(self, definition: dict[str, Any]) -> Machine | None:
+    def machine(self, definition: dict[str, Json]) -> Machine | None:
         fields = Fields(definition, "", self.report, self.jsonata)
         fields.only(_MACHINE_FIELDS)
         self._language(fields)
@@ -80,7 +81,7 @@ class Compiler:
         flow = self.flow(definition, "")
         return None if flow is None else Machine(flow, timeout, self.express)
 
-    def flow(self, definition: dict[str, Any], location: str) -> Flow | None:
+    def flow(self, definition: dict[str, Json], location: str) -> Flow | None:
         fields = Fields(definition, location, self.report, self.jsonata)
         if not fields.require("States", "StartAt"):
             return None
@@ -99,13 +100,13 @@ class Compiler:
 
     # `states.contents.Contents`: what a state that contains others asks.
 
-    def branch(self, definition: dict[str, Any], location: str, index: int) -> Flow | None:
+    def branch(self, definition: dict[str, Json], location: str, index: int) -> Flow | None:
         self.trail.append(index)
         flow = self.flow(definition, location)
         self.trail.pop()
         return flow
 
-    def processor(self, definition: dict[str, Any], location: str, *, express: bool) -> Flow | None:
+    def processor(self, definition: dict[str, Json], location: str, *, express: bool) -> Flow | None:
         within = self
         if express and not self.express:
             # The report, the names and the trail stay those of the whole definition.

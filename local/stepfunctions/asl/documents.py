@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple, NoReturn
 
+from local.documents import Json
+
 MAX_BYTES = 262_144
 """Of an input, an output or a result (AWS quota)."""
 
@@ -107,7 +109,7 @@ def equal(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def distinct(items: Iterable[Any], *, alike: bool = False) -> list[Any]:
+def distinct(items: Iterable[Any], *, alike: bool = False) -> list[Json]:
     """Returns the first of each that are `equal`. `alike`: 1 and 1.0 are, too.
 
     By hashes: to compare each with each takes minutes for as many as an input may have.

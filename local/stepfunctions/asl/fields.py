@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import encode, is_number
 from local.stepfunctions.asl.errors import PARAMETER_PATH_FAILURE, StatesError, SyntaxProblem, runtime
 from local.stepfunctions.asl.jsonata.queries import Query, is_query
@@ -25,7 +26,7 @@ MOST_SECONDS = 99_999_999
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    values: dict[str, Any]
+    values: dict[str, Json]
     location: str
     report: Report
     jsonata: bool
@@ -36,7 +37,7 @@ class Fields:
     def problem(self, message: str, name: str | None = None) -> None:
         self.report.add(message, f"{self.location}/{name}" if name else self.location)
 
-    def below(self, values: dict[str, Any], name: str) -> "Fields":
+    def below(self, values: dict[str, Json], name: str) -> "Fields":
         return Fields(values, f"{self.location}/{name}", self.report, self.jsonata)
 
     def attempt(self, name: str, compile_it: Callable[[], T]) -> T | None:
@@ -69,13 +70,13 @@ class Fields:
             self.problem("Value is not a String", name)
         return value if isinstance(value, str) else None
 
-    def mapping(self, name: str) -> dict[str, Any] | None:
+    def mapping(self, name: str) -> dict[str, Json] | None:
         value = self.values.get(name)
         if name in self.values and not isinstance(value, dict):
             self.problem("Value is not an Object", name)
         return value if isinstance(value, dict) else None
 
-    def items(self, name: str, *, least: int = 0) -> list[Any]:
+    def items(self, name: str, *, least: int = 0) -> list[Json]:
         value = self.values.get(name, [])
         if not isinstance(value, list):
             self.problem("Value is not an Array", name)

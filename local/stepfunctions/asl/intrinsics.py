@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import decode, distinct, encode, equal, is_number
 from local.stepfunctions.asl.scope import Effects
 
@@ -32,7 +33,7 @@ class Intrinsic:
     """Number of arguments; None: any number."""
 
 
-def _array(value: Any, index: int = 0) -> list[Any]:
+def _array(value: Any, index: int = 0) -> list[Json]:
     if not isinstance(value, list):
         raise IntrinsicError(f"Argument at index {index} must be an array")
     return value
@@ -65,7 +66,7 @@ def _long(number: int) -> int:
     return number
 
 
-def array_partition(items: list[Any], chunk: int) -> list[Any]:
+def array_partition(items: list[Json], chunk: int) -> list[Json]:
     if chunk <= 0:
         raise IntrinsicError("The chunk size must be a positive number")
     return [items[start : start + chunk] for start in range(0, len(items), chunk)]
@@ -121,7 +122,7 @@ def _string_to_json(arguments: Sequence[Any], _effects: Effects) -> Any:
         raise IntrinsicError(f"The string is not JSON: {error}") from error
 
 
-def _unique(arguments: Sequence[Any], _effects: Effects) -> list[Any]:
+def _unique(arguments: Sequence[Any], _effects: Effects) -> list[Json]:
     return distinct(_array(arguments[0]))
 
 
@@ -143,7 +144,7 @@ def _base64_encode(arguments: Sequence[Any], _effects: Effects) -> str:
     return base64.b64encode(_short(arguments[0]).encode("utf-8", "surrogatepass")).decode("ascii")
 
 
-def _merge(arguments: Sequence[Any], _effects: Effects) -> dict[str, Any]:
+def _merge(arguments: Sequence[Any], _effects: Effects) -> dict[str, Json]:
     left, right, deep = arguments
     if not isinstance(left, dict) or not isinstance(right, dict):
         raise IntrinsicError("The arguments to merge must be objects")

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from local.documents import Json
+
 
 class Effects(Protocol):
     """What an execution cannot know by itself. Recorded outcomes, never these, are read when a history is replayed."""
@@ -27,10 +29,10 @@ class Scope:
         self,
         value: Any,
         make_context: Callable[[], Any],
-        variables: Mapping[str, Any],
+        variables: Mapping[str, Json],
         effects: Effects,
         now: float,
-        trace: dict[str, Any] | None = None,
+        trace: dict[str, Json] | None = None,
     ) -> None:
         self.input = value
         """The state's input, before InputPath."""
@@ -52,7 +54,7 @@ class Scope:
             self._context = self._make_context()
         return self._context
 
-    def states(self) -> dict[str, Any]:
+    def states(self) -> dict[str, Json]:
         """Returns the `$states` of JSONata."""
         states = {"input": self.input, "context": self.context}
         if self.has_result:

@@ -6,6 +6,7 @@ In JSONPath a member whose name ends in `.$` holds one; in JSONata any string `{
 from collections.abc import Callable
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.errors import StatesError, SyntaxProblem, runtime
 from local.stepfunctions.asl.jsonata.queries import Query, is_query
 from local.stepfunctions.asl.jsonpath.expressions import UnknownPath, compile_expression
@@ -49,14 +50,14 @@ def _compiled(template: Any, error: Callable[[str], StatesError], place: str) ->
     return None
 
 
-def _object(template: dict[str, Any], members: dict[str, Expression | None]) -> Expression | None:
+def _object(template: dict[str, Json], members: dict[str, Expression | None]) -> Expression | None:
     if not any(members.values()):
         return None
     plan = [(name.removesuffix(".$") if member else name, member, template[name]) for name, member in members.items()]
     return lambda root, scope: {name: value if member is None else member(root, scope) for name, member, value in plan}
 
 
-def _array(template: list[Any], items: list[Expression | None]) -> Expression | None:
+def _array(template: list[Json], items: list[Expression | None]) -> Expression | None:
     if not any(items):
         return None
     plan = list(zip(items, template, strict=True))
@@ -89,7 +90,7 @@ def compile_jsonata(template: Any, field: str) -> JsonataTemplate:
     return lambda scope: evaluate(scope, scope.states())
 
 
-_Evaluate = Callable[[Scope, dict[str, Any]], Any]
+_Evaluate = Callable[[Scope, dict[str, Json]], Any]
 
 
 def _compiled_jsonata(template: Any, field: str) -> _Evaluate | None:

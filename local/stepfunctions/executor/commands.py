@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.executor.errors import TaskOver
 from local.stepfunctions.executor.live import Live, LiveExecutions
 from local.stepfunctions.executor.mailbox import Work
@@ -79,14 +79,14 @@ class Commands:
             _LOG.exception("a task could not be cancelled")
 
 
-ItemInputs = Callable[[int, int, list[Any]], list[Any]]
+ItemInputs = Callable[[int, int, list[Json]], list[Json]]
 """(execution, task, items) -> the inputs of a map run's children."""
 
 
 def item_inputs(live: LiveExecutions, clock: Callable[[], float]) -> ItemInputs:
     """Returns what computes the inputs of children, on the engine's thread. That raises TaskOver and StatesError."""
 
-    def compute(execution: int, task: int, items: list[Any]) -> list[Any]:
+    def compute(execution: int, task: int, items: list[Json]) -> list[Json]:
         parent = live.get(execution)
         frame = None if parent is None else parent.execution.task_frame(task)
         if parent is None or frame is None:

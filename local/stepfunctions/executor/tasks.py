@@ -3,8 +3,8 @@
 import hashlib
 import uuid
 from collections.abc import Callable
-from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.interpreter.commands import ScheduleTask, StartMapRun
 from local.stepfunctions.interpreter.stimuli import (
     Stimulus,
@@ -81,14 +81,14 @@ class ScheduledMapRun:
     __slots__ = ("_item_inputs", "_tell", "command", "row")
 
     def __init__(
-        self, command: StartMapRun, row: ExecutionRow, tell: Tell, item_inputs: Callable[[int, list[Any]], list[Any]]
+        self, command: StartMapRun, row: ExecutionRow, tell: Tell, item_inputs: Callable[[int, list[Json]], list[Json]]
     ) -> None:
         self.command = command
         self.row = row
         self._tell = tell
         self._item_inputs = item_inputs
 
-    def item_inputs(self, items: list[Any]) -> list[Any]:
+    def item_inputs(self, items: list[Json]) -> list[Json]:
         """Returns the children's inputs, on the engine's thread. Raises StatesError."""
         return self._item_inputs(self.command.task, items)
 

@@ -1,8 +1,9 @@
 """What the executor needs of others: someone who carries out tasks, and someone who runs distributed Maps."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from local.documents import Json
 from local.stepfunctions.executor.over import Over
 from local.stepfunctions.executor.tasks import ScheduledTask
 from local.stepfunctions.executor.turn import Turn
@@ -33,7 +34,7 @@ class MapRunTask(Protocol):
     row: ExecutionRow
     """The execution it belongs to."""
 
-    def item_inputs(self, items: list[Any]) -> list[Any]:
+    def item_inputs(self, items: list[Json]) -> list[Json]:
         """Returns the children's inputs, on the engine's thread. Raises StatesError."""
 
     def succeeded(self, output: str) -> None: ...

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.integrations import web
 from local.stepfunctions.integrations.call import Call
@@ -49,7 +50,7 @@ def invoke(call: Call) -> str:
     return encode(response.told())
 
 
-def _problems(fields: Mapping[str, Any]) -> list[str]:
+def _problems(fields: Mapping[str, Json]) -> list[str]:
     problems = [f'The field "{name}" is not supported by Step Functions' for name in fields if name not in _FIELDS]
     for name in ("ApiEndpoint", "Method"):
         if not isinstance(fields.get(name), str):
@@ -72,7 +73,7 @@ def _problems(fields: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _body(fields: Mapping[str, Any]) -> bytes | None:
+def _body(fields: Mapping[str, Json]) -> bytes | None:
     body = fields.get("RequestBody")
     if body is None:
         return None

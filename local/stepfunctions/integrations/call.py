@@ -8,6 +8,7 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.model import OperationModel, ServiceModel
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.asl.resources import Resource
@@ -16,7 +17,7 @@ from local.stepfunctions.integrations.clients import ClientOf
 from local.stepfunctions.integrations.dialects import Dialect
 from local.stepfunctions.integrations.task import TaskError, Unreachable, World
 
-Arguments = Mapping[str, Any]
+Arguments = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Action:
     def model(self) -> ServiceModel:
         return self.operation.service_model
 
-    def parameters(self, call: Call, arguments: Arguments) -> dict[str, Any]:
+    def parameters(self, call: Call, arguments: Arguments) -> dict[str, Json]:
         """Checked and spelled as botocore wants them. Raises TaskError."""
         made, problems = shapes.request(self.operation.input_shape, arguments)
         if problems:
@@ -78,10 +79,10 @@ class Action:
             raise self.dialect.refused(*_absent(self.model.service_name, absent))
         return made
 
-    def send(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def send(self, parameters: Mapping[str, Json]) -> dict[str, Json]:
         """botocore's answer. Raises TaskError."""
         try:
-            response: dict[str, Any] = getattr(self.client, xform_name(self.operation.name))(**parameters)
+            response: dict[str, Json] = getattr(self.client, xform_name(self.operation.name))(**parameters)
         except ClientError as error:
             raise self.dialect.failure(self.model, error) from error
         except ParamValidationError as error:
@@ -90,11 +91,11 @@ class Action:
             raise Unreachable(f"{self.dialect.prefix}.SdkClientException", str(error)) from error
         return response
 
-    def perform(self, call: Call, arguments: Arguments) -> dict[str, Any]:
+    def perform(self, call: Call, arguments: Arguments) -> dict[str, Json]:
         return self.send(self.parameters(call, arguments))
 
-    def result(self, response: Mapping[str, Any]) -> dict[str, Any]:
-        made: dict[str, Any] = shapes.result(self.operation.output_shape, response, sdk=self.dialect.sdk)
+    def result(self, response: Mapping[str, Json]) -> dict[str, Json]:
+        made: dict[str, Json] = shapes.result(self.operation.output_shape, response, sdk=self.dialect.sdk)
         return made
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.integrations.task import TaskError, Unreachable
 
@@ -22,7 +23,7 @@ _MARGIN_SECONDS = 60.0
 class _Assumed:
     session: Any
     until: float
-    clients: dict[str, Any] = field(default_factory=dict)
+    clients: dict[str, Json] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Making a client is not safe in two threads at once; a made client is."""
 
@@ -58,7 +59,7 @@ class Clients:
     def _assume(self, role: str) -> _Assumed:
         sts = self._own("sts")
         try:
-            credentials: Mapping[str, Any] = sts.assume_role(RoleArn=role, RoleSessionName="states")["Credentials"]
+            credentials: Mapping[str, Json] = sts.assume_role(RoleArn=role, RoleSessionName="states")["Credentials"]
         except ClientError as error:
             message = error.response.get("Error", {}).get("Message", "")
             raise TaskError(

@@ -7,12 +7,12 @@ Source: AWS's recorded histories; the Retry and Catch names in the Developer Gui
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 from botocore.model import ServiceModel
 
+from local.documents import Json
 from local.stepfunctions.integrations import naming
 from local.stepfunctions.integrations.task import TaskError
 
@@ -30,16 +30,16 @@ class Dialect:
 
     def failure(self, model: ServiceModel, error: ClientError) -> TaskError:
         """Returns what AWS makes of an error answer."""
-        said: Mapping[str, Any] = error.response
-        told: Mapping[str, Any] = said.get("Error", {})
+        said: Mapping[str, Json] = error.response
+        told: Mapping[str, Json] = said.get("Error", {})
         code = str(told.get("Code", "Unknown"))
         message = told.get("Message") or _silent(model, error)
-        metadata: Mapping[str, Any] = said.get("ResponseMetadata", {})
+        metadata: Mapping[str, Json] = said.get("ResponseMetadata", {})
         # A service that once spoke the query protocol, SQS, keeps its old codes beside the names of the model.
         codes = {_BY_HEAD.get((error.operation_name, code), code), str(told.get("QueryErrorCode", code))}
         return self.named(self._exception(model, codes), code, message, metadata)
 
-    def named(self, exception: str, code: str, message: str, metadata: Mapping[str, Any]) -> TaskError:
+    def named(self, exception: str, code: str, message: str, metadata: Mapping[str, Json]) -> TaskError:
         status = metadata.get("HTTPStatusCode", 400)
         request = metadata.get("RequestId") or str(uuid4())
         if not self.sdk:

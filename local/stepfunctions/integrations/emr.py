@@ -4,12 +4,13 @@ Source: the Developer Guide, "Create and manage Amazon EMR clusters with Step Fu
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-Arguments = Mapping[str, Any]
+from local.documents import Json
+
+Arguments = Mapping[str, Json]
 
 
-def _without(arguments: Arguments, *names: str) -> dict[str, Any]:
+def _without(arguments: Arguments, *names: str) -> dict[str, Json]:
     return {name: value for name, value in arguments.items() if name not in names}
 
 

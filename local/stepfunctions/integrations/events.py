@@ -4,8 +4,8 @@ Source: the Developer Guide, "Add EventBridge events with Step Functions"; AWS's
 """
 
 from collections.abc import Mapping
-from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import decode, encode
 from local.stepfunctions.integrations import dialects
 from local.stepfunctions.integrations.call import Call, action
@@ -30,7 +30,7 @@ def put_events(call: Call) -> str:
     return output
 
 
-def _entry(call: Call, entry: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(call: Call, entry: Mapping[str, Json]) -> dict[str, Json]:
     made = {name: value for name, value in entry.items() if value is not None}
     if isinstance(made.get("Detail"), dict | list):
         made["Detail"] = encode(made["Detail"])
@@ -41,7 +41,7 @@ def _entry(call: Call, entry: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _refusal(entry: Mapping[str, Any]) -> dict[str, str] | None:
+def _refusal(entry: Mapping[str, Json]) -> dict[str, str] | None:
     """EventBridge's own, which the local endpoint does not check."""
     for name in _REQUIRED:
         if not entry.get(name):
@@ -54,8 +54,8 @@ def _refusal(entry: Mapping[str, Any]) -> dict[str, str] | None:
     return None if is_object else {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
 
 
-def _sent(call: Call, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _sent(call: Call, entries: list[dict[str, Json]]) -> list[dict[str, Json]]:
     put = action(call.client("events"), "putEvents", dialects.OPTIMIZED["events"])
     assert put is not None
-    told: list[dict[str, Any]] = put.result(put.perform(call, {**call.fields, "Entries": entries}))["Entries"]
+    told: list[dict[str, Json]] = put.result(put.perform(call, {**call.fields, "Entries": entries}))["Entries"]
     return told

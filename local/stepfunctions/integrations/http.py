@@ -7,6 +7,7 @@ endpoint. What it adds to the request is taken from it; credentials that it keep
 from collections.abc import Mapping
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.integrations import dialects, web
 from local.stepfunctions.integrations.call import Action, Call
@@ -38,7 +39,7 @@ def invoke(call: Call) -> str:
     return encode(response.told())
 
 
-def _problems(fields: Mapping[str, Any]) -> list[str]:
+def _problems(fields: Mapping[str, Json]) -> list[str]:
     problems = [
         f"The value for the field '{name}' must be a STRING"
         for name in ("ApiEndpoint", "Method")
@@ -50,7 +51,7 @@ def _problems(fields: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _connection(call: Call, arn: str) -> Mapping[str, Any]:
+def _connection(call: Call, arn: str) -> Mapping[str, Json]:
     """Returns what the connection adds to a request."""
     client = call.client("events")
     describe = Action(client, client.meta.service_model.operation_model("DescribeConnection"), _DIALECT)
@@ -63,11 +64,11 @@ def _connection(call: Call, arn: str) -> Mapping[str, Any]:
         raise TaskError(_CONNECTION, f"The connection {arn} cannot be used: {error.cause}") from error
     if connection.get("AuthorizationType") not in (None, "API_KEY", "BASIC"):
         raise TaskError(_CONNECTION, f"The local cloud cannot authorize with {connection['AuthorizationType']}")
-    parameters: Mapping[str, Any] = connection.get("AuthParameters", {})
+    parameters: Mapping[str, Json] = connection.get("AuthParameters", {})
     return parameters
 
 
-def _added(parameters: Mapping[str, Any], name: str) -> web.Pairs:
+def _added(parameters: Mapping[str, Json], name: str) -> web.Pairs:
     return [(pair["Key"], pair["Value"]) for pair in parameters.get(name, []) if "Value" in pair]
 
 

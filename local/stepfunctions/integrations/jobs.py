@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.integrations import dialects, naming
@@ -15,7 +16,7 @@ from local.stepfunctions.integrations.call import Action, Call, action
 from local.stepfunctions.integrations.job import Job
 from local.stepfunctions.integrations.task import TaskError
 
-Described = Mapping[str, Any]
+Described = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _action(call: Call, name: str) -> Action:
     return known
 
 
-def _request(by: Mapping[str, str], known: Described) -> dict[str, Any]:
+def _request(by: Mapping[str, str], known: Described) -> dict[str, Json]:
     made = {}
     for member, path in by.items():
         value = path[1:] if path.startswith("=") else _at(known, path)

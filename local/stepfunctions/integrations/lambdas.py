@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import MAX_BYTES, decode, encode, size
 from local.stepfunctions.integrations import dialects, metadata, shapes
@@ -46,7 +47,7 @@ def invoke(call: Call) -> str:
     payload = _payload(call, response)
     if "FunctionError" in response:
         raise _failure(payload, _compact(payload))
-    told: dict[str, Any] = {
+    told: dict[str, Json] = {
         name: response[name] for name in ("ExecutedVersion", "LogResult", "StatusCode") if name in response
     }
     told["Payload"] = _value(payload)
@@ -54,7 +55,7 @@ def invoke(call: Call) -> str:
     return encode(dict(sorted(told.items())))
 
 
-def _send(call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _send(call: Call, arguments: Mapping[str, Json]) -> dict[str, Json]:
     client = call.client("lambda")
     action = Action(client, client.meta.service_model.operation_model("Invoke"), _DIALECT)
     try:
@@ -66,7 +67,7 @@ def _send(call: Call, arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise
 
 
-def _function(name: Any) -> dict[str, Any]:
+def _function(name: Any) -> dict[str, Json]:
     """Completes a function's name, which may hold a qualifier, or be the end of an ARN."""
     if not isinstance(name, str):
         return {}
@@ -96,7 +97,7 @@ def _sent(payload: Any) -> str:
     return payload
 
 
-def _payload(call: Call, response: Mapping[str, Any]) -> str:
+def _payload(call: Call, response: Mapping[str, Json]) -> str:
     try:
         held = shapes.body(response["Payload"], MAX_ANSWER_BYTES)
     except Unreachable as error:

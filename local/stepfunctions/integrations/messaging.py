@@ -1,8 +1,8 @@
 """`sqs:sendMessage` and `sns:publish`: bodies may be objects, which are sent as their JSON."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.integrations import dialects, metadata
 from local.stepfunctions.integrations.call import Arguments, Call, action
@@ -38,17 +38,17 @@ def publish(call: Call) -> str:
     return _with_metadata("sns", told, response, _ENVELOPE.format(members=members, request=request))
 
 
-def _texts(arguments: Arguments, name: str) -> dict[str, Any]:
+def _texts(arguments: Arguments, name: str) -> dict[str, Json]:
     value = arguments.get(name)
     return {**arguments, name: encode(value)} if isinstance(value, dict | list) else dict(arguments)
 
 
-def _sent(call: Call, service: str, arguments: Arguments) -> tuple[dict[str, Any], Mapping[str, Any]]:
+def _sent(call: Call, service: str, arguments: Arguments) -> tuple[dict[str, Json], Mapping[str, Json]]:
     send = action(call.client(service), call.resource.action, dialects.OPTIMIZED[service])
     assert send is not None
     response = send.perform(call, arguments)
     return send.result(response), response
 
 
-def _with_metadata(service: str, told: dict[str, Any], response: Mapping[str, Any], content: str) -> str:
+def _with_metadata(service: str, told: dict[str, Json], response: Mapping[str, Json], content: str) -> str:
     return encode(dict(sorted((told | metadata.of(service, response, content.encode())).items())))

@@ -7,8 +7,9 @@ Source: AWS's recorded histories.
 import zlib
 from collections.abc import Mapping
 from email.utils import formatdate
-from typing import Any
 from uuid import uuid4
+
+from local.documents import Json
 
 _JSON = "application/x-amz-json-1.1"
 _CONTENT_TYPES: Mapping[str, str] = {
@@ -20,9 +21,9 @@ _CONTENT_TYPES: Mapping[str, str] = {
 }
 
 
-def of(service: str, response: Mapping[str, Any], content: bytes) -> dict[str, Any]:
+def of(service: str, response: Mapping[str, Json], content: bytes) -> dict[str, Json]:
     """SdkHttpMetadata and SdkResponseMetadata; `answer` is botocore's, `content` the body as AWS sends it."""
-    told: Mapping[str, Any] = response.get("ResponseMetadata", {})
+    told: Mapping[str, Json] = response.get("ResponseMetadata", {})
     request = str(told.get("RequestId") or uuid4())
     headers = {
         "Content-Length": str(len(content)),
@@ -46,7 +47,7 @@ def of(service: str, response: Mapping[str, Any], content: bytes) -> dict[str, A
     }
 
 
-def _of_lambda(response: Mapping[str, Any]) -> dict[str, str]:
+def _of_lambda(response: Mapping[str, Json]) -> dict[str, str]:
     trace = uuid4().hex
     headers = {
         "x-amzn-Remapped-Content-Length": "0",

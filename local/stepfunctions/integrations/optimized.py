@@ -1,8 +1,8 @@
 """The optimized integrations: those with rules of their own, and the others, which are one call each."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.integrations import (
@@ -42,11 +42,11 @@ def perform(call: Call) -> str:
     return encode(start(call))
 
 
-Send = Callable[[Call, Arguments], dict[str, Any]]
+Send = Callable[[Call, Arguments], dict[str, Json]]
 """Carries out the call's action; answers the result in Step Functions' spelling, with botocore's metadata."""
 
 
-def start(call: Call, send: Send | None = None) -> dict[str, Any]:
+def start(call: Call, send: Send | None = None) -> dict[str, Json]:
     """Returns the result of one call of a service, with its HTTP metadata. Raises TaskError."""
     service = call.resource.service
     told = (send or _send)(call, call.fields)
@@ -54,7 +54,7 @@ def start(call: Call, send: Send | None = None) -> dict[str, Any]:
     return dict(sorted((told | metadata.of(service, response, encode(told).encode())).items()))
 
 
-def _send(call: Call, arguments: Arguments) -> dict[str, Any]:
+def _send(call: Call, arguments: Arguments) -> dict[str, Json]:
     service, name = call.resource.service, call.resource.action
     spelled = naming.botocore_service(service)
     dialect = dialects.OPTIMIZED.get(service)

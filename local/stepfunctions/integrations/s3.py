@@ -4,6 +4,7 @@ import base64
 import zlib
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import MAX_BYTES
 from local.stepfunctions.integrations import shapes
@@ -32,7 +33,7 @@ def content(call: Call, dialect: Dialect, stream: Any) -> bytes:
     return held
 
 
-def as_aws_answers(action: Action, response: dict[str, Any]) -> dict[str, Any]:
+def as_aws_answers(action: Action, response: dict[str, Json]) -> dict[str, Json]:
     """GetObject tells checksums only when they are asked for, as botocore does of its own accord; PutObject always."""
     parameters = response.pop("_parameters")
     match action.operation.name:

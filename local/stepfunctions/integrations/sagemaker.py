@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Json
 from local.stepfunctions.integrations import dialects, naming
 from local.stepfunctions.integrations.call import Action, Arguments, Call, action
 from local.stepfunctions.integrations.task import TaskError
@@ -16,7 +17,7 @@ TAG = "headrace:task"
 _DIALECT = dialects.OPTIMIZED["sagemaker"]
 
 
-def perform(call: Call, arguments: Arguments) -> dict[str, Any]:
+def perform(call: Call, arguments: Arguments) -> dict[str, Json]:
     client = call.client("sagemaker")
     known = action(client, call.resource.action, _DIALECT)
     assert known is not None
@@ -34,7 +35,7 @@ def perform(call: Call, arguments: Arguments) -> dict[str, Any]:
         return {f"{_noun(call)}Arn": arn, "ResponseMetadata": {}}
 
 
-def _answered(known: Action, response: dict[str, Any]) -> dict[str, Any]:
+def _answered(known: Action, response: dict[str, Json]) -> dict[str, Json]:
     return known.result(response) | {"ResponseMetadata": response.get("ResponseMetadata", {})}
 
 

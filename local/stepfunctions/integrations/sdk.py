@@ -4,15 +4,15 @@ Source: the Developer Guide, "Learning to use AWS service SDK integrations"; AWS
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.integrations import dialects, naming, s3
 from local.stepfunctions.integrations.call import Action, Call, action
 from local.stepfunctions.integrations.task import TaskError
 
-_EXTRA: Mapping[str, Callable[[Action, dict[str, Any]], dict[str, Any]]] = {"s3": s3.as_aws_answers}
+_EXTRA: Mapping[str, Callable[[Action, dict[str, Json]], dict[str, Json]]] = {"s3": s3.as_aws_answers}
 """Services that answer more, on AWS, than the local endpoint."""
 
 
@@ -33,7 +33,7 @@ def perform(call: Call) -> str:
     return encode(known.result(response))
 
 
-def _read_streams(call: Call, known: Action, response: dict[str, Any]) -> None:
+def _read_streams(call: Call, known: Action, response: dict[str, Json]) -> None:
     for name, value in response.items():
         if hasattr(value, "read"):
             response[name] = s3.content(call, known.dialect, value)

@@ -10,6 +10,7 @@ from botocore.exceptions import HTTPClientError, IncompleteReadError, ResponseSt
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from urllib3.exceptions import HTTPError
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import encode, is_number
 from local.stepfunctions.integrations import naming
 from local.stepfunctions.integrations.task import Unreachable
@@ -20,7 +21,7 @@ _BROKEN = (HTTPClientError, IncompleteReadError, ResponseStreamingError, HTTPErr
 # Requests.
 
 
-def request(shape: StructureShape | None, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def request(shape: StructureShape | None, arguments: Mapping[str, Json]) -> tuple[dict[str, Json], list[str]]:
     """Returns the members for botocore, and everything that does not fit, in AWS's words."""
     problems: list[str] = []
     if shape is None:
@@ -39,7 +40,7 @@ def _members(shape: StructureShape) -> Mapping[str, str]:
     return spelled
 
 
-def _structure(shape: StructureShape, value: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def _structure(shape: StructureShape, value: Mapping[str, Json], problems: list[str]) -> dict[str, Json]:
     spelled, made = _members(shape), {}
     for spelling, item in value.items():
         name = spelled.get(spelling)
@@ -105,7 +106,7 @@ def _bytes(value: Any) -> bytes:
     return (value if isinstance(value, str) else encode(value)).encode("utf-8", "surrogatepass")
 
 
-def missing(shape: StructureShape | None, made: Mapping[str, Any]) -> list[str]:
+def missing(shape: StructureShape | None, made: Mapping[str, Json]) -> list[str]:
     """Returns the required members that a request has not."""
     return [] if shape is None else [name for name in shape.required_members if made.get(name) is None]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import decode, encode
 from local.stepfunctions.asl.resources import Pattern
@@ -30,7 +31,7 @@ def start_execution(call: Call) -> str:
     return encode(dict(sorted(told.items())))
 
 
-def job(call: Call, started: Mapping[str, Any]) -> Job:
+def job(call: Call, started: Mapping[str, Json]) -> Job:
     """Returns the execution that was started, by what starting it answered."""
     arn = str(started["ExecutionArn"])
     return Job(lambda: _ending(call, arn), lambda: call.world.stop_execution(arn), execution=arn)
@@ -44,7 +45,7 @@ def _action(call: Call, operation: str) -> Action:
     return Action(client, client.meta.service_model.operation_model(operation), _DIALECT)
 
 
-def _request(call: Call) -> dict[str, Any]:
+def _request(call: Call) -> dict[str, Json]:
     fields = {name: value for name, value in call.fields.items() if value is not None}
     fields["Input"] = _input(fields.get("Input"))
     fields.setdefault("Name", call.key)
@@ -64,7 +65,7 @@ def _input(value: Any) -> str:
     return encode(value)
 
 
-def _started(call: Call, request: Mapping[str, Any]) -> tuple[str, int]:
+def _started(call: Call, request: Mapping[str, Json]) -> tuple[str, int]:
     """Returns the ARN, and when it started in milliseconds."""
     try:
         started = _start(call, request)
@@ -78,7 +79,7 @@ def _started(call: Call, request: Mapping[str, Any]) -> tuple[str, int]:
     return str(started["executionArn"]), shapes.milliseconds(started["startDate"])
 
 
-def _start(call: Call, request: Mapping[str, Any]) -> Mapping[str, Any]:
+def _start(call: Call, request: Mapping[str, Json]) -> Mapping[str, Json]:
     action = _action(call, "StartExecution")
     if call.credentials is not None:
         return action.send(request)
@@ -93,7 +94,7 @@ def _start(call: Call, request: Mapping[str, Any]) -> Mapping[str, Any]:
         raise _DIALECT.named(naming.exception(code), code, str(message), {"HTTPStatusCode": 400}) from error
 
 
-def _of_this_task(call: Call, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _of_this_task(call: Call, request: Mapping[str, Json]) -> Mapping[str, Json] | None:
     """Returns the execution of this name, where an earlier try of this very task started it."""
     is_ours = request["name"] == call.key
     if not is_ours and not call.repeated:
@@ -103,7 +104,7 @@ def _of_this_task(call: Call, request: Mapping[str, Any]) -> Mapping[str, Any] |
     return there if is_ours or there.get("input") == request["input"] else None
 
 
-def _arn(request: Mapping[str, Any]) -> str:
+def _arn(request: Mapping[str, Json]) -> str:
     """Makes the execution's ARN; the machine may be named with a version or an alias."""
     head = str(request["stateMachineArn"]).split(":")[:7]
     if len(head) == 7 and head[5] == "stateMachine":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from local.documents import Json
 from local.stepfunctions.interpreter.commands import ScheduleTask
 
 
@@ -60,7 +61,7 @@ class World(Protocol):
     def client(self, service: str) -> Any:
         """Returns a boto3 client of the local endpoint."""
 
-    def start_execution(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    def start_execution(self, request: Mapping[str, Json]) -> Mapping[str, Json]:
         """Returns the API's StartExecution, acknowledged. Raises an exception with `code` and `message`."""
 
     def stop_execution(self, arn: str) -> None: ...

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import MAX_BYTES, decode
 from local.stepfunctions.integrations import shapes
@@ -34,7 +35,7 @@ class Answer:
     body: Any
     """The JSON value, or the text of what is no JSON."""
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> dict[str, Json]:
         return {
             "Headers": dict(self.headers),
             "ResponseBody": self.body,

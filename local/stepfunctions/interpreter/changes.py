@@ -5,15 +5,15 @@ committed as a whole: a line of states that has left one state and not entered t
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import Document, decode
 from local.stepfunctions.asl.machine.machine import Machine, MapState, ParallelState
 from local.stepfunctions.interpreter.commands import Status
 from local.stepfunctions.interpreter.events import Event, EventType, MarkType
 from local.stepfunctions.interpreter.execution import Execution, Frame, Identity, MapRunTried, Plan, Task
 
-_NO_VARIABLES: Mapping[str, Any] = {}
+_NO_VARIABLES: Mapping[str, Json] = {}
 
 
 def replay(machine: Machine, identity: Identity, records: Iterable[Event]) -> Execution:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.machine.machine import Flow, MapState
 from local.stepfunctions.asl.resources import Resource
 from local.stepfunctions.interpreter.stimuli import Timer
@@ -56,7 +57,7 @@ class CancelTimer:
     timer: Timer
 
 
-class Part(list[Any]):
+class Part(list[Json]):
     """Some of the items that a reader found, in order."""
 
     def __init__(self, items: Iterable[Any], first: int, tail: Sequence[Any] = (), *, is_last: bool = False) -> None:
@@ -84,7 +85,7 @@ class StartMapRun:
     """0: as many as AWS would."""
     tolerated_count: int | None
     tolerated_percentage: float | None
-    reader_config: Mapping[str, Any] | None = None
+    reader_config: Mapping[str, Json] | None = None
     """The reader's ReaderConfig."""
     redrives: int = 0
     """More than the map run has had: what was not successful in it is tried again."""

@@ -2,15 +2,16 @@
 
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import timestamps
 from local.stepfunctions.asl.machine.machine import RetryingState, TaskState
 from local.stepfunctions.interpreter.execution import Execution, Frame
 
 
-def context_of(execution: Execution, frame: Frame, token: str | None, item: tuple[int, Any] | None) -> dict[str, Any]:
+def context_of(execution: Execution, frame: Frame, token: str | None, item: tuple[int, Any] | None) -> dict[str, Json]:
     """`item` is the index and value of the iteration that is about to start, where one is."""
     identity = execution.identity
-    told: dict[str, Any] = {
+    told: dict[str, Json] = {
         "Id": identity.arn,
         "Input": execution.input.value,
         "Name": identity.name,
@@ -21,10 +22,10 @@ def context_of(execution: Execution, frame: Frame, token: str | None, item: tupl
         told["RedriveCount"] = execution.redrives
         if execution.redriven_at is not None:
             told["RedriveTime"] = timestamps.write(execution.redriven_at)
-    state: dict[str, Any] = {"EnteredTime": timestamps.write(frame.entered_at), "Name": frame.state}
+    state: dict[str, Json] = {"EnteredTime": timestamps.write(frame.entered_at), "Name": frame.state}
     if isinstance(frame.definition, RetryingState):
         state["RetryCount"] = sum((frame.retries or {}).values())
-    context: dict[str, Any] = {
+    context: dict[str, Json] = {
         "Execution": told,
         "StateMachine": {"Id": identity.machine_arn, "Name": identity.machine_name},
         "State": state,

@@ -4,6 +4,7 @@ executions, is the executor's (`StartMapRun`)."""
 from collections.abc import Iterator
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import decode, encode, size
 from local.stepfunctions.asl.errors import StatesError, runtime
 from local.stepfunctions.asl.machine.machine import Batcher, Distribution, MapState
@@ -95,7 +96,7 @@ def _arn(run: Run, distribution: Distribution) -> str:
     return f"{head}:mapRun:{name}/{distribution.label or run.effects.uuid()}:{run.effects.uuid()}"
 
 
-def item_inputs(run: Run, frame: Frame, state: MapState, effective: Any, items: list[Any]) -> list[Any]:
+def item_inputs(run: Run, frame: Frame, state: MapState, effective: Any, items: list[Json]) -> list[Json]:
     """Returns the child executions' inputs. Raises StatesError."""
     chosen = items
     if state.selector is not None:
@@ -111,12 +112,12 @@ def item_inputs(run: Run, frame: Frame, state: MapState, effective: Any, items: 
     return inputs
 
 
-def _batches(scope: Scope, batcher: Batcher, effective: Any, items: list[Any]) -> Iterator[dict[str, Any]]:
+def _batches(scope: Scope, batcher: Batcher, effective: Any, items: list[Json]) -> Iterator[dict[str, Json]]:
     most = None if batcher.max_items is None else batcher.max_items(scope, effective)
     limit = None if batcher.max_bytes is None else batcher.max_bytes(scope, effective)
     head = {} if batcher.batch_input is None else {"BatchInput": batcher.batch_input(scope, effective)}
     base = size(encode({**head, "Items": []}))
-    batch: list[Any] = []
+    batch: list[Json] = []
     used = base
     for item in items:
         needed = size(encode(item)) + 1

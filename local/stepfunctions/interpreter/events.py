@@ -6,7 +6,9 @@ is never shown.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from local.documents import Json
 
 MAX_EVENTS = 25_000
 MAX_EXPRESS_EVENTS = 200_000
@@ -80,7 +82,7 @@ class Event(NamedTuple):
     time: float
     frame: int
     """The line of states it belongs to: 0 is the machine's, each branch and iteration has its own."""
-    details: Mapping[str, Any]
+    details: Mapping[str, Json]
 
 
 def details_key(kind: str) -> str:
@@ -92,9 +94,9 @@ def details_key(kind: str) -> str:
     return f"{kind[0].lower()}{kind[1:]}EventDetails"
 
 
-def as_history(event: Event) -> dict[str, Any]:
+def as_history(event: Event) -> dict[str, Json]:
     """Returns the HistoryEvent, its timestamp in seconds since 1970."""
-    shown: dict[str, Any] = {
+    shown: dict[str, Json] = {
         "timestamp": event.time,
         "type": event.type,
         "id": event.id,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import EMPTY, Document
 from local.stepfunctions.asl.machine.machine import Flow, Machine, State
 from local.stepfunctions.interpreter.commands import Status
@@ -54,7 +55,7 @@ class MapRunTried(NamedTuple):
 class Plan:
     """Of a Map state that runs."""
 
-    items: list[Any]
+    items: list[Json]
     effective: Any
     """The state's input as its fields see it."""
     concurrency: int
@@ -71,7 +72,7 @@ class Frame:
     index: int
     """Among the parent's branches or items."""
     flow: Flow = field(compare=False)
-    variables: Mapping[str, Any]
+    variables: Mapping[str, Json]
     previous: int
     """The event that the next one names as its previous."""
     input: Document = EMPTY
@@ -121,7 +122,7 @@ class Execution:
     """How many frames there have been."""
 
     def frame_made(
-        self, parent: int | None, index: int, flow: Flow, variables: Mapping[str, Any], previous: int
+        self, parent: int | None, index: int, flow: Flow, variables: Mapping[str, Json], previous: int
     ) -> Frame:
         frame = Frame(self.made, parent, index, flow, variables, previous)
         self.made += 1

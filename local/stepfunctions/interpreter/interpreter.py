@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import Document, decode
 from local.stepfunctions.asl.errors import StatesError
@@ -130,7 +131,7 @@ def _resume(run: Run, frame: Frame) -> None:
         run.start_timer(kind, frame, frame.entered, frame.due)
 
 
-def item_inputs(execution: Execution, frame: int, items: list[Any], now: float, effects: Effects) -> list[Any]:
+def item_inputs(execution: Execution, frame: int, items: list[Json], now: float, effects: Effects) -> list[Json]:
     """Returns the inputs of a map run's child executions, of the items that its reader found. Raises StatesError."""
     waiting = execution.frames[frame]
     state = waiting.definition

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import EMPTY, Document, encode, too_deep
 from local.stepfunctions.asl.errors import StatesError
 from local.stepfunctions.asl.machine.machine import MapState, ParallelState
@@ -40,7 +41,7 @@ def run_map(run: Run, frame: Frame, state: MapState) -> None:
     text = encode(items)
     if too_deep(items, text):
         raise too_large(state.name)
-    details: dict[str, Any] = {"items": text, "concurrency": concurrency}
+    details: dict[str, Json] = {"items": text, "concurrency": concurrency}
     if effective is not scope.input:
         details["input"] = encode(effective)
     run.mark(frame, MarkType.PLAN, details, document=Document(items, ""))
@@ -106,7 +107,7 @@ def _parallel_succeeded(run: Run, last: Frame, frame: Frame, state: ParallelStat
     leave(run, frame, state, outputs_of(children))
 
 
-def outputs_of(branches: list[Frame]) -> list[Any]:
+def outputs_of(branches: list[Frame]) -> list[Json]:
     return [(branch.output or EMPTY).value for branch in branches]
 
 
@@ -127,7 +128,7 @@ def _map_succeeded(run: Run, frame: Frame, state: MapState) -> None:
     leave(run, frame, state, results_of(frame))
 
 
-def results_of(frame: Frame) -> list[Any]:
+def results_of(frame: Frame) -> list[Json]:
     """Returns the results of a Map whose iterations are all through."""
     plan = frame.plan
     return [] if plan is None else [plan.results[index].value for index in range(len(plan.items))]

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import MAX_BYTES, Document, encode, size, too_deep
 from local.stepfunctions.asl.errors import QueryEvaluationError, StatesError
@@ -23,7 +24,7 @@ from local.stepfunctions.interpreter.events import (
 from local.stepfunctions.interpreter.execution import Execution, Frame
 from local.stepfunctions.interpreter.stimuli import Timer, TimerKind
 
-NOTHING: Mapping[str, Any] = {}
+NOTHING: Mapping[str, Json] = {}
 _NEW_EVENT = Event._make
 
 
@@ -52,7 +53,7 @@ class Run:
         self,
         frame: Frame,
         kind: str,
-        details: Mapping[str, Any] = NOTHING,
+        details: Mapping[str, Json] = NOTHING,
         *,
         document: Document | None = None,
         previous: int | None = None,
@@ -69,7 +70,7 @@ class Run:
         return number
 
     def mark(
-        self, frame: Frame, kind: MarkType, details: Mapping[str, Any], *, document: Document | None = None
+        self, frame: Frame, kind: MarkType, details: Mapping[str, Json], *, document: Document | None = None
     ) -> None:
         event = Event(0, frame.previous, kind, self.now, frame.number, details)
         self.records.append(event)
@@ -100,11 +101,11 @@ class Run:
         details = {"input": document.text, "inputDetails": WHOLE, "name": name}
         self.emit(frame, _ENTERED[type(frame.flow.states[name])], details, document=document)
 
-    def leave(self, frame: Frame, output: Any, assigned: Mapping[str, Any] | None, target: str | None) -> None:
+    def leave(self, frame: Frame, output: Any, assigned: Mapping[str, Json] | None, target: str | None) -> None:
         """Out of the state: to `target`, or to the end of the line. Raises StatesError."""
         state = frame.definition
         document = self.document(frame, output)
-        details: dict[str, Any] = {"name": state.name, "output": document.text, "outputDetails": WHOLE}
+        details: dict[str, Json] = {"name": state.name, "output": document.text, "outputDetails": WHOLE}
         if assigned:
             texts = {name: written(value, state.name) for name, value in assigned.items()}
             if sum(map(size, texts.values())) > MAX_BYTES:
@@ -152,7 +153,7 @@ class Run:
     ) -> None:
         root = self.execution.frames[0]
         self.cancel(root)
-        details: dict[str, Any] = {}
+        details: dict[str, Json] = {}
         if output is not None:
             details = {"output": output.text, "outputDetails": WHOLE}
         if error is not None:

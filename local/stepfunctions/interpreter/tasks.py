@@ -1,8 +1,8 @@
 """Task states: scheduling, and what becomes of the task."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import MAX_BYTES, decode, size
 from local.stepfunctions.asl.errors import StatesError
@@ -57,11 +57,11 @@ def again(run: Run, state: TaskState, task: Task) -> ScheduleTask:
     )  # fmt: skip
 
 
-def _details(run: Run, state: TaskState, command: ScheduleTask) -> dict[str, Any]:
+def _details(run: Run, state: TaskState, command: ScheduleTask) -> dict[str, Json]:
     text = written(command.arguments, state.name)
     resource = state.resource
     if resource.kind is ResourceKind.SERVICE:
-        details: dict[str, Any] = {
+        details: dict[str, Json] = {
             "parameters": text,
             "region": run.execution.identity.region,
             "resource": resource.name,
@@ -78,7 +78,7 @@ def _details(run: Run, state: TaskState, command: ScheduleTask) -> dict[str, Any
     return details
 
 
-def _named(state: TaskState, details: dict[str, Any]) -> dict[str, Any]:
+def _named(state: TaskState, details: dict[str, Json]) -> dict[str, Json]:
     """Returns the details with the resource, which stands in every event of a service's task."""
     if state.resource.kind is ResourceKind.SERVICE:
         return {**details, "resource": state.resource.name, "resourceType": state.resource.service}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from local.documents import Json
 from local.stepfunctions.asl.errors import RUNTIME
 from local.stepfunctions.interpreter.commands import Part, Status
 from local.stepfunctions.journal import mapruns as rows
@@ -58,7 +59,7 @@ def _read(workers: Workers, client: Client, run: Run, answers: Answers) -> None:
         client("s3"), str(reader.get("Resource")), command.reader_arguments or {}, command.reader_config or {}
     )
     ahead = threading.Semaphore(_PARTS_AHEAD)
-    part: list[Any] = []
+    part: list[Json] = []
     first = 0
     for item in items:
         part.append(item)

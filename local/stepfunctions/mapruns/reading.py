@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.mapruns.errors import reader_failed
 
@@ -22,7 +23,7 @@ _MAX_FIELD_BYTES = 1024 * 1024
 _DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 
 
-def read(client: Any, resource: str, arguments: Mapping[str, Any], config: Mapping[str, Any]) -> Items:
+def read(client: Any, resource: str, arguments: Mapping[str, Json], config: Mapping[str, Json]) -> Items:
     """`client` is one of S3, `config` the ReaderConfig. The items raise MapRunFailed."""
     try:
         yield from _read(client, resource, arguments, config)
@@ -32,7 +33,7 @@ def read(client: Any, resource: str, arguments: Mapping[str, Any], config: Mappi
         raise reader_failed(f"The object could not be read: {error}") from error
 
 
-def _read(client: Any, resource: str, arguments: Mapping[str, Any], config: Mapping[str, Any]) -> Items:
+def _read(client: Any, resource: str, arguments: Mapping[str, Json], config: Mapping[str, Json]) -> Items:
     is_list = resource.rpartition(":")[2] == "listObjectsV2"
     items = _listed(client, arguments, config) if is_list else _object(client, arguments, config)
     most = config.get("MaxItems", 0)
@@ -53,7 +54,7 @@ def said(error: ClientError | BotoCoreError) -> str:
 # A list of objects.
 
 
-def _listed(client: Any, arguments: Mapping[str, Any], config: Mapping[str, Any]) -> Items:
+def _listed(client: Any, arguments: Mapping[str, Json], config: Mapping[str, Json]) -> Items:
     is_loaded = config.get("Transformation") == "LOAD_AND_FLATTEN"
     for page in client.get_paginator("list_objects_v2").paginate(**arguments):
         for entry in page.get("Contents", ()):
@@ -63,7 +64,7 @@ def _listed(client: Any, arguments: Mapping[str, Any], config: Mapping[str, Any]
                 yield from _object(client, {"Bucket": arguments["Bucket"], "Key": entry["Key"]}, config)
 
 
-def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(entry: Mapping[str, Json]) -> dict[str, Json]:
     return {
         "Etag": entry["ETag"],
         "Key": entry["Key"],
@@ -76,7 +77,7 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
 # What an object holds.
 
 
-def _object(client: Any, arguments: Mapping[str, Any], config: Mapping[str, Any]) -> Items:
+def _object(client: Any, arguments: Mapping[str, Json], config: Mapping[str, Json]) -> Items:
     kind = config.get("InputType")
     if config.get("ManifestType") == "ATHENA_DATA":
         return _athena(client, arguments, config)
@@ -92,7 +93,7 @@ def _object(client: Any, arguments: Mapping[str, Any], config: Mapping[str, Any]
     return reader(_bytes(client, arguments), config)
 
 
-def _bytes(client: Any, arguments: Mapping[str, Any]) -> Iterator[bytes]:
+def _bytes(client: Any, arguments: Mapping[str, Json]) -> Iterator[bytes]:
     body = client.get_object(**arguments)["Body"]
     try:
         yield from body.iter_chunks(_CHUNK_BYTES)
@@ -115,7 +116,7 @@ def _lines(texts: Iterable[str]) -> Iterator[str]:
         yield rest
 
 
-def _csv(data: Iterable[bytes], config: Mapping[str, Any]) -> Items:
+def _csv(data: Iterable[bytes], config: Mapping[str, Json]) -> Items:
     delimiter = _DELIMITERS.get(config.get("CSVDelimiter", "COMMA"), ",")
     csv.field_size_limit(_MAX_FIELD_BYTES)
     rows = (row for row in csv.reader(_lines(_text(data)), delimiter=delimiter) if row)
@@ -125,7 +126,7 @@ def _csv(data: Iterable[bytes], config: Mapping[str, Any]) -> Items:
         yield dict(zip(headers, row + [""] * (len(headers) - len(row)), strict=False))
 
 
-def _headers(rows: Iterator[list[str]], config: Mapping[str, Any]) -> list[str]:
+def _headers(rows: Iterator[list[str]], config: Mapping[str, Json]) -> list[str]:
     if config.get("CSVHeaderLocation") == "GIVEN":
         headers: list[str] = config.get("CSVHeaders", [])
     else:
@@ -138,7 +139,7 @@ def _headers(rows: Iterator[list[str]], config: Mapping[str, Any]) -> list[str]:
     return headers
 
 
-def _json(data: Iterable[bytes], config: Mapping[str, Any]) -> Items:
+def _json(data: Iterable[bytes], config: Mapping[str, Json]) -> Items:
     parts, length = [], 0
     for part in data:
         length += len(part)
@@ -162,7 +163,7 @@ def _pointed(value: Any, pointer: str) -> Any:
     return value
 
 
-def _json_lines(data: Iterable[bytes], _config: Mapping[str, Any]) -> Items:
+def _json_lines(data: Iterable[bytes], _config: Mapping[str, Json]) -> Items:
     return (_decoded(line) for line in _lines(_text(data)) if line.strip())
 
 
@@ -173,7 +174,7 @@ def _decoded(text: str) -> Any:
         raise reader_failed(f"The object is not valid JSON: {error}") from error
 
 
-_READERS: Mapping[str, Callable[[Iterable[bytes], Mapping[str, Any]], Items]] = {
+_READERS: Mapping[str, Callable[[Iterable[bytes], Mapping[str, Json]], Items]] = {
     "CSV": _csv,
     "JSON": _json,
     "JSONL": _json_lines,
@@ -183,7 +184,7 @@ _READERS: Mapping[str, Callable[[Iterable[bytes], Mapping[str, Any]], Items]] = 
 # Manifests.
 
 
-def _inventory(client: Any, arguments: Mapping[str, Any]) -> Items:
+def _inventory(client: Any, arguments: Mapping[str, Json]) -> Items:
     """Reads S3 Inventory: its rows, one object each."""
     manifest = _decoded(b"".join(_bytes(client, arguments)).decode("utf-8-sig"))
     try:
@@ -212,7 +213,7 @@ def _unzipped(data: Iterable[bytes]) -> Iterator[bytes]:
     yield unzip.flush()
 
 
-def _athena(client: Any, arguments: Mapping[str, Any], config: Mapping[str, Any]) -> Items:
+def _athena(client: Any, arguments: Mapping[str, Json], config: Mapping[str, Json]) -> Items:
     """Reads what UNLOAD left: a list of the data's objects, each `s3://bucket/key`."""
     rest = {name: value for name, value in config.items() if name != "ManifestType"}
     for line in _lines(_text(_bytes(client, arguments))):

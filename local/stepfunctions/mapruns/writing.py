@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.documents import Json
 from local.stepfunctions.asl import timestamps
 from local.stepfunctions.asl.documents import MAX_BYTES, decode, encode, size
 from local.stepfunctions.interpreter.events import Event
@@ -32,7 +33,7 @@ class Format:
     """One value a line, rather than an array."""
 
     @classmethod
-    def of(cls, writer: Mapping[str, Any] | None) -> "Format":
+    def of(cls, writer: Mapping[str, Json] | None) -> "Format":
         """Reads the format of a ResultWriter."""
         if writer is None:
             return cls()
@@ -60,9 +61,9 @@ class Child:
     first: Event
     last: Event
 
-    def outcome(self) -> dict[str, Any]:
+    def outcome(self) -> dict[str, Json]:
         row, details = self.row, self.last.details
-        told: dict[str, Any] = {
+        told: dict[str, Json] = {
             "Cause": details.get("cause"),
             "Error": details.get("error"),
             "ExecutionArn": row.arn,
@@ -123,13 +124,13 @@ class ResultFiles:
     """Below one folder of a bucket. Every method may raise MapRunFailed."""
 
     client: Any
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Json]
     """Bucket, Prefix and whatever else PutObject takes."""
     map_run: str
     """The ARN."""
     format: Format
     written: int = 0
-    _files: dict[str, list[dict[str, Any]]] = field(
+    _files: dict[str, list[dict[str, Json]]] = field(
         default_factory=lambda: {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import compiler, timestamps
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.asl.machine.machine import TYPES, Flow, MapState, ParallelState, State, StateType, TaskState
@@ -29,7 +30,7 @@ class Refused(Exception):
         self.code = code
 
 
-def tested_state(request: Mapping[str, Any]) -> State:
+def tested_state(request: Mapping[str, Json]) -> State:
     """Raises Refused, also where the mock is not one for this state."""
     mock = request.get("mock", {})
     if "result" in mock and "errorOutput" in mock:
@@ -50,7 +51,7 @@ def json_of(text: str, name: str) -> Any:
         raise Refused(f"Invalid {name}: it is not JSON: {error}") from error
 
 
-def _state(request: Mapping[str, Any]) -> State:
+def _state(request: Mapping[str, Json]) -> State:
     text = request["definition"]
     if "stateName" not in request:
         state, problems = compiler.compile_state(text)
@@ -76,7 +77,7 @@ def _states(flow: Flow) -> Iterator[State]:
                 yield from _states(branch)
 
 
-def _check_mock(state: State, kind: StateType, mock: Mapping[str, Any]) -> None:
+def _check_mock(state: State, kind: StateType, mock: Mapping[str, Json]) -> None:
     if not mock:
         if kind in (StateType.MAP, StateType.PARALLEL):
             raise Refused(
@@ -116,8 +117,8 @@ def _check_result(state: State, result: Any, mode: str) -> None:
 
 
 def context_of(
-    request: Mapping[str, Any], value: Any, kind: StateType, name: str, now: float, effects: Effects
-) -> dict[str, Any]:
+    request: Mapping[str, Json], value: Any, kind: StateType, name: str, now: float, effects: Effects
+) -> dict[str, Json]:
     if "context" in request:
         context = json_of(request["context"], "context")
         _check_context(context)
@@ -126,7 +127,7 @@ def context_of(
     told = {"Id": f"{_ARN}:express:{machine}:{execution}", "Input": value, "Name": execution, "StartTime": moment}
     if "roleArn" in request:
         told["RoleArn"] = request["roleArn"]
-    state: dict[str, Any] = {"Name": name, "EnteredTime": moment}
+    state: dict[str, Json] = {"Name": name, "EnteredTime": moment}
     if kind in _MOCKED:
         state["RetryCount"] = request.get("stateConfiguration", {}).get("retrierRetryCount", 0)
     return {

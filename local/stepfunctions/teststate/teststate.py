@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import decode, encode
 from local.stepfunctions.asl.errors import StatesError
@@ -67,31 +68,33 @@ Perform = Callable[[TaskState, Any], Any]
 
 @dataclass(slots=True)
 class _Test:
-    request: Mapping[str, Any]
+    request: Mapping[str, Json]
     state: State
     scope: Scope
-    trace: dict[str, Any]
+    trace: dict[str, Json]
     perform: Perform | None
 
     @property
-    def mock(self) -> Mapping[str, Any]:
-        mock: Mapping[str, Any] = self.request.get("mock", {})
+    def mock(self) -> Mapping[str, Json]:
+        mock: Mapping[str, Json] = self.request.get("mock", {})
         return mock
 
     @property
-    def configuration(self) -> Mapping[str, Any]:
-        configuration: Mapping[str, Any] = self.request.get("stateConfiguration", {})
+    def configuration(self) -> Mapping[str, Json]:
+        configuration: Mapping[str, Json] = self.request.get("stateConfiguration", {})
         return configuration
 
 
-def answer(request: Mapping[str, Any], now: float, effects: Effects, perform: Perform | None = None) -> dict[str, Any]:
+def answer(
+    request: Mapping[str, Json], now: float, effects: Effects, perform: Perform | None = None
+) -> dict[str, Json]:
     """Answers TestState's request. Raises Refused."""
     state = tested_state(request)
     kind = TYPES[type(state)]
     value = json_of(request.get("input", "{}"), "input")
     context = context_of(request, value, kind, state.name, now, effects)
     variables = json_of(request.get("variables", "{}"), "variables")
-    trace: dict[str, Any] = {}
+    trace: dict[str, Json] = {}
     test = _Test(request, state, Scope(value, lambda: context, variables, effects, now, trace), trace, perform)
     document = _answer(test)
     details = document.pop("errorDetails", None)
@@ -100,14 +103,14 @@ def answer(request: Mapping[str, Any], now: float, effects: Effects, perform: Pe
     return document
 
 
-def _answer(test: _Test) -> dict[str, Any]:
+def _answer(test: _Test) -> dict[str, Json]:
     try:
         left, target = _run(test)
     except StatesError as error:
         return _failed(test, error.error, error.cause)
     except WorkFailed as failure:
         return _failed(test, failure.error, failure.cause)
-    document: dict[str, Any] = {"output": encode(left.output), "status": Status.SUCCEEDED.value}
+    document: dict[str, Json] = {"output": encode(left.output), "status": Status.SUCCEEDED.value}
     if target is not None:
         document["nextState"] = target
     return document
@@ -208,17 +211,17 @@ def _map(test: _Test, state: MapState) -> Any:
     return result
 
 
-def _items(test: _Test, state: MapState, effective: Any) -> list[Any]:
+def _items(test: _Test, state: MapState, effective: Any) -> list[Json]:
     if state.distribution is not None and state.distribution.reader is not None:
         mocked = json_of(test.configuration.get("mapItemReaderData", "[]"), "mapItemReaderData")
         return mocked if isinstance(mocked, list) else [mocked]
-    items: list[Any] = state.items(test.scope, effective)
+    items: list[Json] = state.items(test.scope, effective)
     if not state.jsonata:
         test.trace["afterItemsPath"] = items
     return items
 
 
-def _selected(scope: Scope, state: MapState, effective: Any, items: list[Any]) -> list[Any]:
+def _selected(scope: Scope, state: MapState, effective: Any, items: list[Json]) -> list[Json]:
     chosen = []
     for index, item in enumerate(items):
         inner = _with_item(scope, index, item)
@@ -234,8 +237,8 @@ def _with_item(scope: Scope, index: int, item: Any) -> Scope:
 # Its failure.
 
 
-def _failed(test: _Test, error: str | None, cause: str | None) -> dict[str, Any]:
-    document: dict[str, Any] = {"status": Status.FAILED.value}
+def _failed(test: _Test, error: str | None, cause: str | None) -> dict[str, Json]:
+    document: dict[str, Json] = {"status": Status.FAILED.value}
     if error is not None:
         document["error"] = error
     if cause is not None:
@@ -256,8 +259,8 @@ def _failed(test: _Test, error: str | None, cause: str | None) -> dict[str, Any]
 
 
 def _caught(
-    test: _Test, state: RetryingState, document: dict[str, Any], error: str | None, cause: str | None
-) -> dict[str, Any]:
+    test: _Test, state: RetryingState, document: dict[str, Json], error: str | None, cause: str | None
+) -> dict[str, Json]:
     for index, catcher in enumerate(state.catchers):
         if matches(catcher.errors, error):
             scope = test.scope
@@ -277,8 +280,8 @@ def _caught(
     return document
 
 
-def _inspection(test: _Test, kind: StateType, error_details: dict[str, Any] | None) -> dict[str, Any]:
-    shown: dict[str, Any] = {"input": test.request.get("input", "{}")}
+def _inspection(test: _Test, kind: StateType, error_details: dict[str, Json] | None) -> dict[str, Json]:
+    shown: dict[str, Json] = {"input": test.request.get("input", "{}")}
     for name, value in test.trace.items():
         if name in _SHOWN[kind]:
             shown[name] = value if name in _NUMBERS else encode(value)

@@ -14,6 +14,7 @@ from typing import Any
 import jsonata  # type: ignore[import-untyped]
 from jsonata import datetimeutils
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import distinct, is_number
 from local.stepfunctions.asl.jsonata.meters import Meter, TooMuch
 from local.stepfunctions.asl.patterns import MOST_SECONDS, Pattern, PatternProblem
@@ -36,7 +37,7 @@ class Expression(jsonata.Jsonata):  # type: ignore[misc]
         self.set_validate_input(False)
         self._joins = any(sign in text for sign in "@#%")
 
-    def run(self, bindings: Mapping[str, Any]) -> Any:
+    def run(self, bindings: Mapping[str, Json]) -> Any:
         """Raises TooMuch, and whatever the package raises."""
         meter = Meter((*bindings.values(), *bindings["states"].values()), joins=self._joins)
         _RUNNING.meter = meter
@@ -50,7 +51,7 @@ class Expression(jsonata.Jsonata):  # type: ignore[misc]
         outer = isinstance(input, jsonata.Utils.JList) and input.outer_wrapper and input
         items = input[0] if outer else input
         values = items.values() if isinstance(items, dict) else items if isinstance(items, list) else ()
-        flat: list[Any] = []
+        flat: list[Json] = []
         for value in values:
             self.flatten(value, flat)
         return jsonata.Utils.create_sequence_from_iter(flat)

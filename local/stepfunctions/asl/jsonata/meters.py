@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonata  # type: ignore[import-untyped]
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import MAX_BYTES, MAX_DEPTH
 
 MAX_STEPS = 200_000
@@ -58,7 +59,7 @@ class Meter:
         self._until = time.thread_time() + MAX_SECONDS
         self._sizes: dict[int, tuple[int, int]] = {}
         """(size, depth) of arrays and objects, by identity."""
-        self._kept: list[Any] = []
+        self._kept: list[Json] = []
         """Those, so that no other value gets the identity of one."""
         self._kept_size = 0
 

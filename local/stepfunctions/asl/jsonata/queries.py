@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonata  # type: ignore[import-untyped]
 
+from local.documents import Json
 from local.stepfunctions.asl import intrinsics, timestamps
 from local.stepfunctions.asl.documents import decode, encode, type_name
 from local.stepfunctions.asl.errors import QueryEvaluationError, SyntaxProblem
@@ -47,7 +48,7 @@ class Query:
             self._compiled.register_lambda(name, function)
         self._dynamic = [name for name in _DYNAMIC if f"${name}" in self.text]
 
-    def evaluate(self, scope: Scope, states: Mapping[str, Any]) -> Any:
+    def evaluate(self, scope: Scope, states: Mapping[str, Json]) -> Any:
         """Raises QueryEvaluationError."""
         bindings = {name: _inward(value) for name, value in scope.variables.items() if f"${name}" in self.text}
         bindings["states"] = _inward(states)

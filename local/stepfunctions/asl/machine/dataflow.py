@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from local.documents import Json
 from local.stepfunctions.asl.documents import encode
 from local.stepfunctions.asl.errors import RESULT_PATH_MATCH_FAILURE, StatesError
 from local.stepfunctions.asl.jsonpath.expressions import UnknownPath
@@ -20,7 +21,7 @@ class Left(NamedTuple):
     """How a state is left."""
 
     output: Any
-    assigned: dict[str, Any] | None
+    assigned: dict[str, Json] | None
 
 
 class DataFlow(Protocol):
@@ -59,7 +60,7 @@ class ResultPath:
             ) from None
 
 
-def empty(_root: Any, _scope: Scope) -> dict[str, Any]:
+def empty(_root: Any, _scope: Scope) -> dict[str, Json]:
     """Returns what InputPath and OutputPath mean when they are null."""
     return {}
 

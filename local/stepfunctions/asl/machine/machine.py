@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.machine.dataflow import DataFlow, Left
 from local.stepfunctions.asl.machine.retries import Catcher, Retrier
 from local.stepfunctions.asl.resources import Resource
@@ -120,12 +121,12 @@ class Distribution:
 
     express: bool
     label: str | None
-    reader: Mapping[str, Any] | None
+    reader: Mapping[str, Json] | None
     """ItemReader as it stands in the definition."""
     reader_arguments: Evaluate | None
     reader_config: Evaluate | None
     """ReaderConfig, its MaxItems a number."""
-    writer: Mapping[str, Any] | None
+    writer: Mapping[str, Json] | None
     writer_arguments: Evaluate | None
     batcher: Batcher | None
     place: str

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from local.documents import Json
 from local.stepfunctions.asl.errors import QueryEvaluationError, runtime
 from local.stepfunctions.asl.fields import Fields, shown
 from local.stepfunctions.asl.jsonpath.expressions import compile_path
@@ -52,7 +53,7 @@ def compile_map(
 
 
 def _processor(
-    contents: Contents, definition: dict[str, Any], location: str, distribution: Distribution | None
+    contents: Contents, definition: dict[str, Json], location: str, distribution: Distribution | None
 ) -> Flow | None:
     """Compiles the processor. Children may be Express while their parent is not, with all that this rules out."""
     express = distribution is not None and distribution.express
@@ -110,7 +111,7 @@ def _selector(fields: Fields) -> Evaluate | None:
     return None if compiled is None else lambda scope, root: compiled(root, scope)
 
 
-def _distribution(contents: Contents, fields: Fields, processor: dict[str, Any], which: str) -> Distribution | None:
+def _distribution(contents: Contents, fields: Fields, processor: dict[str, Json], which: str) -> Distribution | None:
     config = processor.get("ProcessorConfig", {})
     here = fields.below(processor, which)
     if not isinstance(config, dict):
@@ -157,7 +158,7 @@ def _label(fields: Fields) -> str | None:
     return label
 
 
-def _storage(fields: Fields, name: str, config: str) -> tuple[dict[str, Any] | None, Evaluate | None]:
+def _storage(fields: Fields, name: str, config: str) -> tuple[dict[str, Json] | None, Evaluate | None]:
     """ItemReader or ResultWriter: as it stands, and what it passes to its Resource."""
     storage = fields.mapping(name)
     if storage is None:
