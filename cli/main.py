@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -24,6 +23,7 @@ from cli.commands import (
 )
 from cli.commands.compile import compile_command
 from cli.errors import CommandError
+from cli.terminal.interrupts import end_as_by_interrupt
 from cli.terminal.output import err
 from local.errors import LocalCloudError
 
@@ -68,8 +68,8 @@ def _root(
 
 def main() -> NoReturn:
     """Run the command line; ends the process."""
-    # SIGTERM ends a command as Ctrl-C does, so that what it started is stopped either way.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What a command started is stopped either way.
+    end_as_by_interrupt()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # `headrace up > log` says "ready" when it is, not when a buffer is full.
         sys.stdout.reconfigure(line_buffering=True)

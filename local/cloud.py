@@ -12,6 +12,8 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
@@ -41,6 +43,18 @@ _END_SECONDS = 0.2
 
 def _say_nothing(_: str) -> None:
     return
+
+
+def _private_lock(folder: Path) -> IO[str]:
+    """Opens the lock of a state directory, which nobody else may look into from now on. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(PermissionError):
+        # Where it is another user's (a mounted volume), it is theirs to close; our files in it are ours alone.
+        folder.chmod(0o700)
+    lock = folder / "lock"
+    descriptor = os.open(lock, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    lock.chmod(0o600)
+    return os.fdopen(descriptor, "a+")
 
 
 class LocalCloud:
@@ -171,8 +185,7 @@ class LocalCloud:
 
     def _take_state_dir(self) -> None:
         try:
-            self.settings.state_dir.mkdir(parents=True, exist_ok=True)
-            file = (self.settings.state_dir / "lock").open("a+")
+            file = _private_lock(self.settings.state_dir)
         except OSError as error:
             raise LocalCloudError(
                 f"{self.settings.state_dir}: expected a folder to keep the state in, found: {error.strerror}"

@@ -3,6 +3,7 @@
 LocalCloudError
  +- PortInUse
  +- StateInUse
+ +- DatabaseUnusable
  +- StackFailed
  +- IsolationRefused
 """
@@ -18,6 +19,10 @@ class PortInUse(LocalCloudError):
 
 class StateInUse(LocalCloudError):
     """Another local cloud works in the same state directory."""
+
+
+class DatabaseUnusable(LocalCloudError):
+    """A file of the state directory is not one that this version can go on with."""
 
 
 class StackFailed(LocalCloudError):

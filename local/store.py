@@ -1,7 +1,7 @@
 """What a service must not forget: JSON documents by kind and name, in one SQLite file.
 
-A change is one write transaction, committed before it is acknowledged. WAL with synchronous=NORMAL keeps every
-commit through a kill -9 of this process (a power cut may take the last ones; the file stays whole).
+A change is one write transaction, committed before it is acknowledged. How the file is opened, and what a kill
+leaves of it, is said in `database.py`.
 """
 
 import json
@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.database import Kind, open_database
 from local.documents import Document
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS documents (
+CREATE TABLE documents (
     ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -23,6 +24,9 @@ CREATE TABLE IF NOT EXISTS documents (
     UNIQUE (kind, name)
 );
 """
+
+
+_KIND = Kind("a store of documents", application=0x48524453, version=1, schema=_SCHEMA, unmarked="documents")
 
 
 class AlreadyThere(Exception):
@@ -37,15 +41,12 @@ class Store:
     """Thread-safe; one connection behind one lock."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Opens or creates the file. Raises DatabaseUnusable."""
         self._lock = threading.RLock()
         self._written = threading.Condition(self._lock)
         self.version = 0
         """Counts what this process has written."""
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_database(path, _KIND)
         self._depth = 0
         self._open = True
 

@@ -75,7 +75,7 @@ def mend_s3() -> None:
 
 
 def _set_environment(settings: LocalSettings) -> None:
-    # Lambda functions inherit this process's environment: nothing in it may lead to a real account.
+    # What is named in functions/environment.py reaches functions; nothing may lead anybody to a real account.
     leave_accounts()
     ministack_dir = settings.state_dir / "ministack"
     _use_temporary_folder(settings.state_dir / "tmp")
@@ -97,7 +97,6 @@ def _set_environment(settings: LocalSettings) -> None:
             "STATE_DIR": str(ministack_dir / "state"),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(ministack_dir / "s3"),
-            "POWERTOOLS_TRACE_DISABLED": "true",
         }
     )
 

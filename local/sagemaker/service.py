@@ -92,12 +92,12 @@ class SageMaker:
     def start(self) -> None:
         """Opens the store and goes on with what it holds. The rest of the cloud must be reachable.
 
-        Raises IsolationError where the settings ask for more than the kernel gives.
+        Raises IsolationError where the settings ask for more than the kernel gives, and DatabaseUnusable.
         """
         settings = self._settings
         boundary = probe(settings.isolation)
-        self._environments.start()
         store = Store(settings.state_dir / "sagemaker.db")
+        self._environments.start()
         machine = Machine(
             settings=settings,
             cloud=self._cloud,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -70,10 +71,9 @@ class StepFunctions:
     # Life.
 
     def start(self) -> None:
-        """Open the journal and answer. What ran waits for `resume`. Raises JournalUnusable."""
+        """Open the journal and answer. What ran waits for `resume`. Raises DatabaseUnusable."""
         folder = self._settings.state_dir
-        journal = Journal(folder / "journal.sqlite")
-        store = Store(folder / "machines.sqlite")
+        journal, store = _opened(folder)
         integrations, activities = Integrations(self), Activities()
         map_runs = MapRuns(self._cloud.client)
         executor = Executor(journal, _Performer(integrations, activities), map_runs, retention=self._settings.retention)
@@ -235,6 +235,15 @@ class StepFunctions:
             if context.reader.execution(arn) is None:
                 raise LookupError(arn)
             context.executor.when_over(arn, callback)
+
+
+def _opened(folder: Path) -> tuple[Journal, Store]:
+    journal = Journal(folder / "journal.sqlite")
+    try:
+        return journal, Store(folder / "machines.sqlite")
+    except BaseException:
+        journal.close()
+        raise
 
 
 class _Performer:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from local.errors import DatabaseUnusable
 from local.stepfunctions.executor import executor
 from local.stepfunctions.executor.errors import TaskOver
 from local.stepfunctions.interpreter.events import Event, MarkType
-from local.stepfunctions.journal.errors import JournalUnusable
 from local.stepfunctions.journal.journal import Journal
 from local.stepfunctions.journal.reading import Reader
 from tests.crash import histories
@@ -131,7 +131,7 @@ def again_from(left: Left, folder: Path, **given: Any) -> AbstractContextManager
 
 
 def contents(left: Left, folder: Path) -> list[tuple[Any, ...]]:
-    """What a journal that begins with these files has. Raises JournalUnusable."""
+    """What a journal that begins with these files has. Raises DatabaseUnusable."""
     left.put(folder)
     journal = Journal(folder / "journal.sqlite")
     try:
@@ -148,7 +148,7 @@ def contents(left: Left, folder: Path) -> list[tuple[Any, ...]]:
 def contents_or_refusal(left: Left, folder: Path) -> list[tuple[Any, ...]] | str:
     try:
         return contents(left, folder)
-    except JournalUnusable as error:
+    except DatabaseUnusable as error:
         return str(error)
 
 

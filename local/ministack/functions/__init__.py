@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from local.ministack.functions import logs
+from local.ministack.functions.environment import Host
 from local.ministack.functions.executor import INTERRUPTED, Executor
 from local.ministack.functions.turns import FUNCTION_CONCURRENCY, TURN_SECONDS, Turns
 from local.ministack.functions.worker import Worker, closing
@@ -24,6 +25,7 @@ def install() -> None:
     from ministack.services import lambda_svc
 
     closing.clear()
+    lambda_svc.os = lambda_runtime.os = Host()
     if isinstance(lambda_svc._execute_function_warm, Executor):
         return
     others = lambda_runtime._worker_class_for

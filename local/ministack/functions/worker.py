@@ -1,7 +1,6 @@
 """One execution environment of a Python function: MiniStack keeps it in its pool, we start it and talk to it."""
 
 import json
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from local.ministack.functions import code, logs, reports
+from local.ministack.functions import code, environment, logs, reports
 from local.ministack.functions.process import Answer, Ended, Process, TimedOut
 from local.ministack.functions.reports import Measures, Outcome
 from local.ministack.functions.runtime import READY, RESULT
@@ -20,12 +19,6 @@ INIT_SECONDS = 10.0
 """What AWS gives a module to load; a call that finds it not loaded gives it the function's timeout besides."""
 
 _EXIT_SECONDS = 1.0
-
-# What of this process's environment a function may not see: who the host is to AWS, the cloud's own settings, and what
-# would make Python load other code than on AWS.
-_OURS = ("AWS_", "LAMBDA_", "MINISTACK_", "PYTHON", "_")
-_OUR_NAMES = {"BIND_HOST", "GATEWAY_PORT", "PERSIST_STATE", "STATE_DIR", "S3_PERSIST", "S3_DATA_DIR"}
-_FOR_FUNCTIONS = {"AWS_ENDPOINT_URL", "AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
 
 closing = threading.Event()
 """Set while the cloud stops: no function is started any more, and those that run are interrupted."""
@@ -160,12 +153,15 @@ class Worker:
         return reply
 
     def _environment(self) -> dict[str, str]:
+        """Returns what AWS sets, by "Defined runtime environment variables" of the developer guide's page
+        configuration-envvars, with the function's own, over what it gets of the machine.
+        """
         from ministack.core import lambda_runtime
 
         own = (self.config.get("Environment") or {}).get("Variables") or {}
         _, region = lambda_runtime._account_region_from_function_config(self.config)
         return {
-            **_inherited(),
+            **environment.of_machine(),
             lambda_runtime.HOST_PREFIX_ENV: "true",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
@@ -184,15 +180,6 @@ class Worker:
             "LAMBDA_TASK_ROOT": str(self._folder),
             "_HANDLER": self.config.get("Handler", ""),
         }
-
-
-def _inherited() -> dict[str, str]:
-    """Returns what a function needs of this process's environment: PATH, proxies, certificates, our endpoint."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in _FOR_FUNCTIONS or not (name.startswith(_OURS) or name in _OUR_NAMES)
-    }
 
 
 def _layers(config: Mapping[str, Any]) -> list[Path]:

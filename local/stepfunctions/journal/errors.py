@@ -1,7 +1,6 @@
 """What can go wrong with a journal.
 
 JournalError
- +- JournalUnusable
  +- JournalDamaged
  +- JournalFull
  +- JournalRefused
@@ -10,10 +9,6 @@ JournalError
 
 class JournalError(Exception):
     """The journal cannot do what was asked."""
-
-
-class JournalUnusable(JournalError):
-    """The file is not a journal that this version can go on with; the text says what to do."""
 
 
 class JournalDamaged(JournalError):

@@ -27,7 +27,7 @@ _RESERVED_IDS = 10_000
 
 class Journal:
     def __init__(self, path: Path) -> None:
-        """Raises JournalUnusable."""
+        """Raises DatabaseUnusable."""
         self.path = path
         self._connection = schema.open_for_writing(path)
         self.secret: bytes = self._one("SELECT value FROM meta WHERE name = 'secret'")[0]

@@ -21,6 +21,7 @@ from ministack.services import cloudwatch_logs, lambda_svc
 from local.ministack import functions
 from local.ministack.functions import code, executor, logs, process, worker
 from local.ministack.functions import runtime as worker_runtime
+from local.ministack.functions.environment import Host
 from local.ministack.functions.executor import INTERRUPTED, Executor, _of_node
 from local.ministack.functions.reports import Outcome
 from local.ministack.functions.turns import Turns
@@ -376,20 +377,69 @@ def test_a_log_is_written_to_its_stream_line_by_line() -> None:
 # What a function finds.
 
 
-def test_a_function_sees_nothing_of_the_host_and_what_aws_sets(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_ROLE_ARN", "PYTHONPATH", "STATE_DIR", "MINISTACK_REGION", "LAMBDA_EXECUTOR"):
+SET_BY_LAMBDA = {
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_XRAY_CONTEXT_MISSING",
+    "LAMBDA_TASK_ROOT",
+    "LANG",
+    "PATH",
+    "TZ",
+}
+SET_HERE = {
+    "AWS_CONFIG_FILE",
+    "AWS_DISABLE_HOST_PREFIX_INJECTION",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_ENDPOINT_URL",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "POWERTOOLS_TRACE_DISABLED",
+    "PYTHONUTF8",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+}
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's shell, in which everything that no function may see says so."""
+    for name in list(os.environ):
+        if name not in ("PATH", "PYTHONHASHSEED"):
+            monkeypatch.delenv(name)
+    for name in ("AWS_PROFILE", "AWS_ROLE_ARN", "GITHUB_TOKEN", "HOME", "HTTPS_PROXY", "LAMBDA_EXECUTOR", "LOG_LEVEL"):
         monkeypatch.setenv(name, "host")
+    for name in ("MINISTACK_REGION", "PIP_INDEX_URL", "STATE_DIR", "VIRTUAL_ENV", "_HOST"):
+        monkeypatch.setenv(name, "host")
+    for name in ("AWS_CONFIG_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_SHARED_CREDENTIALS_FILE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, os.devnull)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
+    monkeypatch.setenv("TMPDIR", tempfile.gettempdir())
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_function_sees_what_aws_sets_and_nothing_of_the_shell(make: Make) -> None:
     function = make(
         "import os, sys\ndef handler(event, context):\n    return dict(os.environ), sys.path, os.getcwd()\n",
         Environment={"Variables": {"MINE": "1", "AWS_REGION": "refused", "TZ": "Europe/Paris"}},
         MemorySize=256,
     )
     seen, path, folder = function(_X_AMZN_TRACE_ID="Root=1").body
+    # Python's own doing, where the machine does not know the locale (PEP 538).
+    assert set(seen) - {"LC_CTYPE"} == SET_BY_LAMBDA | SET_HERE | {"MINE"}
     assert "host" not in seen.values()
     assert seen["AWS_REGION"] == "us-east-1"
-    assert (seen["MINE"], seen["TZ"], seen["HTTPS_PROXY"]) == ("1", "Europe/Paris", "http://proxy")
+    assert (seen["MINE"], seen["TZ"]) == ("1", "Europe/Paris")
     assert (seen["_HANDLER"], seen["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]) == ("handler.handler", "256")
     assert seen["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
     assert seen["_X_AMZN_TRACE_ID"] == "Root=1"
@@ -397,6 +447,29 @@ def test_a_function_sees_nothing_of_the_host_and_what_aws_sets(make: Make, monke
     assert str(process.RUNTIME.parent) not in path
     # What belonged to one call is gone with it.
     assert "_X_AMZN_TRACE_ID" not in function().body[0]
+
+
+@pytest.mark.usefixtures("shell")
+def test_what_ministack_starts_itself_sees_nothing_of_the_shell_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (lambda_runtime, lambda_svc):
+        monkeypatch.setattr(module, "os", Host())
+    config = {"MemorySize": 128, "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:f"}
+    started = lambda_svc._provided_worker_env(config, "/var/task", 1)
+    assert "host" not in started.values()
+    assert started["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert "spawn_env = {**os.environ, **env_vars}" in inspect.getsource(lambda_runtime.Worker)
+
+
+def test_a_log_level_that_was_meant_for_the_cloud_mutes_no_function(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "ERROR")
+    source = """
+from aws_lambda_powertools import Logger
+def handler(event, context):
+    Logger(service="s").info("heard")
+"""
+    assert "heard" in make(source)().log
 
 
 def test_the_context_has_the_documented_names(make: Make) -> None:

@@ -155,14 +155,25 @@ def test_an_unmapped_image_is_a_failure_that_names_what_to_add(world: World) -> 
     assert "images.yaml" in job["FailureReason"]
 
 
-def test_no_secret_of_the_host_reaches_a_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOST_SECRET", "s3cr3t")
+OF_SAGEMAKER = {"AWS_DEFAULT_REGION", "AWS_REGION", "TRAINING_JOB_ARN", "TRAINING_JOB_NAME"}
+OF_THE_CLOUD = {"AWS_ACCESS_KEY_ID", "AWS_EC2_METADATA_DISABLED", "AWS_ENDPOINT_URL", "AWS_SECRET_ACCESS_KEY"}
+OF_THE_PROCESS = {"HOME", "LANG", "PATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV"}
+
+
+def test_a_job_sees_what_sagemaker_sets_and_nothing_of_the_shell(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_TOKEN", "HTTPS_PROXY", "LOG_LEVEL", "PIP_INDEX_URL", "PYTHONPATH"):
+        monkeypatch.setenv(name, "s3cr3t")
+    for name in ("LC_ALL", "LC_CTYPE", "TZ"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
     world.image("app", train="#!/bin/sh\nenv > /opt/ml/model/env\n")
     train(world, Environment={"GIVEN": "yes"})
     environment = members(world.cloud.s3.content(MODEL))["env"].decode()
     assert "s3cr3t" not in environment
     assert "GIVEN=yes" in environment
-    assert "AWS_ENDPOINT_URL=" in environment
+    names = {line.partition("=")[0] for line in environment.splitlines()}
+    of_the_script = {"OLDPWD", "PWD", "SHLVL", "_"}
+    assert names - of_the_script == OF_SAGEMAKER | OF_THE_CLOUD | OF_THE_PROCESS | {"GIVEN"}
 
 
 def test_a_second_job_of_that_name_is_refused(world: World) -> None:

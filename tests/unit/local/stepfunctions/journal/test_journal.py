@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.errors import DatabaseUnusable
 from local.stepfunctions.interpreter.events import Event
 from local.stepfunctions.journal import codec, schema
-from local.stepfunctions.journal.errors import JournalDamaged, JournalFull, JournalUnusable
+from local.stepfunctions.journal.errors import JournalDamaged, JournalFull
 from local.stepfunctions.journal.journal import Journal
 from local.stepfunctions.journal.reading import Reader
 from local.stepfunctions.journal.rows import ExecutionRow, RevisionKey, machine_and_name
@@ -124,7 +125,7 @@ def test_a_journal_that_was_cut_short_is_refused_with_what_to_do(tmp_path: Path)
     journal.close()
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(JournalUnusable, match=r"cut short: \d+ bytes, expected \d+.*Nothing was changed; restore"):
+    with pytest.raises(DatabaseUnusable, match=r"cut short: \d+ bytes, expected \d+.*Nothing was changed; restore"):
         Journal(path)
     assert path.read_bytes() == whole[: len(whole) // 2]
 
@@ -142,14 +143,14 @@ def test_a_damaged_journal_is_refused_after_a_crash(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[5 * 8192 : 5 * 8192 + 64] = b"\xff" * 64
     path.write_bytes(content)
-    with pytest.raises(JournalUnusable, match=r"damaged|malformed"):
+    with pytest.raises(DatabaseUnusable, match=r"damaged|malformed"):
         Journal(path)
 
 
 @pytest.mark.parametrize(
     ("statement", "why"),
     [
-        ("PRAGMA user_version=2", "it is of version 2, expected 1"),
+        ("PRAGMA user_version=2", "it is of format 2, and this headrace reads format 1"),
         ("PRAGMA application_id=7", "another program"),
     ],
 )
@@ -159,14 +160,14 @@ def test_a_journal_of_another_kind_is_refused(tmp_path: Path, statement: str, wh
     connection = sqlite3.connect(path)
     connection.execute(statement)
     connection.close()
-    with pytest.raises(JournalUnusable, match=why):
+    with pytest.raises(DatabaseUnusable, match=why):
         Journal(path)
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     path.write_bytes(b"not a database" * 100)
-    with pytest.raises(JournalUnusable, match="not a database"):
+    with pytest.raises(DatabaseUnusable, match="not a database"):
         Journal(path)
     assert path.read_bytes().startswith(b"not a database")
 
