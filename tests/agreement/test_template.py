@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from functions.jobs import jobs
 from tests.agreement.template import ROOT, Resource, Template, as_list, template, walk
 
 T = template()
@@ -336,9 +337,20 @@ def test_table_is_on_demand_recoverable_and_encrypted(table: Resource) -> None:
     assert properties["SSESpecification"] == {"SSEEnabled": True}
 
 
-def test_rows_expire_where_they_are_traces_and_stay_where_they_are_records() -> None:
+def test_rows_expire_where_they_are_traces_or_finished_and_stay_where_they_are_records() -> None:
     expiring = {name for name, one in TABLES.items() if "TimeToLiveSpecification" in one.properties}
-    assert expiring == {"LedgerTable", "WaitsTable"}
+    assert expiring == {"LedgerTable", "WaitsTable", "JobsTable"}
+
+
+@each_machine
+def test_success_is_recorded_with_the_end_that_functions_wrote(machine: Resource) -> None:
+    states = json.loads((ROOT / machine.properties["DefinitionUri"]).read_text())["States"]
+    record = states.get("RecordSuccess")
+    if record is None:
+        assert machine.logical_id == "RetrainingStateMachine"
+        return
+    assert "expires_at = if_not_exists(expires_when_final, :never)" in record["Parameters"]["UpdateExpression"]
+    assert record["Parameters"]["ExpressionAttributeValues"][":never"] == {"N": str(jobs.NEVER)}
 
 
 def test_indexes_answer_the_questions_that_are_asked() -> None:
