@@ -19,14 +19,14 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
     RequestValidationError,
 )
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from functions.aws import presign, services
 from functions.aws.log import about, logger
 from functions.catalogue import catalogue
-from functions.http import bodies, problems, requests
-from functions.http import models as models
+from functions.http import algorithm as algorithm_models
+from functions.http import bodies, models, openapi, problems, requests, strictness
+from functions.http.openapi import OF_ONE_THING, WITH_A_BODY, WITH_A_FILE
 from functions.http.problems import Problem
 from functions.http.requests import PreparedUpload
 from functions.jobs import ids, jobs, listing
@@ -41,14 +41,15 @@ MAX_EVENTS = 20
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=bodies.parse)
 
 
-def _documented(description: str, model: type | None = None, content_type: str = "application/json") -> OpenAPIResponse:
-    if model is None:
-        return {"description": description}
-    return {"description": description, "content": {content_type: {"model": model}}}
+app.use(middlewares=[strictness.refuse_what_no_route_knows])
 
-
-_UNKNOWN = {404: _documented("There is no such thing", models.ProblemBody, problems.CONTENT_TYPE)}
-_WRONG = {422: _documented("A field is wrong", models.ProblemBody, problems.CONTENT_TYPE)}
+_DESCRIPTION = "Upload, follow, fetch."
+_PUT_HEADERS = {
+    "Location": "good for minutes",
+    "X-Headrace-Job-Id": "the job",
+    "X-Headrace-Status-Url": "the job's URL",
+}
+_JOB_HEADERS = {"ETag": "of this answer", "Retry-After": "seconds; only while the job is not final"}
 
 
 def _json(status: HTTPStatus, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response[Any]:
@@ -85,7 +86,12 @@ def _status_url(job_id: str) -> str:
 @app.post(
     "/v1/uploads",
     summary="Announce a file and get a URL to PUT it to",
-    responses={201: _documented("The job, and where its file goes", models.UploadAnswer), **_WRONG},
+    operation_id="create_upload",
+    tags=["uploads"],
+    responses=openapi.answers(
+        {201: openapi.answer("The job, and where its file goes", models.UploadAnswer, {"Location": "the job"})},
+        *WITH_A_BODY,
+    ),
 )
 def create_upload(body: models.UploadRequest) -> Response[Any]:
     prepared = _prepare(body)
@@ -118,7 +124,10 @@ def _prepare(body: models.UploadRequest) -> PreparedUpload:
 @app.put(
     "/v1/images/<filename>",
     summary="Upload a photo: redirects to where the same PUT stores it",
-    responses={307: _documented("Repeat the PUT at Location"), **_WRONG},
+    operation_id="put_image",
+    tags=["uploads"],
+    responses=openapi.answers({307: openapi.answer("Repeat the PUT at Location", headers=_PUT_HEADERS)}, *WITH_A_FILE),
+    openapi_extensions=openapi.PHOTO,
 )
 def put_image(filename: Annotated[str, Path()]) -> Response[Any]:
     prepared = requests.prepare_image(unquote(filename), None, services.current())
@@ -130,20 +139,26 @@ def put_image(filename: Annotated[str, Path()]) -> Response[Any]:
 @app.get(
     "/v1/jobs/<job_id>",
     summary="A job, with its progress",
-    responses={
-        200: _documented("The job", models.Job),
-        304: _documented("Unchanged since the ETag in If-None-Match"),
-        **_UNKNOWN,
-    },
+    operation_id="get_job",
+    tags=["jobs"],
+    responses=openapi.answers(
+        {
+            200: openapi.answer("The job", models.Job, _JOB_HEADERS),
+            304: openapi.answer("Unchanged since the ETag in If-None-Match", headers=_JOB_HEADERS),
+        },
+        *OF_ONE_THING,
+    ),
 )
-def get_job(job_id: Annotated[str, Path()]) -> Response[Any]:
+def get_job(
+    job_id: Annotated[str, Path()], if_none_match: Annotated[str | None, Header(alias="If-None-Match")] = None
+) -> Response[Any]:
     job = _job(job_id)
     body = json.dumps(job.as_status(_base_url()), ensure_ascii=False)
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if not job.status.final:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if _matches(app.current_event.headers.get("if-none-match"), etag):
+    if _matches(if_none_match, etag):
         return Response(HTTPStatus.NOT_MODIFIED.value, None, "", headers=headers)
     return Response(HTTPStatus.OK.value, "application/json; charset=utf-8", body, headers=headers)
 
@@ -169,7 +184,9 @@ def _job(text: str) -> Job:
 @app.get(
     "/v1/jobs",
     summary="Jobs, newest first; with key, those of one uploaded object and the deliveries of its events",
-    responses={200: _documented("One page of jobs", models.JobList), **_WRONG},
+    operation_id="list_jobs",
+    tags=["jobs"],
+    responses=openapi.answers({200: openapi.answer("One page of jobs", models.JobList)}),
 )
 def list_jobs(
     kind: Annotated[Kind | None, Query()] = None,
@@ -197,7 +214,9 @@ def list_jobs(
 @app.get(
     "/v1/jobs/<job_id>/events",
     summary="Every delivery of the job's upload, and what was decided",
-    responses={200: _documented("The deliveries", models.DeliveryList), **_UNKNOWN},
+    operation_id="list_events",
+    tags=["jobs"],
+    responses=openapi.answers({200: openapi.answer("The deliveries", models.DeliveryList)}, *OF_ONE_THING),
 )
 def list_events(job_id: Annotated[str, Path()]) -> Response[Any]:
     job = _job(job_id)
@@ -209,7 +228,11 @@ def list_events(job_id: Annotated[str, Path()]) -> Response[Any]:
 @app.get(
     "/v1/jobs/<job_id>/results/<index>",
     summary="One result image",
-    responses={307: _documented("The image is at Location"), **_UNKNOWN, **_WRONG},
+    operation_id="get_result",
+    tags=["jobs"],
+    responses=openapi.answers(
+        {307: openapi.answer("The image is at Location", headers={"Location": "good for minutes"})}, *OF_ONE_THING
+    ),
 )
 def get_result(job_id: Annotated[str, Path()], index: Annotated[int, Path(ge=0)]) -> Response[Any]:
     job = _job(job_id)
@@ -222,7 +245,9 @@ def get_result(job_id: Annotated[str, Path()], index: Annotated[int, Path(ge=0)]
 @app.get(
     "/v1/algorithms",
     summary="The catalogue",
-    responses={200: _documented("All published algorithms", models.AlgorithmList)},
+    operation_id="list_algorithms",
+    tags=["algorithms"],
+    responses=openapi.answers({200: openapi.answer("All published algorithms", algorithm_models.AlgorithmList)}),
 )
 def list_algorithms() -> Response[Any]:
     algorithms = sorted(catalogue.everything(services.current()), key=lambda algorithm: algorithm.name)
@@ -232,7 +257,11 @@ def list_algorithms() -> Response[Any]:
 @app.get(
     "/v1/algorithms/<name>",
     summary="One algorithm",
-    responses={200: _documented("The published algorithm"), **_UNKNOWN},
+    operation_id="get_algorithm",
+    tags=["algorithms"],
+    responses=openapi.answers(
+        {200: openapi.answer("The published algorithm", algorithm_models.Algorithm)}, *OF_ONE_THING
+    ),
 )
 def get_algorithm(name: Annotated[str, Path()]) -> Response[Any]:
     name = unquote(name)
@@ -245,7 +274,11 @@ def get_algorithm(name: Annotated[str, Path()]) -> Response[Any]:
 @app.post(
     "/v1/trainings",
     summary="Train on a dataset that is uploaded already",
-    responses={202: _documented("Started", models.TrainingAnswer), **_WRONG},
+    operation_id="create_training",
+    tags=["trainings"],
+    responses=openapi.answers(
+        {202: openapi.answer("Started", models.TrainingAnswer, {"Location": "the job"})}, *WITH_A_BODY
+    ),
 )
 def create_training(body: models.TrainingRequest) -> Response[Any]:
     job = requests.start_training(body.algorithm, body.key, body.hyperparameters, services.current())
@@ -262,7 +295,7 @@ def get_openapi() -> Response[Any]:
 @cache
 def openapi_document() -> str:
     """Returns the OpenAPI document, as JSON."""
-    return app.get_openapi_json_schema(title="Headrace", version="1", description="Upload, follow, fetch.")
+    return openapi.completed(app.get_openapi_json_schema(title="Headrace", version="1", description=_DESCRIPTION))
 
 
 def _answer(problem: Problem) -> Response[Any]:
@@ -276,6 +309,8 @@ def on_problem(problem: Problem) -> Response[Any]:
 
 @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
 def on_invalid(error: RequestValidationError) -> Response[Any]:
+    if strictness.is_form(app.current_event):
+        return _answer(problems.unsupported())
     return _answer(problems.from_validation(error.errors()))
 
 
@@ -287,7 +322,7 @@ def on_undecodable(_: UnicodeDecodeError) -> Response[Any]:
 
 @app.exception_handler(RequestUnsupportedContentType)  # type: ignore[untyped-decorator]
 def on_unsupported(_: RequestUnsupportedContentType) -> Response[Any]:
-    return _answer(Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected a body of type application/json"))
+    return _answer(problems.unsupported())
 
 
 @app.not_found

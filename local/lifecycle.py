@@ -9,11 +9,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.documents import Document
+from local.documents import Document, Json
 
 _FIRST_SECONDS, _EVERY_SECONDS = 60.0, 3600.0
 _BATCH = 1000
@@ -25,7 +24,7 @@ _log = logging.getLogger(__name__)
 class Lifecycle:
     """Applies the rules of every bucket from time to time; `client` makes an S3 client of the local cloud."""
 
-    def __init__(self, client: Callable[[str], Any]) -> None:
+    def __init__(self, client: Callable[[str], Json]) -> None:
         self._client = client
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -62,7 +61,7 @@ class Lifecycle:
         return removed
 
 
-def _rules(s3: Any, bucket: str) -> list[Document]:
+def _rules(s3: Json, bucket: str) -> list[Document]:
     try:
         rules: list[Document] = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     except ClientError as error:
@@ -75,7 +74,7 @@ def _rules(s3: Any, bucket: str) -> list[Document]:
 class _Rule:
     """One rule of one bucket, at one moment."""
 
-    def __init__(self, s3: Any, bucket: str, rule: Document, now: datetime) -> None:
+    def __init__(self, s3: Json, bucket: str, rule: Document, now: datetime) -> None:
         self._s3, self._bucket, self._rule, self._now = s3, bucket, rule, now
         narrowed = rule.get("Filter") or {}
         self._filter: Document = narrowed.get("And") or narrowed

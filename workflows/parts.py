@@ -246,13 +246,16 @@ def success_path(failure: State) -> State:
         parameters={
             "TableName": "${JobsTable}",
             "Key": {"job_id": {"S.$": "$.job_id"}},
-            "UpdateExpression": "SET #status = :success, updated_at = :now REMOVE #step",
+            # The row ends when its first writer said, or, if that was an older headrace, in the year 9999.
+            "UpdateExpression": "SET #status = :success, updated_at = :now,"
+            " expires_at = if_not_exists(expires_when_final, :never) REMOVE #step",
             "ConditionExpression": "#status IN (:inprogress, :success)",
             "ExpressionAttributeNames": {"#status": "status", "#step": "step"},
             "ExpressionAttributeValues": {
                 ":success": {"S": "SUCCESS"},
                 ":inprogress": {"S": "INPROGRESS"},
                 ":now": {"S.$": "$$.State.EnteredTime"},
+                ":never": {"N": "253402300799"},
             },
         },
         timeout_seconds=60,

@@ -57,6 +57,10 @@ class Settings:
         return self._name("ALGORITHMS_TABLE")
 
     @property
+    def job_retention_days(self) -> int:
+        return int(self._name("JOB_RETENTION_DAYS"))
+
+    @property
     def uploads_bucket(self) -> str:
         return self._name("UPLOADS_BUCKET")
 

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.jobs import errors
+
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -31,6 +33,13 @@ class TrainingRequest(_Request):
         default=None, min_length=1, max_length=1024, description="key of the dataset; the newest if absent"
     )
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+
+def _error_codes(schema: dict[str, Any]) -> None:
+    """Names the codes that are known; a failure of foreign code has its own exception's name."""
+    schema.pop("type", None)
+    codes = sorted({*errors.own_codes(), *errors.KNOWN_CODES})
+    schema["anyOf"] = [{"type": "string", "enum": codes, "title": "KnownCode"}, {"type": "string"}]
 
 
 class Upload(BaseModel):
@@ -60,7 +69,7 @@ class Result(BaseModel):
 
 
 class JobError(BaseModel):
-    code: str
+    code: Annotated[str, Field(json_schema_extra=_error_codes)]
     message: str
 
 
@@ -115,12 +124,14 @@ class TrainingAnswer(BaseModel):
     status_url: str
 
 
-class AlgorithmList(BaseModel):
-    algorithms: list[dict[str, Any]]
-
-
 class FieldProblem(BaseModel):
     field: str
+    message: str
+
+
+class GatewayMessage(BaseModel):
+    """What API Gateway says when it answers itself."""
+
     message: str
 
 

@@ -61,6 +61,10 @@ def not_json() -> Problem:
     return Problem(HTTPStatus.BAD_REQUEST, "the body is not valid JSON", (FieldError("body", "expected JSON"),))
 
 
+def unsupported() -> Problem:
+    return Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected a body of type application/json")
+
+
 def from_validation(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """Makes of pydantic's errors a 400 for a body that is no JSON, else a 422 with each field and what was expected."""
     if any(error["type"] == "json_invalid" for error in errors):

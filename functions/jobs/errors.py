@@ -51,6 +51,16 @@ class AnswerInvalid(JobError): ...
 class CropsUnread(JobError): ...
 
 
+KNOWN_CODES = (
+    "JobFailed", "UploadRejected", "UnknownDecision",
+    "ExecutionNotStarted", "ExecutionStopped", "ExecutionTimedOut", "ExecutionFailed",
+    "PipelineFailed", "PipelineStopped", "InferenceFailed",
+    "EndpointFailed", "EndpointRolledBack",
+    "States.Timeout", "States.HeartbeatTimeout", "States.DataLimitExceeded", "States.Permissions", "Lambda.Unknown",
+)  # fmt: skip
+"""Codes of failures that are no exception of ours: what ended outside, and what Step Functions and Lambda call it."""
+
+
 def own_codes() -> frozenset[str]:
     """Names of all classes of this tree: the codes whose message is written for people."""
     return frozenset(cls.__name__ for cls in JobError.__subclasses__()) | {JobError.__name__}

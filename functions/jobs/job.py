@@ -38,6 +38,13 @@ class Kind(StrEnum):
     DEPLOYMENT = "deployment"
 
 
+EXPIRING = frozenset({Kind.FACE, Kind.CHAIN, Kind.BATCH})
+"""Kinds whose finished jobs are removed some day.
+
+Trainings and deployments stay: their models may be in service, and what was trained before is what tells the schedule
+that a dataset is nothing new, and publishing that a model is deployed already.
+"""
+
 LINKS = ("execution", "pipeline_execution", "training_job", "model_package", "endpoint")
 
 

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws import items, times
 from functions.aws.conditions import conditional
-from functions.jobs.job import Job, Kind, Source, Status
+from functions.jobs.job import EXPIRING, Job, Kind, Source, Status
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
+
+
+NEVER = 253402300799
+"""The last second of the year 9999, in seconds since 1970: the end of rows that stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,25 @@ def create(services: Services, job: Job) -> Job | None:
     with conditional() as condition:
         services.dynamodb.put_item(
             TableName=services.settings.jobs_table,
-            Item=to_item(job),
+            Item=to_item(job) | _lifetime(services, job),
             ConditionExpression="attribute_not_exists(job_id)",
         )
-    # Rows are never deleted, so the one that stood in the way is still there.
-    return None if condition.held else get(services, job.job_id)
+    if condition.held:
+        return None
+    # The one that stood in the way may have expired since; then there is room.
+    return get(services, job.job_id) or create(services, job)
+
+
+def _lifetime(services: Services, job: Job) -> dict[str, Any]:
+    """Returns when the row ends, under a name that DynamoDB's TTL does not look at until the job is final.
+
+    Whoever makes it final copies it to `expires_at` in the same write, which a state machine can too, although it
+    cannot reckon with times. So a job that runs never expires.
+    """
+    seconds = services.settings.job_retention_days * 86400
+    end = times.epoch(times.parse(job.created_at), seconds) if job.kind in EXPIRING else NEVER
+    values: dict[str, items.Value] = {"expires_when_final": end}
+    return items.to_item(values | {"expires_at": end} if job.status.final else values)
 
 
 def begin(services: Services, job_id: str, execution: str, steps: list[str], source: Source | None, etag: str) -> bool:
@@ -129,7 +147,8 @@ def fail(services: Services, job_id: str, execution: str, error: dict[str, str])
     return _update(
         services,
         job_id,
-        "SET #status = :failure, #error = :error, links.#execution = :execution, updated_at = :now REMOVE step",
+        "SET #status = :failure, #error = :error, links.#execution = :execution, updated_at = :now,"
+        " expires_at = if_not_exists(expires_when_final, :never) REMOVE step",
         "#status IN (:pending, :inprogress)"
         " AND (attribute_not_exists(links.#execution) OR links.#execution = :execution)",
         {
@@ -138,6 +157,7 @@ def fail(services: Services, job_id: str, execution: str, error: dict[str, str])
             ":inprogress": Status.INPROGRESS,
             ":execution": execution,
             ":error": dict(error),
+            ":never": NEVER,
         },
         {"#status": "status", "#execution": "execution", "#error": "error"},
     )

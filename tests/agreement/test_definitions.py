@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.http.algorithm import Algorithm as ToldAlgorithm
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_algorithms
 from pipelines.definition.validation import argument_problems
@@ -48,3 +49,12 @@ def test_steps_have_the_names_that_jobs_show(compiled: tuple[CompiledPipeline, .
     steps = {item.name: item.steps for item in compiled}
     assert steps["decision_trees"] == ("Process", "Train", "Evaluate", "CheckQuality", "Register", "Deploy")
     assert steps["face_aging"] == ("Register", "Deploy")
+
+
+def test_the_api_tells_of_an_algorithm_what_is_published(compiled: tuple[CompiledPipeline, ...]) -> None:
+    for pipeline in compiled:
+        published = json.loads(pipeline.published)
+        assert set(published) == set(ToldAlgorithm.model_fields)
+        told = ToldAlgorithm.model_validate(published)
+        parts = (told.trigger, told.retrain, told.chain, *told.channels.values(), *told.hyperparameters.values())
+        assert [part.model_extra for part in parts if part is not None and part.model_extra] == []

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from functions.jobs import jobs
 from tests.agreement.template import ROOT, Resource, Template, as_list, template, walk
 
 T = template()
@@ -308,6 +309,26 @@ def test_leftovers_of_multipart_uploads_are_removed(bucket: Resource) -> None:
     assert any("AbortIncompleteMultipartUpload" in rule and "Prefix" not in rule for rule in rules)
 
 
+def artifact_rules() -> dict[str, dict[str, Any]]:
+    rules = T["ArtifactsBucket"].properties["LifecycleConfiguration"]["Rules"]
+    return {rule["Prefix"]: rule for rule in rules if "Prefix" in rule}
+
+
+@pytest.mark.parametrize("prefix", ["async/", "results/"])
+def test_answers_and_results_are_removed_with_their_versions(prefix: str) -> None:
+    rule = artifact_rules()[prefix]
+    assert rule["Status"] == "Enabled"
+    assert T.text(rule["ExpirationInDays"]) in {14, "365"}
+    # The bucket is versioned: without this, what expired would be kept for as long as what was replaced.
+    assert rule["NoncurrentVersionExpiration"]["NoncurrentDays"] <= 7
+
+
+def test_runs_become_cheaper_and_stay_because_models_are_there() -> None:
+    rule = artifact_rules()["runs/"]
+    assert rule["Transitions"] == [{"StorageClass": "INTELLIGENT_TIERING", "TransitionInDays": 30}]
+    assert not [key for key in rule if "Expiration" in key]
+
+
 @each_table
 def test_table_is_on_demand_recoverable_and_encrypted(table: Resource) -> None:
     properties = table.properties
@@ -316,9 +337,20 @@ def test_table_is_on_demand_recoverable_and_encrypted(table: Resource) -> None:
     assert properties["SSESpecification"] == {"SSEEnabled": True}
 
 
-def test_rows_expire_where_they_are_traces_and_stay_where_they_are_records() -> None:
+def test_rows_expire_where_they_are_traces_or_finished_and_stay_where_they_are_records() -> None:
     expiring = {name for name, one in TABLES.items() if "TimeToLiveSpecification" in one.properties}
-    assert expiring == {"LedgerTable", "WaitsTable"}
+    assert expiring == {"LedgerTable", "WaitsTable", "JobsTable"}
+
+
+@each_machine
+def test_success_is_recorded_with_the_end_that_functions_wrote(machine: Resource) -> None:
+    states = json.loads((ROOT / machine.properties["DefinitionUri"]).read_text())["States"]
+    record = states.get("RecordSuccess")
+    if record is None:
+        assert machine.logical_id == "RetrainingStateMachine"
+        return
+    assert "expires_at = if_not_exists(expires_when_final, :never)" in record["Parameters"]["UpdateExpression"]
+    assert record["Parameters"]["ExpressionAttributeValues"][":never"] == {"N": str(jobs.NEVER)}
 
 
 def test_indexes_answer_the_questions_that_are_asked() -> None:
@@ -450,6 +482,32 @@ def test_every_path_the_api_answers_has_a_route() -> None:
 def test_access_log_lines_are_json() -> None:
     line = T["HttpApiStage"].properties["AccessLogSettings"]["Format"]
     assert set(json.loads(line)) >= {"requestId", "status", "path", "error"}
+
+
+@pytest.mark.parametrize("name", T.resources("AWS::SNS::Topic"))
+def test_topic_refuses_anything_but_tls(name: str) -> None:
+    (policy,) = (
+        policy.properties["PolicyDocument"]["Statement"]
+        for policy in T.resources("AWS::SNS::TopicPolicy").values()
+        if {"Ref": name} in policy.properties["Topics"]
+    )
+    (statement,) = (statement for statement in policy if statement["Effect"] == "Deny")
+    assert (statement["Principal"], statement["Action"]) == ("*", "sns:Publish")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert {"Ref": name} in as_list(statement["Resource"])
+
+
+def test_alarms_may_still_be_published() -> None:
+    (statement,) = (
+        statement
+        for policy in T.resources("AWS::SNS::TopicPolicy").values()
+        for statement in policy.properties["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    )
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    prefix = T.text(statement["Condition"]["ArnLike"]["aws:SourceArn"]).rpartition(":")[2].removesuffix("*")
+    for alarm in T.resources("AWS::CloudWatch::Alarm").values():
+        assert T.text(alarm.properties["AlarmName"]).startswith(prefix)
 
 
 def test_policies_of_queues_name_who_may_send() -> None:

@@ -26,6 +26,7 @@ MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:headrace-test-trai
 ENVIRONMENT = {
     "STAGE": "test",
     "JOBS_TABLE": JOBS,
+    "JOB_RETENTION_DAYS": "365",
     "LEDGER_TABLE": LEDGER,
     "WAITS_TABLE": WAITS,
     "ALGORITHMS_TABLE": ALGORITHMS,
