@@ -7,6 +7,9 @@ import pytest
 
 from tests.agreement import house
 
+pytestmark = pytest.mark.xdist_group("house")
+"""All are read once."""
+
 LONG: dict[str, str] = {}
 """Functions of more than MOST_LINES lines, each with its reason."""
 
