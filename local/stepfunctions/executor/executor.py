@@ -180,10 +180,14 @@ class Executor:
 
     def _run(self) -> None:
         while not self._mailbox.closing:
-            for turn in self._commits.run(self._gather(), self._clock):
-                self._committed(turn)
-                self.live.shrink()
+            self._carry_out(self._gather())
         self._mailbox.refuse_the_rest()
+
+    def _carry_out(self, posts: list[Post]) -> None:
+        # Apart from the loop: no name of it holds a turn, with all its executions and records, while it waits.
+        for turn in self._commits.run(posts, self._clock):
+            self._committed(turn)
+            self.live.shrink()
 
     def _gather(self) -> list[Post]:
         """Waits for something to do."""
