@@ -12,7 +12,6 @@ import os
 import platform
 import shutil
 import ssl
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local.sagemaker.machine import package_index
+from local.sagemaker.machine.builder import Builder
 from local.sagemaker.machine.images import FRAMEWORKS, Image, Images, parse
 from local.sagemaker.wire.errors import ImageError
 
@@ -78,7 +78,7 @@ class Environments:
         self._root = cache_dir / "environments"
         self._images = Images(images, user_map, _FRAMEWORKS)
         self._lock = threading.Lock()
-        self._building: set[subprocess.Popen[str]] = set()
+        self._building: set[Builder] = set()
         self._stopping = False
 
     def start(self) -> None:
@@ -90,8 +90,8 @@ class Environments:
         """Ends every build; whoever waits for one gets an ImageError."""
         with self._lock:
             self._stopping = True
-            for process in self._building:
-                process.kill()
+            for builder in self._building:
+                builder.end()
 
     def resolve(self, uri: str) -> Image:
         """Raises ImageError, naming what to add, for an image nothing here stands for."""
@@ -172,21 +172,21 @@ class Environments:
     def _run(self, command: list[str], image: Image, progress: Progress = _silent) -> tuple[int, list[str]]:
         """Runs a program of a build, ended by `stop` and after a while; returns its exit code and what it said."""
         said: list[str] = []
-        with self._begin(command, image) as process:
-            timer = threading.Timer(_BUILD_SECONDS, process.kill)
+        with self._begin(command, image) as builder:
+            timer = threading.Timer(_BUILD_SECONDS, builder.end)
             timer.start()
             try:
-                for line in process.stdout or ():
+                for line in builder.lines():
                     # An index's URL may carry a password, and logs and reasons are for everybody.
-                    said.append(package_index.redacted(line.rstrip()))
+                    said.append(package_index.redacted(line))
                     progress(said[-1])
             finally:
                 timer.cancel()
                 with self._lock:
-                    self._building.discard(process)
-        return process.returncode, said
+                    self._building.discard(builder)
+            return builder.wait(), said
 
-    def _begin(self, command: list[str], image: Image) -> "subprocess.Popen[str]":
+    def _begin(self, command: list[str], image: Image) -> Builder:
         # The environment that the caller happens to be in must not become the target.
         environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
         environment |= package_index.for_uv()
@@ -197,17 +197,9 @@ class Environments:
         with self._lock:
             if self._stopping:
                 raise ImageError(f"the environment of {image.uri!r} is not built: the local cloud is being stopped")
-            process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
-            self._building.add(process)
-            return process
+            builder = Builder(command, environment)
+            self._building.add(builder)
+            return builder
 
 
 def _digest(wanted: bytes, extra: bytes) -> str:

@@ -1,6 +1,5 @@
 """Which isolation this machine gives, found out once by trying it."""
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -10,10 +9,10 @@ from pathlib import Path
 from local.documents import Document
 from local.sagemaker.machine.processes import docker
 from local.sagemaker.machine.processes.command import Command
+from local.sagemaker.machine.processes.launching import launched
 from local.sagemaker.machine.settings import Isolation
 from local.sagemaker.wire.errors import IsolationError
 
-_LAUNCHER = Path(__file__).with_name("launcher.py")
 _PROBE_SECONDS = 20
 
 
@@ -71,7 +70,7 @@ class Boundary:
             "readonly": self.readonly,
             "after": command.after,
         }
-        return [sys.executable, "-I", "-S", str(_LAUNCHER), json.dumps(job)]
+        return launched(job)
 
 
 _BASE_DIR = Boundary(namespace=False, processes=False)

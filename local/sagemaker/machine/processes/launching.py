@@ -1,0 +1,23 @@
+"""The command line of `launcher.py`; its docstring says what it is told."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.documents import Document
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+
+
+def launched(job: Document) -> list[str]:
+    return [sys.executable, "-I", "-S", str(_LAUNCHER), json.dumps(job)]
+
+
+def guarded(argv: Sequence[str]) -> list[str]:
+    """Runs a program as it is, in this folder: it ends with whoever holds its launcher's standard input, with all it
+    started.
+    """
+    nothing: Document = {"ml": None, "binds": {}, "covers": {}, "keep": [], "writable": [], "after": None}
+    walls = {"processes": False, "network": True, "readonly": False}
+    return launched({"argv": list(argv), "cwd": str(Path.cwd()), **nothing, **walls})
