@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -100,6 +101,7 @@ def create_upload(body: models.UploadRequest) -> Response[Any]:
     upload = {
         "job_id": prepared.job.job_id,
         "upload": {"method": "PUT", "url": prepared.url, "headers": prepared.headers},
+        "form": {"method": "POST", **asdict(prepared.form)},
         "status_url": url,
     }
     return _json(HTTPStatus.CREATED, upload, {"Location": url})

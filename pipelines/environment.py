@@ -105,9 +105,14 @@ class Environment:
         return self.arn("sqs", f"{self.prefix}-dead-letters")
 
     @property
-    def sagemaker_role_arn(self) -> str:
-        """The role that pipelines, jobs and endpoints run under."""
-        return self.arn("iam", f"role/{self.prefix}-sagemaker-{self.region}", region=False)
+    def pipeline_role_arn(self) -> str:
+        """The role that pipelines run under."""
+        return self.arn("iam", f"role/{self.prefix}-pipeline-{self.region}", region=False)
+
+    @property
+    def job_role_arn(self) -> str:
+        """The role that the jobs of pipelines run under, and the models of their batch transforms."""
+        return self.arn("iam", f"role/{self.prefix}-job-{self.region}", region=False)
 
     def function_arn(self, module: str) -> str:
         """Returns the ARN of the Lambda function of `functions/<module>.py`."""

@@ -73,8 +73,8 @@ class Settings:
         return self._name("TRAINING_STATE_MACHINE_ARN")
 
     @property
-    def sagemaker_role_arn(self) -> str:
-        return self._name("SAGEMAKER_ROLE_ARN")
+    def serving_role_arn(self) -> str:
+        return self._name("SERVING_ROLE_ARN")
 
     @property
     def inference_success_topic_arn(self) -> str:

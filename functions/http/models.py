@@ -48,9 +48,19 @@ class Upload(BaseModel):
     headers: dict[str, str]
 
 
+class Form(BaseModel):
+    """The same upload as a multipart/form-data POST, whose length S3 bounds."""
+
+    method: str
+    url: str
+    fields: dict[str, str] = Field(description="to send before the field `file`")
+    max_bytes: int
+
+
 class UploadAnswer(BaseModel):
     job_id: str
     upload: Upload
+    form: Form
     status_url: str
 
 

@@ -15,6 +15,7 @@ from functions.catalogue.catalogue import Algorithm
 from functions.chains import chains
 from functions.http import problems
 from functions.http.problems import FieldError
+from functions.images import images
 from functions.jobs import ids, jobs
 from functions.jobs.job import Job, Kind, Source, Status
 from functions.training import datasets
@@ -27,12 +28,29 @@ if TYPE_CHECKING:
     from functions.aws.services import Services
 
 
+FORM_VARIABLE = "${filename}"
+"""What S3 replaces in the key of a form by the name of the file that is sent."""
+
+MAX_DATASET = 5 * 1024**3
+"""Bytes: the most that S3 takes at once. More goes there in parts, without this API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A POST that does what the PUT does, and is refused by S3 when the file is too long."""
+
+    url: str
+    fields: dict[str, str]
+    max_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedUpload:
     job: Job
     url: str
     headers: dict[str, str]
     """To send with the PUT."""
+    form: Form
 
 
 def prepare_dataset(
@@ -105,7 +123,13 @@ def _prepare(
     job = replace(job, hyperparameters=hyperparameters or {})
     jobs.create(services, job)
     headers = {"Content-Type": announced.content_type} if announced.content_type else {}
-    return PreparedUpload(job, presign.put_url(services, source.key, announced.content_type), headers)
+    url = presign.put_url(services, source.key, announced.content_type)
+    return PreparedUpload(job, url, headers, _form(announced, source.key, services))
+
+
+def _form(announced: _Announced, key: str, services: Services) -> Form:
+    max_bytes = MAX_DATASET if announced.kind is Kind.TRAINING else images.MAX_BYTES
+    return Form(*presign.post_form(services, key, announced.content_type, max_bytes), max_bytes)
 
 
 def _pending(job_id: str, kind: Kind, algorithm: str, source: Source | None, now: datetime) -> Job:
@@ -114,6 +138,8 @@ def _pending(job_id: str, kind: Kind, algorithm: str, source: Source | None, now
 
 
 def _safe(filename: str) -> str:
+    if FORM_VARIABLE in filename:
+        raise problems.invalid("filename", f"expected no {FORM_VARIABLE}, which S3 replaces when a form is sent")
     try:
         return keys.safe_filename(filename)
     except keys.FilenameRejected as error:

@@ -75,7 +75,7 @@ def _create_model(deployment: Deployment, services: Services) -> None:
     try:
         services.sagemaker.create_model(
             ModelName=deployment.name,
-            ExecutionRoleArn=services.settings.sagemaker_role_arn,
+            ExecutionRoleArn=services.settings.serving_role_arn,
             Containers=[{"ModelPackageName": deployment.model_package_arn}],
             **_surroundings(deployment.settings),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from functions.aws import times
 from functions.aws.log import logger
 from functions.aws.services import error_code
 from functions.jobs import jobs
-from functions.waiting import endpoints, inference, pipeline_runs, waits
+from functions.waiting import endpoints, inference, pipeline_runs, place, waits
 from functions.waiting.waits import Failed, Resolution, Wait, WaitKind
 
 if TYPE_CHECKING:
@@ -40,16 +41,26 @@ class Swept:
 
 
 def sweep(services: Services, has_time: Callable[[], bool]) -> Swept:
-    """Looks at up to 1000 waits while `has_time`; one that cannot be resolved now is left for the next run."""
-    counts = {"seen": 0, "resolved": 0, "expired": 0, "unanswered": 0}
-    for wait in islice(waits.everything(services), BATCH):
-        if not has_time():
-            break
-        counts["seen"] += 1
-        result = _sweep_one(services, wait)
-        if result:
-            counts[result] += 1
-    return Swept(**counts)
+    """Looks at up to 1000 waits while `has_time`, beginning where the last run stopped.
+
+    A wait that cannot be resolved now is left until the runs have gone through the table and begin anew.
+    """
+    before = place.read(services)
+    last, counts = before, Counter[str]()
+    waiting = waits.everything(services, before)
+    try:
+        for wait in islice(waiting, BATCH):
+            if not has_time():
+                break
+            # Also of a wait that ends the run with an error: the next run goes on behind it.
+            last = wait.wait_id
+            counts.update(("seen", _sweep_one(services, wait)))
+        else:
+            last = last if counts["seen"] == BATCH else None
+    finally:
+        if last != before:
+            place.keep(services, last)
+    return Swept(counts["seen"], counts["resolved"], counts["expired"], counts["unanswered"])
 
 
 def _sweep_one(services: Services, wait: Wait) -> str:

@@ -155,10 +155,20 @@ def of_endpoint(services: Services, endpoint: str) -> list[Wait]:
     return [_from_item(item) for page in pages for item in page["Items"]]
 
 
-def everything(services: Services) -> Iterator[Wait]:
-    """Yields all waits, in no order, read page by page."""
+def everything(services: Services, after: str | None = None) -> Iterator[Wait]:
+    """Yields all waits in the table's own order, which no time changes, read page by page.
+
+    `after` is the id of a wait to begin behind, which may be gone: a key has its place in the order whether or not
+    there is a row of it.
+    """
+    begin: dict[str, Any] = {"ExclusiveStartKey": {"wait_id": {"S": after}}} if after else {}
     pages = services.dynamodb.get_paginator("scan").paginate(
-        TableName=services.settings.waits_table, PaginationConfig={"PageSize": 100}
+        TableName=services.settings.waits_table,
+        # The sweep's own row has no token.
+        FilterExpression="attribute_exists(#token)",
+        ExpressionAttributeNames={"#token": "token"},
+        PaginationConfig={"PageSize": 100},
+        **begin,
     )
     for page in pages:
         yield from (_from_item(item) for item in page["Items"])

@@ -100,7 +100,7 @@ def _created(publication: Publication, name: str, definition: str, tags: Mapping
         publication.clients.sagemaker.create_pipeline(
             PipelineName=name,
             PipelineDefinition=definition,
-            RoleArn=publication.environment.sagemaker_role_arn,
+            RoleArn=publication.environment.pipeline_role_arn,
             ClientRequestToken=str(uuid.uuid4()),
             Tags=_listed_tags(tags),
         )
@@ -109,7 +109,7 @@ def _created(publication: Publication, name: str, definition: str, tags: Mapping
 
 
 def _updated(publication: Publication, name: str, definition: str, standing: Described, tags: _Tags) -> Step:
-    role = publication.environment.sagemaker_role_arn
+    role = publication.environment.pipeline_role_arn
     differing = [*_differences(standing.definition, definition)]
     if standing.role != role:
         differing.append("role")

@@ -34,6 +34,7 @@ _S3_ACTIONS = {
     "get_object": {"s3:GetObject", "s3:ListBucket"},
     "presign:get_object": {"s3:GetObject"},
     "presign:put_object": {"s3:PutObject"},
+    "generate_presigned_post": {"s3:PutObject"},
     "put_object": {"s3:PutObject"},
     "list_objects_v2": {"s3:ListBucket"},
     "list_object_versions": {"s3:ListBucketVersions"},

@@ -65,7 +65,9 @@ def test_names_are_those_that_code_and_people_use() -> None:
         "FaceProcessingStateMachine": ("Name", "headrace-dev-face-processing"),
         "ChainedInferenceStateMachine": ("Name", "headrace-dev-chained-inference"),
         "RetrainingStateMachine": ("Name", "headrace-dev-retraining"),
-        "SageMakerRole": ("RoleName", "headrace-dev-sagemaker-us-east-1"),
+        "PipelineRole": ("RoleName", "headrace-dev-pipeline-us-east-1"),
+        "JobRole": ("RoleName", "headrace-dev-job-us-east-1"),
+        "ServingRole": ("RoleName", "headrace-dev-serving-us-east-1"),
     }
     assert {one: (prop, T.text(T[one].properties[prop])) for one, (prop, _) in names.items()} == names
 
@@ -416,9 +418,15 @@ def test_outputs_and_parameters_tell_the_same() -> None:
         name.removesuffix("Parameter"): one.properties["Value"]
         for name, one in T.resources("AWS::SSM::Parameter").items()
     }
-    assert {"ApiUrl", "UploadsBucket", "ArtifactsBucket", "SageMakerRoleArn", "DeployEndpointFunctionArn"} <= set(
-        outputs
-    )
+    assert {
+        "ApiUrl",
+        "UploadsBucket",
+        "ArtifactsBucket",
+        "PipelineRoleArn",
+        "JobRoleArn",
+        "ServingRoleArn",
+        "DeployEndpointFunctionArn",
+    } <= set(outputs)
     assert outputs == parameters
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from pipelines.environment import Environment
 from tests.agreement.calls import Call, calls, variables
 from tests.agreement.template import ROOT, Resource, Statement, statements, template
 
 T = template()
 FUNCTIONS = T.resources("AWS::Serverless::Function")
 MACHINES = T.resources("AWS::Serverless::StateMachine")
+ENVIRONMENT = Environment()
 STATEMENTS = list(statements(T))
 
 each_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
@@ -86,17 +88,13 @@ def test_names_written_by_hand_are_those_of_the_resources() -> None:
     training = (
         f"arn:aws:states:us-east-1:000000000000:stateMachine:{T.text(T['TrainingStateMachine'].properties['Name'])}"
     )
-    role = f"arn:aws:iam::000000000000:role/{T.text(T['SageMakerRole'].properties['RoleName'])}"
-    deploy = T.text(T["DeployEndpointFunction"].properties["FunctionName"])
     assert (
         T.text(FUNCTIONS["ApiFunction"].properties["Environment"]["Variables"]["TRAINING_STATE_MACHINE_ARN"])
         == training
     )
     assert ("states:StartExecution", training) in set(granted("ApiFunction"))
-    assert ("iam:PassRole", role) in set(granted("SageMakerRole"))
-    assert ("lambda:InvokeFunction", f"arn:aws:lambda:us-east-1:000000000000:function:{deploy}") in set(
-        granted("SageMakerRole")
-    )
+    for name, arn in (("PipelineRole", ENVIRONMENT.pipeline_role_arn), ("JobRole", ENVIRONMENT.job_role_arn)):
+        assert arn.endswith(f":role/{T.text(T[name].properties['RoleName'])}")
 
 
 # ---- state machines --------------------------------------------------------------------------------------------------
@@ -167,11 +165,49 @@ def test_role_is_passed_to_sagemaker_alone(statement: Statement) -> None:
 
 
 def test_metrics_are_written_to_sagemaker_namespaces_alone() -> None:
-    (statement,) = (one for one in STATEMENTS if "cloudwatch:PutMetricData" in one.actions)
-    assert statement.condition == {"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker/*"]}}
+    writing = [one for one in STATEMENTS if "cloudwatch:PutMetricData" in one.actions]
+    assert {statement.owner for statement in writing} == {"JobRole", "ServingRole"}
+    for statement in writing:
+        assert statement.condition == {"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker/*"]}}
+
+
+# ---- the three roles of SageMaker ------------------------------------------------------------------------------------
+
+
+def test_code_that_is_trained_or_served_starts_nothing_and_is_nobody_else() -> None:
+    for name in ("JobRole", "ServingRole"):
+        services = {action.partition(":")[0] for action, _ in granted(name)}
+        assert services <= {"s3", "ecr", "logs", "cloudwatch", "sns"}
+
+
+def test_each_role_writes_where_its_work_goes_and_nowhere_else() -> None:
+    written = {
+        name: {resource.partition(":::")[2] for action, resource in granted(name) if action == "s3:PutObject"}
+        for name in ("PipelineRole", "JobRole", "ServingRole")
+    }
+    assert written == {
+        "PipelineRole": set(),
+        "JobRole": {"<ArtifactsBucket>/runs/*"},
+        "ServingRole": {"<ArtifactsBucket>/async/*"},
+    }
+    assert {owner for owner in written for action, _ in granted(owner) if action == "sns:Publish"} == {"ServingRole"}
+
+
+def test_each_role_is_passed_by_the_one_that_starts_what_runs_as_it() -> None:
+    passed = {
+        (statement.owner, *statement.resources) for statement in STATEMENTS if "iam:PassRole" in statement.actions
+    }
+    assert passed == {("PipelineRole", "<JobRole.Arn>"), ("DeployEndpointFunction", "<ServingRole.Arn>")}
+
+
+def test_jobs_run_as_the_job_role_in_every_definition() -> None:
+    definitions = [path.read_text() for path in (ROOT / "tests" / "golden" / "pipelines").glob("*.json")]
+    assert {role for text in definitions for role in re.findall(r'"(?:Execution)?RoleArn": "([^"]+)"', text)} == {
+        ENVIRONMENT.job_role_arn
+    }
 
 
 def test_roles_for_other_services_are_assumed_for_this_account_alone() -> None:
-    for name in ("EventsRole", "SchedulerRole"):
+    for name in ("EventsRole", "SchedulerRole", "PipelineRole", "JobRole", "ServingRole"):
         (trust,) = T[name].properties["AssumeRolePolicyDocument"]["Statement"]
         assert T.text(trust["Condition"]) == {"StringEquals": {"aws:SourceAccount": "000000000000"}}

@@ -36,6 +36,20 @@ def test_a_presigned_upload_is_followed_by_its_job_id(cloud: Cloud) -> None:
     assert again.status == 304
 
 
+def test_a_form_is_taken_within_its_length_and_refused_outside(cloud: Cloud) -> None:
+    request = {"kind": "face", "filename": "me.txt", "content_type": "text/plain"}
+    grant = json.loads(cloud.request("POST", "/v1/uploads", json=request).data)
+    form = grant["form"]
+    key = f"images/{grant['job_id']}/me.txt"
+    assert form["fields"]["key"] == key
+    empty = cloud.http.request(form["method"], form["url"], fields={**form["fields"], "file": ("me.txt", b"")})
+    assert (empty.status, b"EntityTooSmall" in empty.data) == (400, True)
+    taken = cloud.http.request(form["method"], form["url"], fields={**form["fields"], "file": ("me.txt", b"no photo")})
+    assert taken.status == 204, taken.data
+    job = cloud.finished(key)
+    assert (job["job_id"], job["status"]) == (grant["job_id"], "FAILURE")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "words"),
     [

@@ -27,7 +27,7 @@ class Context:
     @property
     def role(self) -> str:
         """The role every job runs under."""
-        return self.request.environment.sagemaker_role_arn
+        return self.request.environment.job_role_arn
 
     def run_uri(self, *leaves: object) -> Join:
         """s3://<artifacts>/runs/<JobId>/<leaf>: each run writes below its own job id."""

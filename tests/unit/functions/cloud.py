@@ -33,7 +33,7 @@ ENVIRONMENT = {
     "UPLOADS_BUCKET": UPLOADS,
     "ARTIFACTS_BUCKET": ARTIFACTS,
     "TRAINING_STATE_MACHINE_ARN": MACHINE,
-    "SAGEMAKER_ROLE_ARN": "arn:aws:iam::000000000000:role/headrace-test-sagemaker-us-east-1",
+    "SERVING_ROLE_ARN": "arn:aws:iam::000000000000:role/headrace-test-serving-us-east-1",
     "INFERENCE_SUCCESS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:success",
     "INFERENCE_ERROR_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:error",
     "JOBS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:jobs",

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from functions import api
 from functions.aws import times
+from functions.http import requests
+from functions.images import images
 from functions.jobs import ids, jobs, listing
 from functions.jobs.job import Job, Kind, Source, Status
 from functions.jobs.jobs import Progress
@@ -126,6 +128,31 @@ def test_an_announced_dataset_is_a_pending_job_and_a_url(cloud: Cloud) -> None:
     job = stored(cloud, job_id)
     assert job.status is Status.PENDING
     assert job.source == Source(UPLOADS, f"datasets/decision_trees/{job_id}/mis datos+1 ñ.csv", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "most"),
+    [
+        ({"kind": "face", "filename": "me.jpg", "content_type": "image/jpeg"}, images.MAX_BYTES),
+        ({"kind": "training", "algorithm": "decision_trees", "filename": "a.csv"}, requests.MAX_DATASET),
+    ],
+)
+def test_a_form_does_what_the_put_does_and_bounds_the_length(body: dict[str, str], most: int) -> None:
+    answer = ask("POST", "/v1/uploads", body).json
+    form, put = answer["form"], urlsplit(answer["upload"]["url"])
+    assert (form["method"], form["max_bytes"]) == ("POST", most)
+    assert unquote(put.path).endswith(form["fields"]["key"])
+    assert form["fields"].get("Content-Type") == body.get("content_type")
+    policy = json.loads(base64.b64decode(form["fields"]["policy"]))["conditions"]
+    assert ["content-length-range", 1, most] in policy
+    assert {"key": form["fields"]["key"]} in policy
+    assert {"bucket": UPLOADS} in policy
+
+
+def test_a_name_that_a_form_would_replace_is_refused() -> None:
+    answer = ask("POST", "/v1/uploads", {"kind": "face", "filename": "${filename}"})
+    assert answer.status == 422
+    assert "S3 replaces" in answer.problem()["filename"]
 
 
 def test_the_put_of_an_announced_file_is_claimed_as_its_job(cloud: Cloud) -> None:

@@ -105,3 +105,62 @@ def test_one_wait_that_cannot_be_asked_about_does_not_stop_the_others(
 def test_the_sweep_stops_in_time(cloud: Cloud) -> None:
     park(cloud, WaitKind.PIPELINE)
     assert sweep.sweep(cloud.services, lambda: False).seen == 0
+
+
+def _waits(cloud: Cloud, count: int) -> set[str]:
+    return {
+        waits.park(cloud.services, WaitKind.PIPELINE, ids.derived("b", "k", str(number)), "t").wait_id
+        for number in range(count)
+    }
+
+
+def _looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    looked_at: list[str] = []
+
+    def look(_: Any, wait: Wait) -> str:
+        looked_at.append(wait.wait_id)
+        return ""
+
+    monkeypatch.setattr(sweep, "_sweep_one", look)
+    return looked_at
+
+
+def test_a_sweep_goes_on_where_the_last_one_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, expected = _looked_at(monkeypatch), _waits(cloud, 8)
+    monkeypatch.setattr(sweep, "BATCH", 3)
+    assert [run(cloud)["seen"] for _ in range(3)] == [3, 3, 2]
+    assert (len(looked_at), set(looked_at)) == (8, expected)
+    assert run(cloud)["seen"] == 3
+    assert looked_at[8:] == looked_at[:3]
+
+
+def test_a_sweep_without_time_keeps_its_place(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, expected = _looked_at(monkeypatch), _waits(cloud, 4)
+    for number in range(4):
+        assert sweep.sweep(cloud.services, lambda: len(looked_at) <= number).seen == 1  # noqa: B023
+    assert set(looked_at) == expected
+
+
+def test_the_place_outlasts_the_wait_that_marked_it(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, expected = _looked_at(monkeypatch), _waits(cloud, 4)
+    monkeypatch.setattr(sweep, "BATCH", 2)
+    run(cloud)
+    for wait in list(waits.everything(cloud.services)):
+        if wait.wait_id in looked_at:
+            waits.forget(cloud.services, wait)
+    run(cloud)
+    assert set(looked_at) == expected
+
+
+def test_a_wait_that_ends_a_sweep_does_not_end_the_next(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, expected = [], _waits(cloud, 3)
+
+    def stumble(_: Any, wait: Wait) -> str:
+        looked_at.append(wait.wait_id)
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(sweep, "_sweep_one", stumble)
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            run(cloud)
+    assert set(looked_at) == expected

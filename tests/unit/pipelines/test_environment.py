@@ -11,7 +11,8 @@ def test_the_local_environment_has_the_contracts_names() -> None:
     assert local.artifacts_bucket == "headrace-dev-artifacts-000000000000-us-east-1"
     assert local.resource_name("decision_trees") == "headrace-dev-decision-trees"
     assert local.function_arn("deploy_endpoint").endswith(":function:headrace-dev-deploy-endpoint")
-    assert local.sagemaker_role_arn == "arn:aws:iam::000000000000:role/headrace-dev-sagemaker-us-east-1"
+    assert local.pipeline_role_arn == "arn:aws:iam::000000000000:role/headrace-dev-pipeline-us-east-1"
+    assert local.job_role_arn == "arn:aws:iam::000000000000:role/headrace-dev-job-us-east-1"
     assert local.parameter_name("own", "source") == "/headrace/dev/algorithms/own/source"
 
 

@@ -108,7 +108,7 @@ def test_everything_a_definition_refers_to_is_there(compiled: Compiled, target: 
     for pipeline in compiled:
         told = target.clients.sagemaker.describe_pipeline(PipelineName=str(pipeline.pipeline_name))
         assert told["PipelineDefinition"] == pipeline.definition
-        assert told["RoleArn"] == ENVIRONMENT.sagemaker_role_arn
+        assert told["RoleArn"] == ENVIRONMENT.pipeline_role_arn
 
 
 def test_functions_find_the_published_algorithm(compiled: Compiled, target: Publication) -> None:
@@ -345,7 +345,7 @@ def test_what_others_made_is_left(compiled: Compiled, target: Publication) -> No
         target.clients.sagemaker.create_pipeline(
             PipelineName=name,
             PipelineDefinition=str(named(compiled, "own").definition),
-            RoleArn=ENVIRONMENT.sagemaker_role_arn,
+            RoleArn=ENVIRONMENT.pipeline_role_arn,
             ClientRequestToken="0" * 32,
         )
     theirs = {
