@@ -116,7 +116,7 @@ class LocalCloud:
             self._progress("starting the services")
             self._serve()
             self._progress("bringing the stack up")
-            self.stack = stack.deploy(self.settings, self.clients)
+            self.stack = stack.deploy(self.settings, self.clients, ministack.taken_over)
             self._start_sagemaker()
             # Only now: what they do next asks functions and services of this stack.
             if resumed := self.stepfunctions.resume():

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,12 @@ from local.settings import LocalSettings
 
 _BUCKET = "headrace-local-deployment"
 _WAIT = {"Delay": 1, "MaxAttempts": 180}
+
+SOUND = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+"""What a stack is updated from; one that failed, or was left in the middle, is not."""
+
+TakenOver = Callable[[str], AbstractContextManager[None]]
+"""Inside, a stack of that name is made over what there is already, and can be updated whatever became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +45,11 @@ class Stack:
         return url.split("//", 1)[1].split(".", 1)[0]
 
 
-def deploy(settings: LocalSettings, clients: LocalClients) -> Stack:
+def deploy(settings: LocalSettings, clients: LocalClients, taken_over: TakenOver) -> Stack:
     """Creates or updates the stack; nothing is sent when the packaged template is the one already up.
 
-    Raises StackFailed with CloudFormation's reasons when it does not come up.
+    One that an earlier start left in the middle, or that failed, is brought up again over what there is of it: inside
+    `taken_over`. Raises StackFailed with CloudFormation's reasons when it does not come up.
     """
     s3, cloudformation = clients.client("s3"), clients.client("cloudformation")
     s3.create_bucket(Bucket=_BUCKET)
@@ -57,32 +65,37 @@ def deploy(settings: LocalSettings, clients: LocalClients) -> Stack:
         # Over 51,200 bytes a template has to come from S3.
         upload(f"{digest}.json", body.encode())
         url = f"{settings.endpoint}/{_BUCKET}/{digest}.json"
-        _send(cloudformation, settings, url, digest, create=current is None)
+        request = _request(settings, url, digest)
+        if current is not None and _tag(current):
+            _send(cloudformation, "update", request)
+        else:
+            with taken_over(settings.stack_name):
+                # What a rollback would delete may hold what was acknowledged; the next start tries again instead.
+                _send(cloudformation, "update" if current else "create", {**request, "DisableRollback": True})
         current = _describe(cloudformation, settings.stack_name)
     if current is None:
         raise StackFailed(f"the stack {settings.stack_name} is gone")
     return Stack({output["OutputKey"]: output["OutputValue"] for output in current.get("Outputs", [])})
 
 
-def _send(cloudformation: Any, settings: LocalSettings, url: str, digest: str, *, create: bool) -> None:
+def _request(settings: LocalSettings, url: str, digest: str) -> dict[str, Any]:
     parameters = {"Stage": settings.stage, **settings.parameters}
-    request = {
+    return {
         "StackName": settings.stack_name,
         "TemplateURL": url,
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         "Tags": [{"Key": "headrace:template", "Value": digest}],
     }
+
+
+def _send(cloudformation: Any, verb: str, request: Mapping[str, Any]) -> None:
+    name = request["StackName"]
     try:
-        if create:
-            cloudformation.create_stack(**request)
-        else:
-            cloudformation.update_stack(**request)
-        waiter = "stack_create_complete" if create else "stack_update_complete"
-        cloudformation.get_waiter(waiter).wait(StackName=settings.stack_name, WaiterConfig=_WAIT)
+        getattr(cloudformation, f"{verb}_stack")(**request)
+        cloudformation.get_waiter(f"stack_{verb}_complete").wait(StackName=name, WaiterConfig=_WAIT)
     except (ClientError, WaiterError) as error:
-        reasons = _failures(cloudformation, settings.stack_name)
-        raise StackFailed(f"the stack {settings.stack_name} did not come up: {reasons or error}") from error
+        raise StackFailed(f"the stack {name} did not come up: {_failures(cloudformation, name) or error}") from error
 
 
 def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
@@ -90,13 +103,14 @@ def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
         stacks = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError:
         return None
-    live = [stack for stack in stacks if not stack["StackStatus"].startswith("DELETE")]
+    live = [stack for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"]
     return live[0] if live else None
 
 
 def _tag(stack: Mapping[str, Any]) -> str | None:
+    """Returns which template is up; None where an earlier start left the stack in the middle, or failed."""
     tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
-    return tags.get("headrace:template") if stack["StackStatus"].endswith("_COMPLETE") else None
+    return tags.get("headrace:template") if stack["StackStatus"] in SOUND else None
 
 
 def _failures(cloudformation: Any, name: str) -> str:

@@ -7,6 +7,7 @@ user's.
 from local.ministack.functions import stop_workers
 from local.ministack.persistence import deliver
 from local.ministack.serving import AsgiApp, close, emit, load, mount, serve, wants
+from local.ministack.stacks import taken_over
 from local.ministack.states import install as install_states
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "mount",
     "serve",
     "stop_workers",
+    "taken_over",
     "wants",
 ]

@@ -260,7 +260,7 @@ class Durability:
     def _save(self, services: Collection[str]) -> None:
         statements: list[Statement] = []
         written = []
-        for service in services:
+        for service in _with_resources(services):
             begun = time.perf_counter()
             # Before their records are read: what is made meanwhile counts as not saved.
             if service == "dynamodb":
@@ -395,6 +395,19 @@ class Durability:
 def _entries(states: Mapping[str, Any], service: str, store: str) -> dict[Any, Any]:
     records = states.get(service, {}).get(store)
     return records.to_dict() if records is not None else {}
+
+
+def _with_resources(services: Collection[str]) -> list[str]:
+    """Returns the services to save at once: with a stack that is being made, all that it may be made of.
+
+    The stack is looked at first: on disk it may lack a resource that is there, which the next start takes over, but
+    it names none that is not.
+    """
+    from ministack.services import cloudformation
+
+    if "cloudformation" not in services or not any(map(_in_progress, cloudformation._stacks.all_values())):
+        return list(services)
+    return ["cloudformation", *(service for service in records.services() if service != "cloudformation")]
 
 
 def _in_progress(stack: Mapping[str, Any]) -> bool:

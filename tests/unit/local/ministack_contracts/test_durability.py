@@ -319,6 +319,21 @@ def test_a_stack_is_on_disk_as_before_or_as_after_its_operation(services: Servic
         cloudformation._stacks.clear()
 
 
+def test_a_stack_that_is_saved_in_the_middle_names_nothing_that_is_not_saved(services: Services) -> None:
+    from ministack.services import cloudformation
+    from ministack.services.cloudformation import provisioners
+
+    cloudformation._stacks["s"] = {"StackName": "s", "StackStatus": "CREATE_IN_PROGRESS", "StackId": "s"}
+    provisioners._provision_resource("AWS::SSM::Parameter", "P", {"Name": "n", "Type": "String", "Value": "1"}, "s")
+    try:
+        services.state.save({"cloudformation"})  # type: ignore[union-attr]
+        services.restart()
+        assert services.ok("ssm", "AmazonSSM.GetParameter", {"Name": "n"})["Parameter"]["Value"] == "1"
+        assert cloudformation._stacks["s"]["StackStatus"] == "CREATE_FAILED"
+    finally:
+        cloudformation._stacks.clear()
+
+
 # Everything else, by resource.
 
 
