@@ -196,5 +196,13 @@ def test_an_unknown_query_parameter_is_refused_by_name(path: str, query: dict[st
     assert words in error["message"]
 
 
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "application/x-www-form-urlencoded"])
+def test_a_form_is_not_read_as_if_it_were_json(content_type: str) -> None:
+    upload = {"kind": "face", "filename": "me.jpg"}
+    response = Client(gateway).post("/v1/uploads", data=upload, content_type=content_type)
+    assert response.status_code == 415
+    assert response.get_json(force=True)["detail"] == "expected a body of type application/json"
+
+
 def test_a_signature_in_the_query_is_no_parameter() -> None:
     assert Client(gateway).get("/v1/jobs", query_string={"X-Amz-Signature": "0" * 64}).status_code == 200
