@@ -7,11 +7,13 @@ from pathlib import Path
 
 from local.documents import Document
 
+# The interpreter of the cloud itself, whichever one builds and runs.
+_PYTHON = sys.executable
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 def launched(job: Document) -> list[str]:
-    return [sys.executable, "-I", "-S", str(_LAUNCHER), json.dumps(job)]
+    return [_PYTHON, "-I", "-S", str(_LAUNCHER), json.dumps(job)]
 
 
 def guarded(argv: Sequence[str]) -> list[str]:
