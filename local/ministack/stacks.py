@@ -23,7 +23,7 @@ LOG_GROUP, PARAMETER = "AWS::Logs::LogGroup", "AWS::SSM::Parameter"
 
 @contextmanager
 def taken_over(name: str) -> Iterator[None]:
-    """Has it that, while a stack of this name is made or updated inside, what is there already stays, with its data.
+    """Keeps what is there already, with its data, while a stack of this name is made or updated inside.
 
     A record that nothing may be done with becomes one that can be updated: that is what its resources are.
     """

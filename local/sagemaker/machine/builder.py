@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 from local.sagemaker.machine.processes.launching import guarded
@@ -19,7 +20,7 @@ class Builder:
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
         self._hanging_up = threading.Lock()
         self._popen = subprocess.Popen(
-            guarded(argv),
+            guarded(argv, Path.cwd()),
             env=dict(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -16,15 +16,18 @@ success; otherwise the end of its standard error is the step's FailureReason.
 
 import json
 import os
-import signal
+import shutil
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import yaml
 
 from local.documents import Document, Json
+from local.sagemaker.machine.processes.launching import guarded
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
@@ -78,30 +81,32 @@ def _metadata(run: Run) -> Document:
 
 
 def _run(run: Run, command: Sequence[str], folder: Path, document: Document, metadata: Document) -> Document:
-    try:
+    if shutil.which(command[0]) is None and not (folder / command[0]).is_file():
+        raise StepFailed(f"ClientError: the command {command[0]} cannot be run: it is not there", metadata)
+    with tempfile.NamedTemporaryFile() as file, _line() as (theirs, ours):
+        file.write(json.dumps(document).encode())
+        file.flush()
         process = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdin=subprocess.PIPE,
+            guarded(command, folder, Path(file.name)),
+            stdin=theirs,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-    except OSError as error:
-        raise StepFailed(f"ClientError: the command {command[0]} cannot be run: {error}", metadata) from error
-
-    def end() -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-    run.watch.executing(metadata, Hold(stop=end, leave=end))
-    output, errors = process.communicate(json.dumps(document).encode())
-    # What it has left behind in its group ends with it.
-    end()
+        run.watch.executing(metadata, Hold(stop=ours.close, leave=ours.close))
+        output, errors = process.communicate()
     if process.returncode != 0:
         said = errors.decode("utf-8", "replace").strip()[-_TAIL:]
         raise StepFailed(f"AlgorithmError: {said}, exit code: {process.returncode}", metadata)
     return _object(output)
+
+
+@contextmanager
+def _line() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Yields the two ends of a launcher's line: closing ours, or our death, ends the command and all it started."""
+    theirs, ours = os.pipe()
+    with os.fdopen(theirs, "rb") as reader, os.fdopen(ours, "wb") as writer:
+        yield reader, writer
 
 
 def _object(output: bytes) -> Document:

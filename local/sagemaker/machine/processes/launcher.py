@@ -9,7 +9,8 @@ JSON: {"argv": [...], "cwd": str, "ml": folder for /opt/ml or null, "binds": {pa
 "covers": {path: folder that stands in its place}, "keep": [paths below those that stay visible], "writable": [folders],
 "processes": true for a process namespace, "network": false for one without a network, "readonly": true when nothing
 but /opt/ml, the covers and the writable folders may be written to, "after": a command to run once the command was
-killed, or null}. Linux only where namespaces are asked for.
+killed, or null, "input": a file that is the command's standard input, or not there}. Linux only where namespaces are
+asked for.
 """
 
 import contextlib
@@ -179,7 +180,7 @@ def _start(job: dict[str, Any]) -> int:
         # When memory runs out it is the container that goes, not the local cloud.
         with contextlib.suppress(OSError):
             _write("/proc/self/oom_score_adj", _OOM_SCORE)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(os.open(job.get("input") or os.devnull, os.O_RDONLY), 0)
     argv = job["argv"]
     try:
         os.chdir(job["cwd"])

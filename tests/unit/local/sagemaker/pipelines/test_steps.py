@@ -197,8 +197,10 @@ def test_a_command_that_fails_says_why(world: World) -> None:
 
 
 def test_a_stop_ends_the_command_and_what_it_started(world: World) -> None:
+    # In a session of its own, where a signal to the command's group does not come.
     child = (
-        "import subprocess, sys, time; print(subprocess.Popen(['sleep', '600']).pid, file=open('pid', 'w'), flush=True)"
+        "import subprocess, time; child = subprocess.Popen(['sleep', '600'], start_new_session=True);"
+        "print(child.pid, file=open('pid', 'w'), flush=True)"
     )
     supply(world, f"{child}; time.sleep(600)", name="Crunch")
     create(world, definition(step("Crunch", "EMRServerless", {}), fail_step("Late", DependsOn=["Crunch"])))
@@ -208,6 +210,12 @@ def test_a_stop_ends_the_command_and_what_it_started(world: World) -> None:
     assert ended(world, arn)["PipelineExecutionStatus"] == "Stopped"
     pid = world.root / "pid"
     assert not pid.exists() or not pid.read_text() or _ends(int(pid.read_text()))
+
+
+def test_a_command_that_is_not_there_is_named(world: World) -> None:
+    (world.root / "steps.yaml").write_text(json.dumps({"steps": [{"type": "EMR", "command": ["no-such-command"]}]}))
+    _, done = run(world, definition(step("Crunch", "EMR", {})))
+    assert done["Crunch"]["FailureReason"].startswith("ClientError: the command no-such-command cannot be run")
 
 
 def _ends(pid: int) -> bool:
