@@ -108,6 +108,7 @@ def published(spec: AlgorithmSpec, environment: Environment, steps: list[Documen
         "labels": list(spec.results.labels),
         "retrain": spec.retrain.model_dump(mode="json") if spec.retrain else None,
         "definition_sha256": sha256,
+        "cache": spec.cache is not None,
         "local": spec.local.model_dump(mode="json"),
         "tags": dict(sorted(spec.tags.items())),
         "transform": spec.transform.model_dump(mode="json", exclude_none=True) if spec.transform else None,

@@ -91,6 +91,11 @@ class Algorithm:
         return chain
 
     @property
+    def cached(self) -> bool:
+        """Whether a step of its pipeline that ran with equal arguments is not run again."""
+        return bool(self.spec.get("cache"))
+
+    @property
     def steps(self) -> list[str]:
         return [str(step) for step in self.spec.get("steps", [])]
 

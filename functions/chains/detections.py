@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from functions.aws import locations
 from functions.aws.services import error_code
 from functions.chains import boxes, chains, crops, invocations
 from functions.chains.boxes import Detection
@@ -46,7 +47,7 @@ def detect(job: Mapping[str, Any], services: Services) -> Detected:
     jobs.note(services, job_id, Progress(step=crops.DETECT, links={"endpoint": chain.detect.endpoint}))
     for member in (chain.detect, chain.read):
         invocations.check(member, services)
-    name, body = _fetch(job["source"], services)
+    name, body = _fetch(job["input_uri"], services)
     content_type = images.content_type(name, body[: images.HEAD_BYTES])
     image, as_stored = pictures.upright(name, body)
     with JpegEncoder() as encoder:
@@ -69,13 +70,12 @@ def detect(job: Mapping[str, Any], services: Services) -> Detected:
     return Detected(tuple(range(len(stored))), choice.left_out)
 
 
-def _fetch(source: Mapping[str, Any], services: Services) -> tuple[str, bytes]:
-    bucket, key = source["bucket"], source["key"]
+def _fetch(location: str, services: Services) -> tuple[str, bytes]:
+    bucket, key = locations.split_uri(location)
     name = key.rsplit("/", 1)[-1]
-    version = {"VersionId": source["version_id"]} if source.get("version_id") else {}
     try:
-        images.check_size(name, services.s3.head_object(Bucket=bucket, Key=key, **version)["ContentLength"])
-        return name, services.s3.get_object(Bucket=bucket, Key=key, **version)["Body"].read()
+        images.check_size(name, services.s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
+        return name, services.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
         if error_code(error) not in {"404", "NoSuchKey", "NotFound"}:
             raise

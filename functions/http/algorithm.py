@@ -97,6 +97,7 @@ class Algorithm(_Section):
     labels: list[str] = Field(default_factory=list)
     retrain: Retrain | None = None
     definition_sha256: str | None = None
+    cache: bool = Field(default=False, description="Whether a step that ran with the same arguments is not run again")
     local: Local | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     transform: Transform | None = None

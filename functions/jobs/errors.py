@@ -5,6 +5,7 @@ error code, and `str()` of the exception is the sentence a person reads: human t
 
     JobError
       EventNotUnderstood   the input of an execution is neither an upload nor a direct run
+      InputNotCopied       the uploaded version cannot be copied to its run
       PipelineNotStarted   SageMaker refused to start the pipeline
       ImageRejected        the uploaded image cannot be sent to a model
       EndpointNotReady     the endpoint is there but does not answer yet (or any more)
@@ -22,6 +23,9 @@ class JobError(Exception):
 
 
 class EventNotUnderstood(JobError): ...
+
+
+class InputNotCopied(JobError): ...
 
 
 class PipelineNotStarted(JobError): ...

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_LENGTH = 26
+LENGTH = 26
+"""Characters of an id."""
 _JOB_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
@@ -20,7 +21,7 @@ def is_job_id(text: str) -> bool:
 
 
 def _encode(number: int) -> str:
-    return "".join(_ALPHABET[number >> (5 * place) & 31] for place in reversed(range(_LENGTH)))
+    return "".join(_ALPHABET[number >> (5 * place) & 31] for place in reversed(range(LENGTH)))
 
 
 def ulid(now: datetime, randomness: Callable[[int], bytes] = os.urandom) -> str:

@@ -23,7 +23,7 @@ from functions.catalogue import catalogue
 from functions.catalogue.catalogue import Algorithm
 from functions.jobs import ids, jobs
 from functions.jobs.job import Job, Kind, Source, Status
-from functions.uploads import events, keys, ledger, plans
+from functions.uploads import events, ledger, plans
 from functions.uploads.events import Run, Upload
 from functions.uploads.ledger import Claim, Decision, Delivery
 from functions.uploads.plans import Accepted, Chained, Ignored, Plan, Rejected
@@ -47,12 +47,18 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What claiming came to; `as_output` is what the state machine goes on with."""
+    """What claiming came to; `as_output` is what the state machine goes on with, once `inputs.keep` has seen it."""
 
     decision: Decision
     job_id: str | None = None
     reason: str | None = None
     started: Mapping[str, Any] = field(default_factory=dict)
+    source: Source | None = None
+    """Of a job that is started: what it reads."""
+    etag: str | None = None
+    """Of the source, where the event told it."""
+    cached: bool = False
+    """Whether equal steps of its pipeline are run once."""
 
     def as_output(self) -> dict[str, Any]:
         output: dict[str, Any] = {"decision": self.decision.value}
@@ -202,15 +208,22 @@ def _outcome(upload: Upload, plan: Plan, job_id: str, hyperparameters: Mapping[s
             # The row is INPROGRESS like any other, so that RecordFailure has a job to give the reason to.
             return Outcome(Decision.REJECTED, job_id, reason)
         case Accepted(algorithm):
-            started = _started(plan.kind, algorithm, _source(upload), hyperparameters)
-            return Outcome(Decision.STARTED, job_id, started=started)
+            return _begun(upload, plan.kind, algorithm, job_id, hyperparameters)
         case Chained(algorithm, chain):
-            started = _started(plan.kind, algorithm, _source(upload), hyperparameters)
-            return Outcome(Decision.STARTED, job_id, started=started | {"chain": chain.as_dict()})
+            outcome = _begun(upload, plan.kind, algorithm, job_id, hyperparameters)
+            return replace(outcome, started={**outcome.started, "chain": chain.as_dict()})
         case Ignored(reason):
             return Outcome(Decision.IGNORED, job_id, reason)
         case never:
             assert_never(never)
+
+
+def _begun(
+    upload: Upload, kind: Kind, algorithm: Algorithm, job_id: str, hyperparameters: Mapping[str, Any]
+) -> Outcome:
+    source = _source(upload)
+    started = _started(kind, algorithm, source, hyperparameters)
+    return Outcome(Decision.STARTED, job_id, started=started, source=source, etag=upload.etag, cached=algorithm.cached)
 
 
 def _started(
@@ -220,7 +233,6 @@ def _started(
         "kind": kind.value,
         "algorithm": algorithm.name,
         "source": source.as_dict() if source else None,
-        "input_uri": keys.dataset_uri(source.bucket, source.key) if source else "",
         "hyperparameters": dict(hyperparameters),
     }
     if kind is Kind.FACE:
@@ -248,25 +260,28 @@ def _claim_run(run: Run, execution: str, only: Kind | None, services: Services) 
     there = jobs.create(services, job)
     if there is not None and not _is_ours(there, execution) and not _takes_over(there, execution, steps, services):
         return Outcome(Decision.DUPLICATE, run.job_id, f"job {run.job_id} was already started")
-    rejected = _run_problem(run, algorithm) if only is None else f"a {only} starts at an uploaded image, not by name"
+    rejected = (
+        _run_problem(run, algorithm, services) if only is None else f"a {only} starts at an uploaded image, not by name"
+    )
     if rejected or algorithm is None:
         return Outcome(Decision.REJECTED, run.job_id, rejected)
-    return Outcome(Decision.STARTED, run.job_id, started=_started(kind, algorithm, run.source, run.hyperparameters))
+    started = _started(kind, algorithm, run.source, run.hyperparameters)
+    return Outcome(Decision.STARTED, run.job_id, started=started, source=run.source, cached=algorithm.cached)
 
 
 def _takes_over(job: Job, execution: str, steps: list[str], services: Services) -> bool:
     return job.status is Status.PENDING and jobs.begin(services, job.job_id, execution, steps, None, "")
 
 
-def _run_problem(run: Run, algorithm: Algorithm | None) -> str | None:
+def _run_problem(run: Run, algorithm: Algorithm | None, services: Services) -> str | None:
     if algorithm is None:
         return plans.unknown_algorithm(run.algorithm)
     if algorithm.chain is not None:
         return f"{run.algorithm} is a chain of two endpoints, which starts at an uploaded image"
     if algorithm.trainable and run.source is None:
         return f"a training of {algorithm.name} needs a dataset, and 'source' is missing"
-    if run.source and len(keys.dataset_uri(run.source.bucket, run.source.key)) > plans.MAX_PARAMETER:
-        return f"the key of the dataset is too long for a pipeline parameter ({plans.MAX_PARAMETER} characters)"
+    if run.source and (too_long := plans.too_long(run.source.key, services)):
+        return too_long
     problems = catalogue.check(algorithm, run.hyperparameters)
     if problems:
         return "; ".join(f"hyperparameters.{name}: {problem}" for name, problem in problems.items())

@@ -103,11 +103,16 @@ def matches(pattern: str, filename: str) -> bool:
     return filename == pattern if pattern == MARKER else fnmatchcase(filename.lower(), pattern.lower())
 
 
-def dataset_uri(bucket: str, key: str) -> str:
-    """Returns what the pipeline reads: the folder of a `_SUCCESS` marker, else that one object. Plain, not
-    percent-encoded.
+def run_folder(job_id: str) -> str:
+    """Returns where the artifacts bucket holds the copy of what the job was claimed with."""
+    return f"runs/{job_id}/input/"
+
+
+def input_uri(bucket: str, folder: str, key: str) -> str:
+    """Returns what a job reads of an upload that was copied below `folder`: all of it for a `_SUCCESS` marker, else the
+    one file. Plain, not percent-encoded.
     """
-    return f"s3://{bucket}/{key.removesuffix(MARKER) if is_marker(key) else key}"
+    return f"s3://{bucket}/{folder}{'' if is_marker(key) else key.rsplit('/', 1)[-1]}"
 
 
 def is_marker(key: str) -> bool:

@@ -9,7 +9,7 @@ from functions.catalogue import catalogue
 from functions.catalogue.catalogue import Algorithm
 from functions.chains import chains, crops
 from functions.chains.chains import Chain, ChainIncomplete
-from functions.jobs import jobs
+from functions.jobs import ids, jobs
 from functions.jobs.job import Kind
 from functions.uploads import keys
 from functions.uploads.events import Upload
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from functions.aws.services import Services
 
 MAX_PARAMETER = 1024
-"""Characters of a pipeline parameter's value, which is what the dataset's URI becomes."""
+"""Characters of a pipeline parameter's value, which is what the URI of the dataset's copy becomes."""
 
 FACE_STEPS = ["StartInference", "SplitResult"]
 
@@ -86,13 +86,13 @@ def plan(upload: Upload, services: Services) -> Plan:
             return Plan(Kind.TRAINING, Ignored(f"'{upload.key}' is a folder marker, not an upload"))
         case keys.DatasetKey() as key:
             algorithm = catalogue.get(services, key.algorithm)
-            verdict = _of_dataset(upload, key, algorithm)
+            verdict = _of_dataset(upload, key, algorithm, services)
             return Plan(Kind.TRAINING, verdict, algorithm, key.algorithm, key.job_id)
         case keys.ImageKey() as key:
             return _plan_image(upload, key, services)
         case keys.BatchKey() as key:
             algorithm = catalogue.get(services, key.algorithm)
-            return Plan(Kind.BATCH, _of_batch(upload, key, algorithm), algorithm, key.algorithm)
+            return Plan(Kind.BATCH, _of_batch(upload, key, algorithm, services), algorithm, key.algorithm)
         case keys.UnfitKey(kind, reason):
             return Plan(Kind(kind), Rejected(reason))
         case never:
@@ -103,7 +103,7 @@ def unknown_algorithm(name: str) -> str:
     return f"the catalogue has no algorithm '{name}'"
 
 
-def _of_dataset(upload: Upload, key: keys.DatasetKey, algorithm: Algorithm | None) -> Verdict:
+def _of_dataset(upload: Upload, key: keys.DatasetKey, algorithm: Algorithm | None, services: Services) -> Verdict:
     if algorithm is None:
         return Rejected(unknown_algorithm(key.algorithm))
     if not algorithm.trainable:
@@ -114,27 +114,31 @@ def _of_dataset(upload: Upload, key: keys.DatasetKey, algorithm: Algorithm | Non
         return Ignored(f"'{key.filename}' does not match '{algorithm.pattern}', which starts {algorithm.name}")
     if keys.is_marker(upload.key) and not key.in_dataset:
         return Rejected(f"the key '{upload.key}' does not fit {keys.DATASET_SHAPE}")
-    return _readable(upload, algorithm)
+    return _readable(upload, algorithm, services)
 
 
-def _of_batch(upload: Upload, key: keys.BatchKey, algorithm: Algorithm | None) -> Verdict:
+def _of_batch(upload: Upload, key: keys.BatchKey, algorithm: Algorithm | None, services: Services) -> Verdict:
     if algorithm is None:
         return Rejected(unknown_algorithm(key.algorithm))
     if not algorithm.transforms_uploads:
         return Rejected(f"{algorithm.name} answers no batches: it has no transform without a training")
     if key.in_folder != keys.is_marker(upload.key):
         return Ignored(f"'{upload.key}' starts nothing: a folder does, when its {keys.MARKER} is there")
-    return _readable(upload, algorithm)
+    return _readable(upload, algorithm, services)
 
 
-def _readable(upload: Upload, algorithm: Algorithm) -> Accepted | Rejected:
+def too_long(key: str, services: Services) -> str | None:
+    """Returns why the copy of an upload cannot be a pipeline's input: its name makes the parameter too long."""
+    uri = keys.input_uri(services.settings.artifacts_bucket, keys.run_folder("0" * ids.LENGTH), key)
+    if len(uri) <= MAX_PARAMETER:
+        return None
+    return f"the file name is too long: its copy would be {len(uri)} characters away, a parameter holds {MAX_PARAMETER}"
+
+
+def _readable(upload: Upload, algorithm: Algorithm, services: Services) -> Accepted | Rejected:
     """Accepts what a pipeline can read."""
-    uri = keys.dataset_uri(upload.bucket, upload.key)
-    if len(uri) > MAX_PARAMETER:
-        return Rejected(
-            f"the key is too long: '{uri[:80]}...' has {len(uri)} characters and a pipeline parameter holds"
-            f" {MAX_PARAMETER}"
-        )
+    if problem := too_long(upload.key, services):
+        return Rejected(problem)
     if upload.size == 0 and not keys.is_marker(upload.key):
         return Rejected(f"the file '{upload.key}' is empty (0 bytes)")
     return Accepted(algorithm)

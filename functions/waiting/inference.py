@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from functions.aws import locations
 from functions.aws.log import about
 from functions.aws.services import error_code, error_message
 from functions.images import images
@@ -38,14 +39,14 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> None:
         ImageRejected: the object is gone, empty, too large, or not a JPEG or PNG.
         EndpointNotReady, EndpointNotFound: there is nobody to send it to.
     """
-    job_id, endpoint, source = job["job_id"], job["endpoint"], job["source"]
-    content_type = _check_image(source, services)
+    job_id, endpoint, location = job["job_id"], job["endpoint"], job["input_uri"]
+    content_type = _check_image(location, services)
     wait = waits.park(services, WaitKind.INFERENCE, job_id, token)
     jobs.note(services, job_id, Progress(step="StartInference", links={"endpoint": endpoint}))
     try:
         response = services.sagemaker_runtime.invoke_endpoint_async(
             EndpointName=endpoint,
-            InputLocation=f"s3://{source['bucket']}/{source['key']}",
+            InputLocation=location,
             InferenceId=job_id,
             ContentType=content_type,
             Accept="application/x-npy",
@@ -60,15 +61,14 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> None:
     waits.note_locations(services, wait, response.get("OutputLocation"), response.get("FailureLocation"))
 
 
-def _check_image(source: Mapping[str, Any], services: Services) -> str:
-    """Returns the image's content type, read from its first bytes."""
-    bucket, key = source["bucket"], source["key"]
+def _check_image(location: str, services: Services) -> str:
+    """Returns the content type of the job's own copy of the image, read from its first bytes."""
+    bucket, key = locations.split_uri(location)
     name = key.rsplit("/", 1)[-1]
-    version = {"VersionId": source["version_id"]} if source.get("version_id") else {}
     try:
-        size = services.s3.head_object(Bucket=bucket, Key=key, **version)["ContentLength"]
+        size = services.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
         images.check_size(name, size)
-        head = services.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{images.HEAD_BYTES - 1}", **version)
+        head = services.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{images.HEAD_BYTES - 1}")
     except ClientError as error:
         if error_code(error) not in _GONE:
             raise
@@ -109,14 +109,8 @@ def read_message(message: Mapping[str, Any]) -> Answer:
 
 def completed(location: str) -> Succeeded:
     """Returns what the waiting state gets for a result at `location` (s3:// URI)."""
-    bucket, key = split_uri(location)
+    bucket, key = locations.split_uri(location)
     return Succeeded({"output": {"bucket": bucket, "key": key}})
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of an s3:// URI."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 _WRAPPED = re.compile(r'with message "(.*)"(?:\. See .*|\.?\s*)$', re.DOTALL)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from functions.aws import times
+from functions.aws import locations, times
 from functions.aws.log import logger
 from functions.aws.services import error_code
 from functions.jobs import jobs
@@ -106,7 +106,7 @@ def _inference_outcome(services: Services, wait: Wait) -> Resolution | None:
     if wait.output and _size(services, wait.output) is not None:
         return inference.completed(wait.output)
     if wait.failure and _size(services, wait.failure) is not None:
-        bucket, key = inference.split_uri(wait.failure)
+        bucket, key = locations.split_uri(wait.failure)
         response = services.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_MAX_FAILURE - 1}")
         return Failed("InferenceFailed", inference.reason(response["Body"].read().decode(errors="replace")))
     return None
@@ -114,7 +114,7 @@ def _inference_outcome(services: Services, wait: Wait) -> Resolution | None:
 
 def _size(services: Services, uri: str) -> int | None:
     """Bytes of an object; None if it is not there."""
-    bucket, key = inference.split_uri(uri)
+    bucket, key = locations.split_uri(uri)
     try:
         return services.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
     except ClientError as error:

@@ -38,6 +38,12 @@ _S3_ACTIONS = {
     "put_object": {"s3:PutObject"},
     "list_objects_v2": {"s3:ListBucket"},
     "list_object_versions": {"s3:ListBucketVersions"},
+    # Of a version, where its source names one (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
+    "copy_object": {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"},
+    "upload_part_copy": {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"},
+    "create_multipart_upload": {"s3:PutObject"},
+    "complete_multipart_upload": {"s3:PutObject"},
+    "abort_multipart_upload": {"s3:AbortMultipartUpload"},
 }
 
 

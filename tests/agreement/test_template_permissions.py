@@ -193,6 +193,13 @@ def test_each_role_writes_where_its_work_goes_and_nowhere_else() -> None:
     assert {owner for owner in written for action, _ in granted(owner) if action == "sns:Publish"} == {"ServingRole"}
 
 
+def test_no_role_of_sagemaker_reads_an_upload_that_may_be_overwritten_meanwhile() -> None:
+    for name in ("PipelineRole", "JobRole", "ServingRole"):
+        assert [resource for _, resource in granted(name) if "Uploads" in resource] == []
+    read = {resource.partition(":::")[2] for action, resource in granted("JobRole") if action == "s3:GetObject"}
+    assert {"<ArtifactsBucket>/runs/*", "<ArtifactsBucket>/inputs/*"} <= read
+
+
 def test_each_role_is_passed_by_the_one_that_starts_what_runs_as_it() -> None:
     passed = {
         (statement.owner, *statement.resources) for statement in STATEMENTS if "iam:PassRole" in statement.actions

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -237,6 +238,35 @@ def announced(cloud: Cloud, key: str) -> Iterator[None]:
     events.remove_targets(Rule="announced", Ids=["1"])
     events.delete_rule(Name="announced")
     sqs.delete_queue(QueueUrl=url)
+
+
+def test_each_job_of_a_table_that_is_overwritten_tells_of_its_own_bytes(cloud: Cloud) -> None:
+    s3, columns = cloud.clients.client("s3"), {}
+    keys = [f"datasets/decision_trees/overwritten/{number}.csv" for number in range(4)]
+    for key in keys:
+        for column in ("Older", "Newer"):
+            body = flowers(11).replace(b"Species", column.encode())
+            put = s3.put_object(Bucket=cloud.uploads, Key=key, Body=body)
+            columns[key, put["VersionId"]] = column
+            if column == "Older":
+                # Its job is there, and has not read a byte yet.
+                until(partial(_jobs, cloud, key, 1), f"a job for {key}")
+
+    for key in keys:
+        jobs = until(partial(_jobs, cloud, key, 2), f"both jobs for {key}")
+        for job in jobs:
+            message = until(partial(_reason, cloud, job["job_id"]), f"the end of {job['job_id']}")
+            assert columns[key, job["source"]["version_id"]] in message
+
+
+def _jobs(cloud: Cloud, key: str, count: int) -> list[Mapping[str, Any]] | None:
+    jobs = cloud.jobs_of(key)
+    return jobs if len(jobs) == count else None
+
+
+def _reason(cloud: Cloud, job_id: str) -> str | None:
+    job = cloud.get(f"/v1/jobs/{job_id}")
+    return str(job["error"]["message"]) if job["error"] else None
 
 
 def test_an_execution_that_is_stopped_by_hand_ends_its_job_with_the_reason(cloud: Cloud) -> None:

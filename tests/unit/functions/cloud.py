@@ -285,6 +285,12 @@ class Cloud:
     def put(self, key: str, body: bytes = b"a,b\n1,2\n", bucket: str = UPLOADS) -> dict[str, Any]:
         return dict(self.s3.put_object(Bucket=bucket, Key=key, Body=io.BytesIO(body)))
 
+    def upload(self, key: str, body: bytes = b"a,b\n1,2\n", sequencer: str = "0061A1") -> dict[str, Any]:
+        """Puts an object into the uploads bucket and returns the event that tells of it."""
+        put = self.put(key, body)
+        etag = put["ETag"].strip('"')
+        return uploaded(key, sequencer, version_id=put.get("VersionId"), etag=etag, size=len(body))
+
     def _tables(self) -> None:
         self._table(JOBS, ["job_id"], {"by_object": ["object", "created"], "by_kind": ["kind", "created"]})
         self._table(LEDGER, ["object", "entry"], {})
@@ -378,7 +384,7 @@ class Context:
     memory_limit_in_mb = 128
     invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:headrace-test-function"
     aws_request_id = "52fdfc07-2182-154f-163f-5f0f9a621d72"
-    remaining_ms = 30_000
+    remaining_ms = 300_000
 
     def get_remaining_time_in_millis(self) -> int:
         return self.remaining_ms

@@ -549,7 +549,7 @@ def test_a_training_of_the_newest_dataset_is_started(cloud: Cloud) -> None:
     output = claims.claim(json.loads(request["input"]), execution(job_id), cloud.services).as_output()
     assert output["decision"] == "started"
     assert output["hyperparameters"] == {"max_depth": 3}
-    assert output["input_uri"] == f"s3://{UPLOADS}/datasets/decision_trees/d/a.csv"
+    assert output["source"]["key"] == "datasets/decision_trees/d/a.csv"
 
 
 def test_a_ready_made_model_is_deployed_when_somebody_asks(cloud: Cloud) -> None:

@@ -83,20 +83,14 @@ def key_of(job: Job) -> str:
     return job.source.key
 
 
-def claim(key: str, name: str = "e1", *, version_id: str | None = None) -> dict[str, Any]:
-    event = {
-        "input": uploaded(key, version_id=version_id),
-        "execution": execution(name, "chained-inference"),
-        "only": "chain",
-    }
+def claim(cloud: Cloud, key: str, name: str = "e1", body: bytes = b"sheet") -> dict[str, Any]:
+    event = {"input": cloud.upload(key, body), "execution": execution(name, "chained-inference"), "only": "chain"}
     return claim_upload.handler(event, Context())
 
 
 def started(cloud: Cloud, body: bytes | None = None) -> dict[str, Any]:
     """The state's data of a claimed upload."""
-    key = key_of(announce(cloud))
-    cloud.put(key, png(sheet()) if body is None else body)
-    return claim(key)
+    return claim(cloud, key_of(announce(cloud)), body=png(sheet()) if body is None else body)
 
 
 def detect(data: dict[str, Any]) -> Any:
@@ -146,12 +140,12 @@ def test_face_processing_hands_over_what_was_announced_for_a_chain_and_writes_no
     assert output == {"decision": "handed_over", "reason": f"'{key_of(job)}' is for plates, a chain"}
     assert stored(cloud, job.job_id).status is Status.PENDING
     assert ledger.deliveries(cloud.services, f"{UPLOADS}/{key_of(job)}") == []
-    assert claim(key_of(job))["decision"] == "started"
+    assert claim(cloud, key_of(job))["decision"] == "started"
 
 
 def test_a_claimed_image_says_which_endpoints_to_ask(cloud: Cloud) -> None:
     job = announce(cloud)
-    output = claim(key_of(job))
+    output = claim(cloud, key_of(job))
     assert (output["decision"], output["kind"], output["job_id"]) == ("started", "chain", job.job_id)
     assert output["chain"] == {
         "detect": {"algorithm": "finder", "endpoint": FINDER},
@@ -170,19 +164,20 @@ def test_a_claimed_image_says_which_endpoints_to_ask(cloud: Cloud) -> None:
 
 def test_a_second_version_of_an_announced_image_is_a_job_of_the_chain_too(cloud: Cloud) -> None:
     key = key_of(announce(cloud))
-    first = claim(key)
-    event = {"input": uploaded(key, "0062", version_id="v2"), "execution": execution("e2"), "only": "chain"}
+    first = claim(cloud, key)
+    newer = cloud.upload(key, b"another sheet", "0062")
+    event = {"input": newer, "execution": execution("e2"), "only": "chain"}
     second = claim_upload.handler(event, Context())
     assert (second["decision"], second["kind"]) == ("started", "chain")
     assert second["job_id"] != first["job_id"]
-    assert claim(key, "e3")["decision"] == "stale"
+    assert claim(cloud, key, "e3")["decision"] == "stale"
 
 
 def test_a_face_is_never_handed_over_and_never_read_by_a_chain(cloud: Cloud) -> None:
     known = requests.prepare_image("me.jpg", None, cloud.services).job
     for key in ("images/me.jpg", key_of(known)):
         assert claims.claim(uploaded(key), execution("e1"), cloud.services).as_output()["kind"] == "face"
-    rejected = claim("images/you.jpg", "e2")
+    rejected = claim(cloud, "images/you.jpg", "e2")
     assert rejected["reason"] == "'images/you.jpg' was not announced for a chain"
 
 
@@ -206,7 +201,7 @@ def test_a_chain_that_cannot_run_says_which_algorithm_is_the_trouble(
 ) -> None:
     job = announce(cloud)
     cloud.publish("reader", **changes)
-    output = claim(key_of(job))
+    output = claim(cloud, key_of(job))
     assert (output["decision"], output["job_id"]) == ("rejected", job.job_id)
     assert output["reason"].startswith(words)
 
@@ -214,9 +209,9 @@ def test_a_chain_that_cannot_run_says_which_algorithm_is_the_trouble(
 def test_a_chain_of_an_algorithm_that_is_gone_says_so(cloud: Cloud) -> None:
     job = announce(cloud)
     cloud.dynamodb.delete_item(TableName="headrace-test-algorithms", Key={"name": {"S": "finder"}})
-    assert claim(key_of(job))["reason"] == "plates detects with finder, which the catalogue does not have"
+    assert claim(cloud, key_of(job))["reason"] == "plates detects with finder, which the catalogue does not have"
     cloud.dynamodb.delete_item(TableName="headrace-test-algorithms", Key={"name": {"S": "plates"}})
-    assert "no algorithm 'plates'" in claim(key_of(announced(cloud, "plates")))["reason"]
+    assert "no algorithm 'plates'" in claim(cloud, key_of(announced(cloud, "plates")))["reason"]
 
 
 def announced(cloud: Cloud, algorithm: str) -> Job:
@@ -315,7 +310,7 @@ def test_more_boxes_than_the_chain_takes_leave_the_least_confident_out(cloud: Cl
 
 def test_a_row_that_asks_for_more_crops_than_a_job_can_hold_is_held_down(cloud: Cloud) -> None:
     cloud.publish_chain(max_crops=1000)
-    assert claim(key_of(announce(cloud)))["chain"]["max_crops"] == 200
+    assert claim(cloud, key_of(announce(cloud)))["chain"]["max_crops"] == 200
 
 
 def test_one_crop_that_cannot_be_read_leaves_the_others_alone(cloud: Cloud) -> None:
@@ -440,7 +435,7 @@ def test_what_is_no_image_is_refused_with_a_reason(cloud: Cloud, body: bytes, wo
     data = started(cloud, body)
     with pytest.raises(ImageRejected, match=words):
         detect(data)
-    cloud.s3.delete_object(Bucket=UPLOADS, Key=data["source"]["key"])
+    cloud.s3.delete_object(Bucket=ARTIFACTS, Key=data["input_uri"].removeprefix(f"s3://{ARTIFACTS}/"))
     with pytest.raises(ImageRejected, match="no longer in the bucket"):
         detect(data)
 

@@ -16,8 +16,8 @@ from functions.aws import times
 from functions.jobs import ids, jobs
 from functions.jobs.errors import EventNotUnderstood
 from functions.jobs.job import Job, Kind, Source, Status
-from functions.uploads import claims, ledger
-from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error, execution, new_job, uploaded
+from functions.uploads import claims, inputs, ledger
+from tests.unit.functions.cloud import ARTIFACTS, UPLOADS, Cloud, Context, client_error, execution, new_job, uploaded
 
 KEY = "datasets/decision_trees/iris/iris.csv"
 
@@ -32,6 +32,12 @@ def _catalogue(cloud: Cloud) -> None:
 
 def claim(cloud: Cloud, event: dict[str, Any], name: str = "e1", machine: str = "training") -> dict[str, Any]:
     return claims.claim(event, execution(name, machine), cloud.services).as_output()
+
+
+def kept(cloud: Cloud, event: dict[str, Any], name: str = "e1") -> dict[str, Any]:
+    """What the state machine goes on with, once the input has been copied."""
+    outcome = claims.claim(event, execution(name), cloud.services)
+    return inputs.keep(outcome, cloud.services, lambda: True).as_output()
 
 
 def pending(cloud: Cloud, key: str, job_id: str, kind: Kind = Kind.TRAINING) -> None:
@@ -51,16 +57,19 @@ def decisions(cloud: Cloud, key: str = KEY) -> list[str]:
 
 
 def test_the_first_delivery_of_a_dataset_starts_a_training(cloud: Cloud) -> None:
-    output = claim_upload.handler({"input": uploaded(KEY), "execution": execution("e1")}, Context())
-    job_id = ids.derived(UPLOADS, KEY, "v1")
+    cloud.version_uploads()
+    event = cloud.upload(KEY)
+    version_id = event["detail"]["object"]["version-id"]
+    output = claim_upload.handler({"input": event, "execution": execution("e1")}, Context())
+    job_id = ids.derived(UPLOADS, KEY, version_id)
     assert output == {
         "decision": "started",
         "job_id": job_id,
         "kind": "training",
         "algorithm": "decision_trees",
-        "source": {"bucket": UPLOADS, "key": KEY, "version_id": "v1"},
+        "source": {"bucket": UPLOADS, "key": KEY, "version_id": version_id},
         "pipeline_name": "headrace-test-decision-trees",
-        "input_uri": f"s3://{UPLOADS}/{KEY}",
+        "input_uri": f"s3://{ARTIFACTS}/runs/{job_id}/input/iris.csv",
         "hyperparameters": {},
     }
     row = job(cloud, job_id)
@@ -305,17 +314,12 @@ def test_what_starts_nothing_is_ignored_visibly_and_has_no_job(cloud: Cloud, key
     assert ledger.head(cloud.services, f"{UPLOADS}/{key}") is None
 
 
-@pytest.mark.parametrize(
-    ("key", "input_uri"),
-    [
-        ("batches/labels/a.jpg", f"s3://{UPLOADS}/batches/labels/a.jpg"),
-        ("batches/labels/may/_SUCCESS", f"s3://{UPLOADS}/batches/labels/may/"),
-    ],
-)
-def test_a_file_or_a_complete_folder_is_a_batch(cloud: Cloud, key: str, input_uri: str) -> None:
+@pytest.mark.parametrize(("key", "name"), [("batches/labels/a.jpg", "a.jpg"), ("batches/labels/may/_SUCCESS", "")])
+def test_a_file_or_a_complete_folder_is_a_batch(cloud: Cloud, key: str, name: str) -> None:
     cloud.publish("labels", trainable=False, batch=True, endpoint=None, hyperparameters={}, retrain=None)
-    output = claim(cloud, uploaded(key))
-    assert (output["decision"], output["kind"], output["input_uri"]) == ("started", "batch", input_uri)
+    output = kept(cloud, cloud.upload(key))
+    assert (output["decision"], output["kind"]) == ("started", "batch")
+    assert output["input_uri"] == f"s3://{ARTIFACTS}/runs/{output['job_id']}/input/{name}"
 
 
 @pytest.mark.parametrize("key", ["batches/labels/may/a.jpg", "batches/labels/_SUCCESS"])
@@ -325,17 +329,17 @@ def test_a_part_of_a_batch_starts_nothing(cloud: Cloud, key: str) -> None:
 
 
 def test_the_marker_starts_its_whole_folder(cloud: Cloud) -> None:
-    output = claim(cloud, uploaded("datasets/folders/may/_SUCCESS", size=0))
+    output = kept(cloud, cloud.upload("datasets/folders/may/_SUCCESS", b""))
     assert output["decision"] == "started"
-    assert output["input_uri"] == f"s3://{UPLOADS}/datasets/folders/may/"
+    assert output["input_uri"] == f"s3://{ARTIFACTS}/runs/{output['job_id']}/input/"
     assert output["source"]["key"] == "datasets/folders/may/_SUCCESS"
 
 
 def test_a_key_with_spaces_plus_signs_and_letters_works(cloud: Cloud) -> None:
     key = "datasets/decision_trees/año 1+1/mis datos ñ+ü.csv"
-    output = claim(cloud, uploaded(key))
+    output = kept(cloud, cloud.upload(key))
     assert output["decision"] == "started"
-    assert output["input_uri"] == f"s3://{UPLOADS}/{key}"
+    assert output["input_uri"] == f"s3://{ARTIFACTS}/runs/{output['job_id']}/input/mis datos ñ+ü.csv"
 
 
 def run(job_id: str, **more: Any) -> dict[str, Any]:
@@ -430,7 +434,7 @@ def test_an_input_of_another_shape_is_told_in_words(cloud: Cloud, given: Any, wo
 
 def test_publishing_runs_the_pipeline_of_a_model_that_is_not_trained(cloud: Cloud) -> None:
     job_id = ids.ulid(cloud.clock())
-    output = claim(cloud, run(job_id, algorithm="face_aging", source=None, reason="publish"))
+    output = kept(cloud, run(job_id, algorithm="face_aging", source=None, reason="publish"))
     assert output["decision"] == "started"
     assert output["kind"] == "deployment"
     assert output["input_uri"] == ""

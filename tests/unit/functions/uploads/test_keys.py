@@ -65,9 +65,11 @@ def test_a_job_id_is_found_only_where_the_api_puts_it() -> None:
 
 
 def test_the_marker_stands_for_its_folder_and_any_other_key_for_itself() -> None:
-    assert keys.dataset_uri("b", "datasets/a/d/_SUCCESS") == "s3://b/datasets/a/d/"
-    assert keys.dataset_uri("b", "datasets/a/d/x_SUCCESS") == "s3://b/datasets/a/d/x_SUCCESS"
-    assert keys.dataset_uri("b", "datasets/a/d ü/1+1 %20.csv") == "s3://b/datasets/a/d ü/1+1 %20.csv"
+    folder = keys.run_folder(JOB_ID)
+    assert folder == f"runs/{JOB_ID}/input/"
+    assert keys.input_uri("b", folder, "datasets/a/d/_SUCCESS") == f"s3://b/{folder}"
+    assert keys.input_uri("b", folder, "datasets/a/d/x_SUCCESS") == f"s3://b/{folder}x_SUCCESS"
+    assert keys.input_uri("b", folder, "datasets/a/d ü/1+1 %20.csv") == f"s3://b/{folder}1+1 %20.csv"
 
 
 def test_a_pattern_is_matched_in_small_and_capital_letters() -> None:

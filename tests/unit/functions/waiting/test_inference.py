@@ -17,10 +17,10 @@ from functions.jobs.errors import EndpointNotFound, EndpointNotReady, ImageRejec
 from functions.jobs.job import Kind, Status
 from functions.waiting import inference, waits
 from functions.waiting.waits import WaitKind
-from tests.unit.functions.cloud import UPLOADS, Cloud, Context, client_error, new_job
+from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error, new_job
 
 JOB_ID = ids.derived("b", "k", "v")
-KEY = "images/mi foto 1+1 ñ.jpg"
+KEY = f"runs/{JOB_ID}/input/mi foto 1+1 ñ.jpg"
 ENDPOINT = "headrace-test-face-aging"
 JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
 
@@ -32,9 +32,8 @@ def _job(cloud: Cloud) -> None:
     jobs.create(cloud.services, row)
 
 
-def start(key: str = KEY, version_id: str | None = None) -> None:
-    source = {"bucket": UPLOADS, "key": key, "version_id": version_id}
-    event = {"token": "t1", "job": {"job_id": JOB_ID, "endpoint": ENDPOINT, "source": source}}
+def start(key: str = KEY) -> None:
+    event = {"token": "t1", "job": {"job_id": JOB_ID, "endpoint": ENDPOINT, "input_uri": f"s3://{ARTIFACTS}/{key}"}}
     start_inference.handler(event, Context())
 
 
@@ -56,12 +55,12 @@ def track(*records: dict[str, Any]) -> None:
 
 
 def test_a_photo_is_sent_with_its_type_and_the_job_id(cloud: Cloud) -> None:
-    cloud.put(KEY, JPEG)
+    cloud.put(KEY, JPEG, ARTIFACTS)
     start()
     (request,) = cloud.runtime.requests
     assert request == {
         "EndpointName": ENDPOINT,
-        "InputLocation": f"s3://{UPLOADS}/{KEY}",
+        "InputLocation": f"s3://{ARTIFACTS}/{KEY}",
         "InferenceId": JOB_ID,
         "ContentType": "image/jpeg",
         "Accept": "application/x-npy",
@@ -72,14 +71,6 @@ def test_a_photo_is_sent_with_its_type_and_the_job_id(cloud: Cloud) -> None:
     assert wait is not None
     assert wait.output is not None
     assert wait.output.endswith(f"output/{JOB_ID}.out")
-
-
-def test_the_version_that_was_uploaded_is_the_one_looked_at(cloud: Cloud) -> None:
-    cloud.version_uploads()
-    first = cloud.put(KEY, b"\x89PNG\r\n\x1a\n" + bytes(20))
-    cloud.put(KEY, b"")
-    start(version_id=first["VersionId"])
-    assert cloud.runtime.requests[0]["ContentType"] == "image/png"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +84,7 @@ def test_the_version_that_was_uploaded_is_the_one_looked_at(cloud: Cloud) -> Non
 )
 def test_what_is_no_photo_is_refused_with_a_reason(cloud: Cloud, body: bytes | None, words: str) -> None:
     if body is not None:
-        cloud.put(KEY, body)
+        cloud.put(KEY, body, ARTIFACTS)
     with pytest.raises(ImageRejected, match=words):
         start()
     assert cloud.runtime.requests == []
@@ -128,7 +119,7 @@ def test_other_formats_are_refused(name: str, head: bytes) -> None:
 
 
 def test_an_endpoint_that_is_not_there_is_said_in_words(cloud: Cloud) -> None:
-    cloud.put(KEY, JPEG)
+    cloud.put(KEY, JPEG, ARTIFACTS)
     cloud.runtime.refuse = client_error("ValidationError", "Endpoint not found")
     with pytest.raises(EndpointNotFound, match=f"the endpoint {ENDPOINT} does not exist"):
         start()
@@ -142,7 +133,7 @@ def test_an_endpoint_that_is_not_there_is_said_in_words(cloud: Cloud) -> None:
 
 
 def test_success_hands_over_where_the_result_is(cloud: Cloud) -> None:
-    cloud.put(KEY, JPEG)
+    cloud.put(KEY, JPEG, ARTIFACTS)
     start()
     track(completed(), completed())
     assert cloud.stepfunctions.sent == [("t1", "success", {"output": {"bucket": "out", "key": "async/r 1.out"}})]
@@ -152,7 +143,7 @@ def test_success_hands_over_where_the_result_is(cloud: Cloud) -> None:
 
 
 def test_an_answer_may_come_before_the_call_returns(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud.put(KEY, JPEG)
+    cloud.put(KEY, JPEG, ARTIFACTS)
     real = cloud.runtime.invoke_endpoint_async
 
     def answers_at_once(**request: Any) -> dict[str, Any]:
@@ -187,7 +178,7 @@ WRAPPED = (
     ],
 )
 def test_the_models_own_words_are_the_reason(cloud: Cloud, told: str, expected: str) -> None:
-    cloud.put(KEY, JPEG)
+    cloud.put(KEY, JPEG, ARTIFACTS)
     start()
     track(failed(told))
     assert cloud.stepfunctions.sent == [("t1", "failure", ("InferenceFailed", expected))]

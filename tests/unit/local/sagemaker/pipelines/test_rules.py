@@ -151,6 +151,14 @@ def test_the_cache_key_of_a_job_is_of_what_it_reads_and_not_of_where_it_writes()
     key = caching.key(step, base, {})
     assert caching.key(step, {**base, "ProcessingOutputConfig": {"Outputs": []}, "RoleArn": "r"}, {}) == key
     assert caching.key(step, {**base, "Environment": {"A": "2"}}, {}) != key
+
+    # So it is the location of an input that has to tell content apart, as functions/uploads/inputs.py makes it do.
+    def reading(uri: str) -> dict[str, Any]:
+        return {**base, "ProcessingInputs": [{"InputName": "data", "S3Input": {"S3Uri": uri}}]}
+
+    read, changed = reading("s3://artifacts/inputs/0a1b/iris.csv"), reading("s3://artifacts/inputs/0c1d/iris.csv")
+    assert caching.key(step, read, {}) == caching.key(step, {**read, "RoleArn": "r"}, {}) != key
+    assert caching.key(step, changed, {}) != caching.key(step, read, {})
     function = parse(definition(lambda_step("L", {}))).steps["L"]
     assert caching.key(function, {"a": 1}, {"FunctionArn": "f"}) != caching.key(
         function, {"a": 1}, {"FunctionArn": "g"}
