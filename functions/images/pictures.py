@@ -7,8 +7,9 @@ import struct
 import warnings
 from io import BytesIO
 
-from PIL import Image, ImageMath, ImageOps
+from PIL import Image
 
+from functions.images import decoding
 from functions.images.tiles import MAX_SIZE, JpegEncoder
 from functions.jobs.errors import ImageRejected
 
@@ -33,13 +34,12 @@ def upright(name: str, body: bytes) -> tuple[Image.Image, bool]:
             warnings.simplefilter("ignore")
             image = Image.open(BytesIO(body), formats=("JPEG", "PNG"))
             _check_pixels(name, image.width * image.height)
-            turned = ImageOps.exif_transpose(image)
-            plain = _plain(turned)
+            plain = decoding.upright(image)
     except Image.DecompressionBombError as error:
         raise ImageRejected(f"the image '{name}' has far more than {MAX_PIXELS / 1e6:.0f} megapixels") from error
     except _DAMAGED as error:
         raise ImageRejected(f"the image '{name}' is damaged: it cannot be decoded") from error
-    return plain, image.getexif().get(0x0112, 1) == 1 and image.mode == "RGB"
+    return plain, decoding.orientation(image) == 1 and image.mode == "RGB" and "transparency" not in image.info
 
 
 def _check_pixels(name: str, pixels: int) -> None:
@@ -47,32 +47,6 @@ def _check_pixels(name: str, pixels: int) -> None:
         raise ImageRejected(
             f"the image '{name}' has {pixels / 1e6:.1f} megapixels; at most {MAX_PIXELS / 1e6:.0f} are accepted"
         )
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Before any look at transparency: Pillow's own conversion cuts every grey off at 255, which is white.
-        return _eight_bits(image)
-    return _on_white(image) if image.has_transparency_data else image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scales grey of 16 bits; the one value that a PNG may call transparent becomes white."""
-    deep = image.convert("I")
-    grey = deep.point(lambda value: value * (1 / 256)).convert("L")
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        # As whole numbers: 1 where the pixel has that value, and 0 elsewhere.
-        mask = ImageMath.lambda_eval(lambda names: (names["deep"] == transparent) * 255, deep=deep)
-        grey.paste(255, mask=mask.convert("L"))
-    return grey.convert("RGB")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    layer = image.convert("RGBA")
-    white = Image.new("RGB", layer.size, "white")
-    white.paste(layer, mask=layer.getchannel("A"))
-    return white
 
 
 def encode(encoder: JpegEncoder, image: Image.Image, limit: int) -> bytes:

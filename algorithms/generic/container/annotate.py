@@ -7,9 +7,10 @@ This is the annotator to replace: `annotate(content)` takes a file's bytes and a
 import io
 from typing import Any
 
+import decoding
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 MAX_PIXELS = 100_000_000
@@ -57,7 +58,7 @@ def _decode(content: bytes) -> tuple[Image.Image, str]:
                     f"The image has {opened.width} x {opened.height} pixels; at most {MAX_PIXELS} are read."
                 )
             kind = str(opened.format).lower()
-            return ImageOps.exif_transpose(opened).convert("RGB"), kind
+            return decoding.upright(opened), kind
     except UnidentifiedImageError as error:
         raise Unreadable(f"The content is no image of the kinds {', '.join(FORMATS)}.") from error
     # Pillow's readers raise all of these for files that are cut off or damaged.

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import decoding
 import numpy as np
 from PIL import Image
 
@@ -27,7 +28,7 @@ def picture(content: bytes) -> Image.Image:
     """Raises ValueError for what is no image."""
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return image.convert("L")
+            return decoding.upright(image).convert("L")
     except (OSError, Image.DecompressionBombError) as error:
         raise ValueError("The request is no PNG or JPEG image that can be read.") from error
 

@@ -3,8 +3,9 @@
 import io
 from typing import NamedTuple
 
+import decoding
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 STRIDE = 32
 MOST_BYTES = 20_000_000
@@ -64,7 +65,7 @@ def read(body: bytes, content_type, size: int) -> Picture:
         with Image.open(io.BytesIO(body), formats=["JPEG", "PNG"]) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise Problem(f"The picture has {image.width} x {image.height} pixels; the limit is {MOST_PIXELS}.")
-            return framed(ImageOps.exif_transpose(image).convert("RGB"), size)
+            return framed(decoding.upright(image), size)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise Problem(f"The body is no JPEG or PNG picture that can be read: {error}.") from error
 

@@ -11,8 +11,9 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import decoding
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from sagemaker_inference.errors import BaseInferenceToolkitError
 
 JSON = "application/json"
@@ -46,7 +47,7 @@ def input_fn(body: bytes, content_type: str) -> np.ndarray:
         raise refused(415, f"The content type {content_type} is not supported: send image/jpeg or image/png.")
     try:
         with Image.open(io.BytesIO(body)) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            return np.asarray(decoding.upright(image))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise refused(400, f"The image cannot be read: {error}.") from error
 

@@ -48,6 +48,12 @@ def annotations(answer: Answer) -> dict[str, Any]:
     return dict(json.loads(answer.text))
 
 
+def test_grey_of_sixteen_bits_is_scaled_and_not_cut_off_at_white(server: Server) -> None:
+    buffer = io.BytesIO()
+    Image.frombytes("I;16", (32, 32), b"\0\x28" * 32 * 32).save(buffer, "PNG", transparency=1)
+    assert annotations(server.invoke(buffer.getvalue(), "image/png"))["brightness"] == round(40 / 255, 4)
+
+
 def test_a_drawn_image_has_the_size_colours_and_regions_that_were_drawn(server: Server) -> None:
     found = annotations(server.invoke(SHAPES, "application/x-image"))
     assert (found["format"], found["width"], found["height"]) == ("png", 320, 200)

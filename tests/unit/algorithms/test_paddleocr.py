@@ -109,6 +109,16 @@ def test_lines_of_a_page_are_found_by_their_ink() -> None:
     assert [shape[:2] for shape in shapes] == [(3, 32), (3, 32)]
 
 
+def test_a_page_of_sixteen_bits_is_scaled_and_turned_as_it_was_photographed(tmp_path: Path) -> None:
+    with imported("paddleocr", "lines") as (lines,):
+        exif = lines.Image.Exif()
+        exif[0x0112] = 6
+        page = lines.Image.frombytes("I;16", (30, 60), b"\0\x28" * 30 * 60)
+        page.save(tmp_path / "page.png", exif=exif, transparency=1)
+        picture = lines.picture((tmp_path / "page.png").read_bytes())
+    assert (picture.mode, picture.size, picture.getextrema()) == ("L", (60, 30), (40, 40))
+
+
 def test_an_empty_page_has_no_line_and_a_body_that_is_no_image_is_told() -> None:
     with imported("paddleocr", "lines") as (lines,):
         assert lines.find(lines.Image.new("L", (60, 30), 200)) == []

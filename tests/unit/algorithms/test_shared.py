@@ -17,3 +17,8 @@ def test_every_program_that_stands_more_than_once_is_a_copy_of_a_shared_one() ->
     assert {copy.source.name for copy in copies(ALGORITHMS)} == {
         program.name for program in (ALGORITHMS / FOLDER).glob("*.py")
     }
+
+
+def test_functions_decode_a_picture_as_algorithms_do() -> None:
+    of_functions = ALGORITHMS.parent / "functions" / "images" / "decoding.py"
+    assert of_functions.read_bytes() == (ALGORITHMS / FOLDER / "decoding.py").read_bytes()

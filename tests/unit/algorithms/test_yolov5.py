@@ -40,6 +40,12 @@ def test_a_picture_is_framed_in_grey_without_changing_its_shape() -> None:
     assert framed.pixels[0, :, 32, 32] == pytest.approx([1, 0, 0])
 
 
+def test_grey_of_sixteen_bits_is_scaled_and_not_cut_off_at_white() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((64, 64), 10_240, np.uint16)).save(buffer, "PNG", transparency=1)
+    assert detections.read(buffer.getvalue(), "image/png", 64).pixels == pytest.approx(40 / 255)
+
+
 def test_boxes_come_back_in_the_picture_s_own_pixels() -> None:
     # Half the picture's width and height, in its middle, as the network sees it.
     answer = detections.answer(raw((32, 32, 32, 16, 0.9, 0.1, 1.0)), picture(200, 100), NAMES, detections.Settings())
