@@ -7,7 +7,8 @@ from functions.jobs.errors import ImageRejected
 MAX_BYTES = 64 * 1024 * 1024
 """SageMaker takes up to 1 GB; no photo needs it, and the container holds the decoded pixels in memory."""
 
-HEAD_BYTES = 16
+HEAD_BYTES = 64
+"""A photo of a phone names its kind within these."""
 
 _ACCEPTED = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 _OTHERS = {
@@ -20,6 +21,11 @@ _OTHERS = {
     b"\x1f\x8b": "a gzip file",
     b"\x93NUMPY": "a NumPy array",
 }
+_BRANDS = {
+    "an AVIF image": {b"avif", b"avis"},
+    "a HEIC image": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"},
+}
+_OF_PHONES = ": export it as JPEG, or set the phone's camera to its most compatible format"
 _EXTENSIONS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 
 
@@ -49,7 +55,8 @@ def content_type(name: str, head: bytes) -> str:
         for ending, kind in _EXTENSIONS.items():
             if name.lower().endswith(ending):
                 return kind
-    raise ImageRejected(f"'{name}' is {other or 'neither'}; expected a JPEG or PNG image")
+    advice = _OF_PHONES if other in _BRANDS else ""
+    raise ImageRejected(f"'{name}' is {other or 'neither'}; expected a JPEG or PNG image{advice}")
 
 
 def _other_format(head: bytes) -> str | None:
@@ -58,6 +65,15 @@ def _other_format(head: bytes) -> str | None:
             return words
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "a WebP image"
-    if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"avif"}:
-        return "a HEIC or AVIF image"
-    return None
+    return _of_phones(head)
+
+
+def _of_phones(head: bytes) -> str | None:
+    """Reads the brands of a file that begins with a box `ftyp`: the major one, its version, the compatible ones.
+
+    ISO/IEC 23008-12, 10.2; AV1 Image File Format, 7. `mif1` is shared by both, so all brands are looked at.
+    """
+    if head[4:8] != b"ftyp":
+        return None
+    brands = {head[8:12], *(head[at : at + 4] for at in range(16, min(int.from_bytes(head[:4]), len(head)), 4))}
+    return next((kind for kind, known in _BRANDS.items() if brands & known), None)

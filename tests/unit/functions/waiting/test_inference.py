@@ -118,6 +118,27 @@ def test_other_formats_are_refused(name: str, head: bytes) -> None:
         images.content_type(name, head)
 
 
+@pytest.mark.parametrize(
+    ("brands", "words"),
+    [
+        (b"heic\0\0\0\0mif1heic", "is a HEIC image"),
+        (b"mif1\0\0\0\0mif1heic", "is a HEIC image"),
+        (b"heix\0\0\0\0mif1", "is a HEIC image"),
+        (b"avif\0\0\0\0avifmif1miaf", "is an AVIF image"),
+        (b"mif1\0\0\0\0miafavif", "is an AVIF image"),
+    ],
+)
+def test_a_photo_as_phones_store_it_is_refused_by_its_name_with_what_to_do(brands: bytes, words: str) -> None:
+    head = (len(brands) + 8).to_bytes(4) + b"ftyp" + brands + b"\0\0\0\x08mdat"
+    with pytest.raises(ImageRejected, match=f"'me.jpg' {words}; .*: export it as JPEG"):
+        images.content_type("me.jpg", head[: images.HEAD_BYTES])
+
+
+def test_a_film_is_neither() -> None:
+    with pytest.raises(ImageRejected, match="'a' is neither"):
+        images.content_type("a", b"\0\0\0\x18ftypisom\0\0\0\0isommp41")
+
+
 def test_an_endpoint_that_is_not_there_is_said_in_words(cloud: Cloud) -> None:
     cloud.put(KEY, JPEG, ARTIFACTS)
     cloud.runtime.refuse = client_error("ValidationError", "Endpoint not found")
