@@ -94,6 +94,7 @@ LAMBDA_WHEELS ?= --python-version 3.13 --python-platform x86_64-manylinux_2_28
 LAMBDA_REQUIREMENTS = base
 build-ApiFunction: LAMBDA_REQUIREMENTS = api
 build-SplitResultFunction: LAMBDA_REQUIREMENTS = split_result
+build-StartInferenceFunction: LAMBDA_REQUIREMENTS = start_inference
 build-DetectBoxesFunction: LAMBDA_REQUIREMENTS = detect_boxes
 build-%:
 	mkdir -p "$(ARTIFACTS_DIR)"

@@ -39,7 +39,7 @@ def detect(job: Mapping[str, Any], services: Services) -> Detected:
     """Asks the detector of a claimed job for boxes and writes results/<job_id>/<index>.jpg for each that counts.
 
     Raises:
-        ImageRejected: the object is gone, too large, or no JPEG or PNG that can be decoded.
+        ImageRejected: the object is gone, too large, or no image that can be decoded.
         EndpointNotFound, EndpointNotReady: one of the chain's endpoints is not there.
         ModelFailed, AnswerInvalid: the detector answered with an error, or with no boxes as docs/chained.md has them.
     """

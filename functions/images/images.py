@@ -1,4 +1,4 @@
-"""Whether an uploaded object can be sent to an image model, and as what: JPEG and PNG by their first bytes."""
+"""Whether an uploaded object is an image that is accepted, and of what kind, by its first bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ MAX_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 64
 """A photo of a phone names its kind within these."""
 
-_ACCEPTED = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+JPEG = "image/jpeg"
+FOR_MODELS = (JPEG, "image/png")
+"""What models take; the other kinds that are accepted become JPEG."""
+
+_ACCEPTED = {b"\xff\xd8\xff": JPEG, b"\x89PNG\r\n\x1a\n": "image/png"}
 _OTHERS = {
     b"GIF8": "a GIF",
     b"BM": "a BMP",
@@ -22,10 +26,9 @@ _OTHERS = {
     b"\x93NUMPY": "a NumPy array",
 }
 _BRANDS = {
-    "an AVIF image": {b"avif", b"avis"},
-    "a HEIC image": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"},
+    "image/avif": {b"avif", b"avis"},
+    "image/heic": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"},
 }
-_OF_PHONES = ": export it as JPEG, or set the phone's camera to its most compatible format"
 _EXTENSIONS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 
 
@@ -40,7 +43,9 @@ def check_size(name: str, size: int) -> None:
 
 
 def content_type(name: str, head: bytes) -> str:
-    """`image/jpeg` or `image/png`, from the first bytes or, where those are unknown, the file name's ending.
+    """Returns `image/jpeg`, `image/png`, `image/heic` or `image/avif`.
+
+    By the first bytes or, where those are unknown, by the file name's ending.
 
     A damaged photo keeps its ending, and the model's own message about it says more than a refusal here.
 
@@ -50,13 +55,14 @@ def content_type(name: str, head: bytes) -> str:
     for magic, kind in _ACCEPTED.items():
         if head.startswith(magic):
             return kind
+    if kind_of_phones := _of_phones(head):
+        return kind_of_phones
     other = _other_format(head)
     if other is None:
         for ending, kind in _EXTENSIONS.items():
             if name.lower().endswith(ending):
                 return kind
-    advice = _OF_PHONES if other in _BRANDS else ""
-    raise ImageRejected(f"'{name}' is {other or 'neither'}; expected a JPEG or PNG image{advice}")
+    raise ImageRejected(f"'{name}' is {other or 'none of them'}; expected a JPEG, PNG, HEIC or AVIF image")
 
 
 def _other_format(head: bytes) -> str | None:
@@ -65,7 +71,7 @@ def _other_format(head: bytes) -> str | None:
             return words
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "a WebP image"
-    return _of_phones(head)
+    return None
 
 
 def _of_phones(head: bytes) -> str | None:

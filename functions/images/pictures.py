@@ -7,6 +7,7 @@ import struct
 import warnings
 from io import BytesIO
 
+import pi_heif
 from PIL import Image
 
 from functions.images import decoding
@@ -16,7 +17,9 @@ from functions.jobs.errors import ImageRejected
 MAX_PIXELS = 50_000_000
 """What a Lambda decodes and copies within its memory: 150 MB an RGB copy."""
 
-_DAMAGED = (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError, struct.error)
+pi_heif.register_heif_opener()
+
+_DAMAGED = (OSError, RuntimeError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError, struct.error)
 """What Pillow's decoders raise on bytes that are not what they begin as."""
 
 
@@ -32,14 +35,16 @@ def upright(name: str, body: bytes) -> tuple[Image.Image, bool]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(BytesIO(body), formats=("JPEG", "PNG"))
+            image = Image.open(BytesIO(body), formats=("JPEG", "PNG", "AVIF", "HEIF"))
             _check_pixels(name, image.width * image.height)
             plain = decoding.upright(image)
     except Image.DecompressionBombError as error:
         raise ImageRejected(f"the image '{name}' has far more than {MAX_PIXELS / 1e6:.0f} megapixels") from error
     except _DAMAGED as error:
         raise ImageRejected(f"the image '{name}' is damaged: it cannot be decoded") from error
-    return plain, decoding.orientation(image) == 1 and image.mode == "RGB" and "transparency" not in image.info
+    return plain, decoding.orientation(
+        image
+    ) == 1 and image.mode == "RGB" and "transparency" not in image.info and image.format in {"JPEG", "PNG"}
 
 
 def _check_pixels(name: str, pixels: int) -> None:

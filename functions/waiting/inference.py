@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import ClientError
 
@@ -23,24 +23,29 @@ from functions.waiting.waits import Failed, Resolution, Succeeded, Wait, WaitKin
 if TYPE_CHECKING:
     from functions.aws.services import Services
 
+AsJpeg: TypeAlias = "Callable[[str, str, Services], str]"
+"""Given a photo's location and its job, returns where it lies as JPEG. Handed in: others here do without Pillow."""
+
 INVOCATION_SECONDS = 900
 TTL_SECONDS = 3600
 
 _GONE = {"404", "NoSuchKey", "NotFound"}
 
 
-def start(job: Mapping[str, Any], token: str, services: Services) -> None:
+def start(job: Mapping[str, Any], token: str, services: Services, as_jpeg: AsJpeg) -> None:
     """Parks the token and sends a claimed photo to the endpoint.
 
     The token is stored first, so the answer cannot come too early. A repeat after a crash may send the photo a second
     time; both answers carry the job id, the first resolves the wait and the second finds none.
 
     Raises:
-        ImageRejected: the object is gone, empty, too large, or not a JPEG or PNG.
+        ImageRejected: the object is gone, empty, too large, or no image that is accepted.
         EndpointNotReady, EndpointNotFound: there is nobody to send it to.
     """
     job_id, endpoint, location = job["job_id"], job["endpoint"], job["input_uri"]
     content_type = _check_image(location, services)
+    if content_type not in images.FOR_MODELS:
+        location, content_type = as_jpeg(location, job_id, services), images.JPEG
     wait = waits.park(services, WaitKind.INFERENCE, job_id, token)
     jobs.note(services, job_id, Progress(step="StartInference", links={"endpoint": endpoint}))
     try:
