@@ -15,10 +15,16 @@ from botocore.model import ServiceModel, Shape
 
 from local.documents import Json
 
+_KEPT = 16
+"""Models; all that botocore ships, kept, would be some hundred MB."""
 
-@functools.cache
+
+@functools.lru_cache(_KEPT)
 def model(service: str) -> ServiceModel:
-    """Loads the model of botocore's name of the service. Takes up to 0.2 s the first time."""
+    """Loads the model of botocore's name of the service. Takes up to 0.2 s the first time.
+
+    Raises botocore's UnknownServiceError.
+    """
     return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-import botocore.session
-
+from local import wire
 from local.ministack.checksums import Answer
 
 Query = Mapping[str, list[str]]
@@ -110,7 +109,7 @@ def refused(method: str, bucket: str, key: str, headers: Mapping[str, str], quer
 def _operations() -> dict[tuple[str, bool], dict[str, frozenset[str]]]:
     """Returns, by method and by whether a key is named, the operations, and the sub-resources that tell them apart."""
     operations: dict[tuple[str, bool], dict[str, frozenset[str]]] = {}
-    model = botocore.session.get_session().get_service_model("s3")
+    model = wire.model("s3")
     for name in model.operation_names:
         http = model.operation_model(name).http
         path, _, query = http["requestUri"].partition("?")
@@ -122,7 +121,7 @@ def _operations() -> dict[tuple[str, bool], dict[str, frozenset[str]]]:
 @functools.cache
 def _known() -> tuple[frozenset[str], frozenset[str]]:
     """Returns every sub-resource, and every other query parameter, of S3's model."""
-    model = botocore.session.get_session().get_service_model("s3")
+    model = wire.model("s3")
     subresources = {literal for of in _operations().values() for literals in of.values() for literal in literals}
     parameters: set[str] = set()
     for name in model.operation_names:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import botocore.session
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 
+from local import wire
 from local.documents import Document, Json
 
 _STARTED = ("lambda", "sqs", "sns", "states")
@@ -65,7 +65,7 @@ def _is_served(name: str) -> bool:
     from ministack import app as ministack_app
 
     try:
-        metadata = botocore.session.get_session().get_service_model(name).metadata
+        metadata = wire.model(name).metadata
     except UnknownServiceError:
         return False
     names = {name, metadata.get("signingName"), metadata["endpointPrefix"]}
@@ -73,7 +73,7 @@ def _is_served(name: str) -> bool:
 
 
 def _operation(service: str, action: str) -> str | None:
-    model = botocore.session.get_session().get_service_model(service)
+    model = wire.model(service)
     return next((name for name in model.operation_names if name.lower() == action.lower()), None)
 
 
@@ -117,7 +117,7 @@ def _value(value: str, event: Json) -> str:
 
 def _call(client: Any, service: str, action: str, payload: str) -> None:
     name = str(_operation(service, action))
-    shape = botocore.session.get_session().get_service_model(service).operation_model(name).input_shape
+    shape = wire.model(service).operation_model(name).input_shape
     request = _named(json.loads(payload), shape)
     getattr(client, xform_name(name))(**request)
 

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 
 import botocore.session
 
+from local import wire
 from local.ministack.operations import action
 from local.surroundings import Response
 
@@ -157,7 +158,7 @@ def _first(query: Query) -> dict[str, str]:
 @functools.cache
 def _operations(service: str) -> tuple[tuple[str, str, re.Pattern[str], dict[str, str], int], ...]:
     """Returns the operations of a service: name, method, path, what the query must say, how much of both is fixed."""
-    model = botocore.session.get_session().get_service_model(service)
+    model = wire.model(service)
     operations = []
     for name in model.operation_names:
         http = model.operation_model(name).http
@@ -192,8 +193,7 @@ def refusal(request: Request, name: str) -> Response:
 
 
 def _speaks_xml(scope: str) -> bool:
-    session = botocore.session.get_session()
-    return any(session.get_service_model(name).protocol == "rest-xml" for name in _models(scope))
+    return any(wire.model(name).protocol == "rest-xml" for name in _models(scope))
 
 
 def _in_cbor(status: int, error: Mapping[str, object]) -> Response:

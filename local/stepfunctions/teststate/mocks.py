@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import botocore.loaders
-from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
+from local import wire
 from local.stepfunctions.asl.documents import is_number
 from local.stepfunctions.asl.resources import Pattern, Resource, ResourceKind
 from local.stepfunctions.integrations import naming
@@ -36,7 +36,7 @@ def check(resource: Resource, result: Any, *, strict: bool) -> None:
 
 @lru_cache(maxsize=256)
 def _operation(service: str, name: str) -> OperationModel | None:
-    model = ServiceModel(botocore.loaders.create_loader().load_service_model(service, "service-2"), service)
+    model = wire.model(service)
     return model.operation_model(name) if name in model.operation_names else None
 
 
