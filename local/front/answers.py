@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from local.documents import Json
-from local.front.asgi import Headers, Message, RawHeaders, Receive, Scope, Send
+from local.front.asgi import Headers, Message, RawHeaders, Receive, Scope, Send, raw
 
 _KEPT_OPEN = 64 * 1024
 """Bytes of a refused request's body that are read over, so that its connection can be used again."""
@@ -77,8 +77,8 @@ def without_wildcards(send: Send, added: RawHeaders) -> Send:
 
     async def send_without(message: Message) -> None:
         if message["type"] == "http.response.start":
-            raw: RawHeaders = message["headers"]
-            kept = [pair for pair in raw if not pair[0].lower().startswith(b"access-control-")]
+            answered: RawHeaders = message["headers"]
+            kept = [pair for pair in answered if not pair[0].lower().startswith(b"access-control-")]
             message = {**message, "headers": kept + added}
         await send(message)
 
@@ -90,9 +90,9 @@ def sandboxed(send: Send) -> Send:
 
     async def send_sandboxed(message: Message) -> None:
         if message["type"] == "http.response.start":
-            raw: RawHeaders = message["headers"]
-            if not any(name.lower() == b"content-type" and value.startswith(_UNTOUCHED) for name, value in raw):
-                message = {**message, "headers": raw + SANDBOX}
+            answered: RawHeaders = message["headers"]
+            if not any(name.lower() == b"content-type" and value.startswith(_UNTOUCHED) for name, value in answered):
+                message = {**message, "headers": answered + SANDBOX}
         await send(message)
 
     return send_sandboxed
@@ -132,7 +132,3 @@ async def send_bytes(send: Send, status: int, headers: RawHeaders, body: bytes) 
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def raw(headers: Mapping[str, str]) -> RawHeaders:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

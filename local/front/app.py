@@ -10,7 +10,6 @@ from local.front.answers import (
     Refusal,
     counted,
     is_too_long,
-    raw,
     refuse,
     sandboxed,
     send_bytes,
@@ -18,7 +17,7 @@ from local.front.answers import (
     stream,
     without_wildcards,
 )
-from local.front.asgi import Headers, Receive, Scope, Send
+from local.front.asgi import Headers, Receive, Scope, Send, raw, words
 from local.front.doors import Door, door_of
 from local.front.hosts import Hosts
 from local.ministack import AsgiApp, addresses, cors
@@ -181,8 +180,7 @@ class _Visit:
         if target is None:
             await self._refuse(refusals.NO_PREFLIGHT)
             return
-        words = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers.items()}
-        status, headers, body = cors.s3_preflight(*target, words)
+        status, headers, body = cors.s3_preflight(*target, words(self.headers))
         headers.pop("Content-Length", None)
         await send_bytes(self.send, status, raw(headers), body)
 
@@ -219,9 +217,9 @@ class _Visit:
         content = await self._body(most)
         if content is None:
             return
-        words = {name.decode("latin-1"): _text(value) for name, value in self.headers.items()}
+        named = {name.decode("latin-1"): _text(value) for name, value in self.headers.items()}
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
-        request = Request(self.scope["method"], self.scope["path"], words, content, query)
+        request = Request(self.scope["method"], self.scope["path"], named, content, query)
         status, headers, body = await service(request)
         if isinstance(body, bytes):
             await send_bytes(self.send, status, raw(headers), body)

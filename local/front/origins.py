@@ -6,7 +6,7 @@ request comes from. https://fetch.spec.whatwg.org/#origin-header, https://www.w3
 
 from typing import NamedTuple
 
-from local.front.asgi import Headers, Message, RawHeaders, Scope
+from local.front.asgi import Headers, Message, RawHeaders, Scope, raw, words
 from local.ministack import AsgiApp, addresses, cors
 
 ORIGIN = b"origin"
@@ -43,10 +43,10 @@ def is_foreign(headers: Headers) -> bool:
 
 def bucket_of(scope: Scope, headers: Headers) -> Target | None:
     """Returns the bucket that a request is for, where there is such a bucket and S3 is who answers."""
-    words = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
-    target = addresses.s3_target(words, scope["path"])
+    named = words(headers)
+    target = addresses.s3_target(named, scope["path"])
     if target is None or not addresses.is_for_s3(
-        scope.get("method", "GET"), scope["path"], words, scope["query_string"]
+        scope.get("method", "GET"), scope["path"], named, scope["query_string"]
     ):
         return None
     return Target(*target)
@@ -87,8 +87,7 @@ def s3_headers(target: Target, method: str, headers: Headers) -> RawHeaders:
     origin = headers.get(ORIGIN)
     if origin is None:
         return []
-    added = cors.s3_headers(target.bucket, method, origin.decode("latin-1"))
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in added.items()]
+    return raw(cors.s3_headers(target.bucket, method, origin.decode("latin-1")))
 
 
 async def application_allows(behind: AsgiApp, scope: Scope, headers: Headers) -> bool:
@@ -106,8 +105,8 @@ async def application_allows(behind: AsgiApp, scope: Scope, headers: Headers) ->
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:
-        raw: RawHeaders = message.get("headers", [])
-        allowed.extend(value for name, value in raw if name.lower() == b"access-control-allow-origin")
+        answered: RawHeaders = message.get("headers", [])
+        allowed.extend(value for name, value in answered if name.lower() == b"access-control-allow-origin")
 
     await behind(preflight, receive, send)
     return b"*" in allowed or origin in allowed
