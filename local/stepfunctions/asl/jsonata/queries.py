@@ -7,7 +7,7 @@ expression may do.
 import math
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonata  # type: ignore[import-untyped]
 
@@ -17,6 +17,8 @@ from local.stepfunctions.asl.documents import decode, encode, type_name
 from local.stepfunctions.asl.errors import QueryEvaluationError, SyntaxProblem
 from local.stepfunctions.asl.jsonata.evaluation import Expression
 from local.stepfunctions.asl.scope import Scope
+
+T = TypeVar("T")
 
 _NULL = jsonata.Utils.NULL_VALUE
 
@@ -68,6 +70,13 @@ class Query:
             raise self._failed("returned an unsupported result type.") from error
         except (jsonata.JException, RecursionError) as error:
             raise self._failed(f"threw an error during evaluation. {_reason(error)}") from error
+
+    def evaluate_as(self, wanted: type[T], kind: str, scope: Scope) -> T:
+        """Returns the value, if it is of that type, which JSONata calls `kind`. Raises QueryEvaluationError."""
+        value = self.evaluate(scope, scope.states())
+        if not isinstance(value, wanted):
+            raise self.expected(kind, value)
+        return value
 
     def expected(self, kind: str, value: Any) -> QueryEvaluationError:
         """Returns the error for a value that the field cannot take."""

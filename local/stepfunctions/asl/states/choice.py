@@ -68,13 +68,4 @@ def _condition(fields: Fields) -> Callable[[Scope, Any], bool] | None:
         fields.problem("Value is not a valid JSONata expression", "Condition")
         return None
     query = fields.query("Condition")
-    if query is None:
-        return None
-
-    def holds(scope: Scope, _root: Any) -> bool:
-        holds = query.evaluate(scope, scope.states())
-        if not isinstance(holds, bool):
-            raise query.expected("boolean", holds)
-        return holds
-
-    return holds
+    return None if query is None else lambda scope, _root: query.evaluate_as(bool, "boolean", scope)

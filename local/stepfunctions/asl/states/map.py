@@ -93,13 +93,7 @@ def _queried_items(fields: Fields) -> Evaluate | None:
         template = fields.jsonata_template("Items")
         return None if template is None else lambda scope, _root: template(scope)
 
-    def evaluate(scope: Scope, _root: Any) -> Any:
-        value = query.evaluate(scope, scope.states())
-        if not isinstance(value, list):
-            raise query.expected("array", value)
-        return value
-
-    return evaluate
+    return lambda scope, _root: query.evaluate_as(list, "array", scope)
 
 
 def _selector(fields: Fields) -> Evaluate | None:

@@ -36,13 +36,7 @@ def _said(fields: Fields, name: str) -> Evaluate | None:
     if query is None:
         return None if text is None else lambda _scope, _root: text
 
-    def evaluate(scope: Scope, _root: Any) -> Any:
-        value = query.evaluate(scope, scope.states())
-        if not isinstance(value, str):
-            raise query.expected("string", value)
-        return value
-
-    return evaluate
+    return lambda scope, _root: query.evaluate_as(str, "string", scope)
 
 
 def compile_wait(name: str, fields: Fields) -> State | None:
@@ -76,15 +70,12 @@ def _seconds(fields: Fields) -> Evaluate | None:
 
 def _seconds_path(fields: Fields) -> Evaluate | None:
     text = fields.text("SecondsPath") or ""
-    expression = fields.attempt("SecondsPath", lambda: compile_path(text))
-    if expression is None:
+    refer = _reference(fields, "SecondsPath", text)
+    if refer is None:
         return None
 
     def evaluate(scope: Scope, root: Any) -> float:
-        try:
-            value = expression(root, scope)
-        except UnknownPath:
-            raise runtime(f"The SecondsPath parameter does not reference an input value: {text}") from None
+        value = refer(scope, root)
         if not isinstance(value, int) or isinstance(value, bool):
             raise runtime(f"The SecondsPath parameter cannot be parsed as a long value: {text} == {shown(value)}")
         if value < 0:
@@ -105,9 +96,7 @@ def _timestamp(fields: Fields) -> Evaluate | None:
         return lambda _scope, _root: moment
 
     def evaluate(scope: Scope, _root: Any) -> float:
-        value = query.evaluate(scope, scope.states())
-        if not isinstance(value, str):
-            raise query.expected("string", value)
+        value = query.evaluate_as(str, "string", scope)
         moment = timestamps.parse(value)
         if moment is None:
             raise QueryEvaluationError(
@@ -121,15 +110,12 @@ def _timestamp(fields: Fields) -> Evaluate | None:
 
 def _timestamp_path(fields: Fields) -> Evaluate | None:
     text = fields.text("TimestampPath") or ""
-    expression = fields.attempt("TimestampPath", lambda: compile_path(text))
-    if expression is None:
+    refer = _reference(fields, "TimestampPath", text)
+    if refer is None:
         return None
 
     def evaluate(scope: Scope, root: Any) -> float:
-        try:
-            value = expression(root, scope)
-        except UnknownPath:
-            raise runtime(f"The TimestampPath parameter does not reference an input value: {text}") from None
+        value = refer(scope, root)
         moment = timestamps.parse(value)
         if moment is None:
             raise runtime(
@@ -137,6 +123,21 @@ def _timestamp_path(fields: Fields) -> Evaluate | None:
                 f"string: {text} == {shown(value)}"
             )
         return moment
+
+    return evaluate
+
+
+def _reference(fields: Fields, name: str, text: str) -> Evaluate | None:
+    """Compiles a field that is a path to what is waited for."""
+    expression = fields.attempt(name, lambda: compile_path(text))
+    if expression is None:
+        return None
+
+    def evaluate(scope: Scope, root: Any) -> Any:
+        try:
+            return expression(root, scope)
+        except UnknownPath:
+            raise runtime(f"The {name} parameter does not reference an input value: {text}") from None
 
     return evaluate
 
