@@ -3,7 +3,6 @@
 SAM itself is a script here, AWS is moto; the real ones meet in tests/walk/test_deploy.py.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -23,6 +22,7 @@ from cli.commands.deploy import deploy, sam, was_declined
 from cli.errors import CommandError, UsageError
 from cli.project.checkout import Project
 from cli.project.stages import stack_of
+from tests.unit.cli.commands.machines import forget_account
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_catalogue
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -35,11 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     write_catalogue(tmp_path, OWN, FRAMEWORK, UNTRAINED)
     (tmp_path / "template.yaml").touch()
     shutil.copy(ROOT / "samconfig.toml", tmp_path)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    forget_account(monkeypatch)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.delenv("HEADRACE_CACHE_DIR", raising=False)

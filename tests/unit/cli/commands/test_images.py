@@ -26,6 +26,7 @@ from pipelines.container_images.image import ContainerImage, pull_policy
 from pipelines.container_images.plan import plan_images, steps
 from pipelines.container_images.requests import Command
 from pipelines.environment import Environment
+from tests.unit.cli.commands.machines import forget_account
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_catalogue
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -88,11 +89,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     write_catalogue(tmp_path, OWN, FRAMEWORK, UNTRAINED)
     (tmp_path / "template.yaml").touch()
     shutil.copy(ROOT / "samconfig.toml", tmp_path)
-    for name in [name for name in os.environ if name.startswith(("AWS_", "DOCKER_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    forget_account(monkeypatch, "DOCKER_")
     monkeypatch.setenv("PATH", str(tmp_path / "docker-bin"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)

@@ -1,7 +1,6 @@
 """`headrace publish`: what it says, what it refuses, and with which exit code. AWS is moto."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from cli.commands.publish import Part, publish
 from cli.errors import CommandError, UsageError
 from cli.project.checkout import Project
 from pipelines.publishing.publication import Publication
+from tests.unit.cli.commands.machines import forget_account
 from tests.unit.pipelines.catalogues import OWN, UNTRAINED, write_algorithm, write_catalogue
 from tests.unit.pipelines.deployment import ENVIRONMENT, deployment
 
@@ -33,11 +33,7 @@ def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Pro
     write_catalogue(tmp_path, OWN, UNTRAINED)
     (tmp_path / "template.yaml").write_text("Resources: {}\n")
     shutil.copy(ROOT / "samconfig.toml", tmp_path)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    forget_account(monkeypatch)
     monkeypatch.setenv("HEADRACE_CACHE_DIR", str(cache))
     monkeypatch.chdir(tmp_path)
     return Project(tmp_path)
