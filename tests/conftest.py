@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
 
 import botocore.loaders
 import botocore.session
@@ -32,6 +33,17 @@ hypothesis.settings.load_profile("headrace")
 gc.disable()
 
 _ID_LENGTH = 200
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command line keeps of pipelines, with many definitions in it: one for all workers."""
+    from tests.definitions import fill
+
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "cache" / "pipelines"
+    fill(shared)
+    return shared
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:  # noqa: ARG001 - pytest calls hooks by these names

@@ -22,9 +22,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompiledPipeline, ...]:
+def compiled(cache: Path) -> tuple[CompiledPipeline, ...]:
     algorithms = load_catalogue(ROOT / "algorithms").checked()
-    return compile_algorithms(algorithms, Environment(), tmp_path_factory.mktemp("cache"))
+    return compile_algorithms(algorithms, Environment(), cache)
 
 
 def test_state_machines_are_what_workflows_says() -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ import pytest
 
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_algorithms
-from pipelines.definition.cache import source_sha256
+from pipelines.definition import exchange
+from pipelines.definition.cache import definitions, source_sha256
 from pipelines.definition.document import renamed, steps_of
+from pipelines.definition.request import Request
 from pipelines.definition.validation import argument_problems
 from pipelines.environment import Environment
 from pipelines.folders import pack
 from pipelines.problems import CompileError
 from pipelines.product import CompiledPipeline, derived_job_id
+from pipelines.progress import silent
+from tests.definitions import CHINA, IMAGES, NAMED, SIZED
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_algorithm, write_catalogue
 
 # What they share is made once: one worker runs them all.
@@ -153,10 +158,10 @@ DEFINED = [spec["name"] for spec in SPECS if "chain" not in spec]
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CompiledPipeline]:
+def compiled(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, CompiledPipeline]:
     folder = tmp_path_factory.mktemp("catalogue")
     algorithms = load_catalogue(write_catalogue(folder, *SPECS)).checked()
-    made = compile_algorithms(algorithms, Environment(), folder / "cache")
+    made = compile_algorithms(algorithms, Environment(), cache)
     return {pipeline.name: pipeline for pipeline in made}
 
 
@@ -323,6 +328,7 @@ def test_the_published_algorithm_tells_functions_what_they_need(compiled: dict[s
 def test_another_process_compiles_to_the_same_bytes(compiled: dict[str, CompiledPipeline], tmp_path: Path) -> None:
     program = """
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_algorithms
@@ -503,19 +509,27 @@ def test_functions_find_the_groups_an_algorithm_registers_to(compiled: dict[str,
     assert "industrialmodels" not in dict(compiled["batched"].parameters)
 
 
-def test_an_unchanged_algorithm_is_not_compiled_again(tmp_path: Path) -> None:
-    catalogue, cache = write_catalogue(tmp_path, OWN, UNTRAINED), tmp_path / "cache"
+def test_an_unchanged_algorithm_is_not_compiled_again(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue, empty = write_catalogue(tmp_path, OWN, UNTRAINED), tmp_path / "cache"
+    made_before = cache / "definitions"
+
+    def of_the_sdk(requests: Sequence[Request]) -> list[Any]:
+        return [json.loads(str(text)) for text in definitions(requests, made_before, silent)] if requests else []
+
+    monkeypatch.setattr(exchange, "definitions", of_the_sdk)
 
     def compile_again() -> tuple[tuple[CompiledPipeline, ...], list[str]]:
         said: list[str] = []
-        return compile_algorithms(load_catalogue(catalogue).checked(), Environment(), cache, progress=said.append), said
+        return compile_algorithms(load_catalogue(catalogue).checked(), Environment(), empty, progress=said.append), said
 
     made, said = compile_again()
     assert said == ["compiling own, untrained", "compiled own", "compiled untrained"]
     assert compile_again() == (made, [])
-    write_algorithm(catalogue, {**OWN, "training": {"volume_gb": 11}})
+    write_algorithm(catalogue, SIZED)
     assert compile_again()[1] == ["compiling own", "compiled own"]
-    for place in (cache / "definitions").iterdir():
+    for place in (empty / "definitions").iterdir():
         place.write_text('{"cut')
     write_algorithm(catalogue, OWN)
     assert compile_again()[0] == made
@@ -541,6 +555,7 @@ def test_a_definition_is_compiled_anew_when_the_compiler_changes_and_not_when_pu
 def test_compiling_leaves_no_sdk_in_this_process(tmp_path: Path) -> None:
     program = """
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_algorithms
@@ -555,10 +570,9 @@ sys.exit("sagemaker" in sys.modules or "boto3" in sys.modules)
     assert done.returncode == 0
 
 
-def test_the_account_and_region_are_where_it_is_published(tmp_path: Path) -> None:
-    china = Environment(stage="prod", account="123456789012", region="cn-north-1")
+def test_the_account_and_region_are_where_it_is_published(tmp_path: Path, cache: Path) -> None:
     catalogue = write_catalogue(tmp_path, OWN, FRAMEWORK)
-    for pipeline in compile_algorithms(load_catalogue(catalogue).checked(), china, tmp_path / "cache"):
+    for pipeline in compile_algorithms(load_catalogue(catalogue).checked(), CHINA, cache):
         assert pipeline.definition is not None
         assert "arn:aws:" not in pipeline.definition
         assert "arn:aws-cn:" in pipeline.definition
@@ -571,14 +585,12 @@ def test_what_is_deployed_on_request_is_not_deployed_by_publishing(compiled: dic
     assert compiled["on_request"].steps == ("Register", "Deploy")
 
 
-def test_an_image_named_by_a_parameter_needs_its_value(tmp_path: Path) -> None:
-    catalogue = write_catalogue(tmp_path, {**OWN, "image": {"ssm": "/images/own"}})
+def test_an_image_named_by_a_parameter_needs_its_value(tmp_path: Path, cache: Path) -> None:
+    catalogue = write_catalogue(tmp_path, NAMED)
     (algorithm,) = load_catalogue(catalogue).checked()
     with pytest.raises(CompileError, match="expected a value of /images/own"):
-        compile_algorithms([algorithm], Environment(), tmp_path / "cache")
-    (made,) = compile_algorithms(
-        [algorithm], Environment(), tmp_path / "cache", image_values={"/images/own": "example.test/own:1"}
-    )
+        compile_algorithms([algorithm], Environment(), cache)
+    (made,) = compile_algorithms([algorithm], Environment(), cache, image_values=IMAGES)
     assert dict(made.parameters)["training_image"] == "example.test/own:1"
 
 

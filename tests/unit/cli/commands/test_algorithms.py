@@ -82,7 +82,10 @@ def test_each_value_says_its_line_or_that_it_is_a_default() -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_show_gives_the_specification_its_origins_and_what_it_becomes() -> None:
+def test_show_gives_the_specification_its_origins_and_what_it_becomes(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADRACE_CACHE_DIR", str(cache.parent))
     code, said = headrace("algorithms", "show", "decision_trees", "--json")
     assert code == 0, said
     shown = json.loads(said[said.index("{") :])

@@ -22,11 +22,6 @@ pytestmark = pytest.mark.xdist_group("publish")
 ROOT = Path(__file__).resolve().parents[4]
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A small project, which is the working directory, on a machine without an AWS account."""
@@ -34,7 +29,7 @@ def project(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Pro
     (tmp_path / "template.yaml").write_text("Resources: {}\n")
     shutil.copy(ROOT / "samconfig.toml", tmp_path)
     forget_account(monkeypatch)
-    monkeypatch.setenv("HEADRACE_CACHE_DIR", str(cache))
+    monkeypatch.setenv("HEADRACE_CACHE_DIR", str(cache.parent))
     monkeypatch.chdir(tmp_path)
     return Project(tmp_path)
 

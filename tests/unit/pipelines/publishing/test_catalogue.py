@@ -32,9 +32,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def compiled(folder: Path) -> Compiled:
+def compiled(folder: Path, cache: Path) -> Compiled:
     catalogue = write_catalogue(folder, OWN, FRAMEWORK, UNTRAINED)
-    return compile_algorithms(load_catalogue(catalogue).checked(), ENVIRONMENT, folder / "cache")
+    return compile_algorithms(load_catalogue(catalogue).checked(), ENVIRONMENT, cache)
 
 
 @pytest.fixture
@@ -264,12 +264,12 @@ def test_a_pipeline_that_was_changed_by_hand_is_put_right(compiled: Compiled, ta
 
 
 def test_a_changed_container_is_deployed_again(
-    folder: Path, compiled: Compiled, target: Publication, tmp_path: Path
+    cache: Path, compiled: Compiled, target: Publication, tmp_path: Path
 ) -> None:
     published(compiled, target)
     catalogue = write_catalogue(tmp_path, UNTRAINED)
     (catalogue / "untrained" / "container" / "serve.py").write_text("print('another')\n")
-    changed = compile_algorithms(load_catalogue(catalogue).checked(), ENVIRONMENT, folder / "cache")
+    changed = compile_algorithms(load_catalogue(catalogue).checked(), ENVIRONMENT, cache)
     plan = published(changed, target, Scope(whole=False))
     assert [(change.kind, change.action) for change in plan.changed] == [(Kind.DEPLOYMENT, Action.START)]
 
@@ -419,11 +419,11 @@ def test_where_nothing_was_deployed_it_says_so(compiled: Compiled, target: Publi
 
 
 def test_a_source_that_went_away_ends_it_before_anything_is_changed(
-    target: Publication, tmp_path: Path, folder: Path
+    target: Publication, tmp_path: Path, cache: Path
 ) -> None:
     catalogue = write_catalogue(tmp_path, FRAMEWORK)
     made = mutations_of(target.clients)
-    compiled = compile_algorithms(load_catalogue(catalogue).checked(), ENVIRONMENT, folder / "cache")
+    compiled = compile_algorithms(load_catalogue(catalogue).checked(), ENVIRONMENT, cache)
     (catalogue / "framework" / "source" / "train.py").unlink()
     with pytest.raises(PublishError, match=r"train\.py: expected a readable file"):
         published(compiled, target)
