@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import threading
@@ -13,6 +14,8 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb import dynamodb_backends
 
 from functions.aws.services import WAITING_RUNTIME, Services, Settings
 from functions.jobs.job import Job, Kind, Status
@@ -39,6 +42,9 @@ ENVIRONMENT = {
     "JOBS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:jobs",
     "FACE_ALGORITHM": "face_aging",
 }
+
+_EMPTY_TABLES: dict[str, Any] = {}
+"""As moto keeps them once they are created, which takes as long as half a test."""
 
 
 def execution(name: str, machine: str = "training") -> str:
@@ -292,6 +298,13 @@ class Cloud:
         return uploaded(key, sequencer, version_id=put.get("VersionId"), etag=etag, size=len(body))
 
     def _tables(self) -> None:
+        tables = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables
+        if not _EMPTY_TABLES:
+            self._create_tables()
+            _EMPTY_TABLES.update(copy.deepcopy(tables))
+        tables.update(copy.deepcopy(_EMPTY_TABLES))
+
+    def _create_tables(self) -> None:
         self._table(JOBS, ["job_id"], {"by_object": ["object", "created"], "by_kind": ["kind", "created"]})
         self._table(LEDGER, ["object", "entry"], {})
         self._table(WAITS, ["wait_id"], {"by_endpoint": ["endpoint", "created"]})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
 
 from functions.aws import services
 from tests.unit.functions.cloud import ENVIRONMENT, REGION, Cloud
+from tests.unit.memory import mock_aws
 
 
 @pytest.fixture

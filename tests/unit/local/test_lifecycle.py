@@ -6,9 +6,9 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from local.lifecycle import Lifecycle, _due
+from tests.unit.memory import mock_aws
 
 NOW = datetime.now(UTC)
 

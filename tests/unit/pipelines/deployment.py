@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
-from moto import mock_aws
 
 from pipelines.environment import Environment
 from pipelines.publishing.publication import Clients, Publication
+from tests.unit.memory import mock_aws
 
 ENVIRONMENT = Environment(account="123456789012")
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)

@@ -16,13 +16,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from cli.commands.deploy import deploy, sam, was_declined
 from cli.errors import CommandError, UsageError
 from cli.project.checkout import Project
 from cli.project.stages import stack_of
 from tests.unit.cli.commands.machines import forget_account
+from tests.unit.memory import mock_aws
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_catalogue
 
 ROOT = Path(__file__).resolve().parents[4]

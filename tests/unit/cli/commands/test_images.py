@@ -15,7 +15,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from cli.commands.images.build import build
 from cli.commands.images.push import push
@@ -27,6 +26,7 @@ from pipelines.container_images.plan import plan_images, steps
 from pipelines.container_images.requests import Command
 from pipelines.environment import Environment
 from tests.unit.cli.commands.machines import forget_account
+from tests.unit.memory import mock_aws
 from tests.unit.pipelines.catalogues import FRAMEWORK, OWN, UNTRAINED, write_catalogue
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -11,7 +11,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from pipelines.environment import Environment
 from pipelines.problems import PublishError
@@ -19,6 +18,7 @@ from pipelines.publishing.apply import apply
 from pipelines.publishing.changes import Action, Plan
 from pipelines.publishing.functions import Functions, plan_functions
 from pipelines.publishing.packages import make_build, packed
+from tests.unit.memory import mock_aws
 from tests.unit.pipelines.deployment import answer, mutations
 
 ENVIRONMENT = Environment(account="123456789012")
