@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
+import botocore.client
 import botocore.loaders
 import botocore.session
 import hypothesis
@@ -23,6 +25,20 @@ sys.dont_write_bytecode = False
 
 # A boto3 session of its own parses the model of every service it makes a client of; tests make hundreds.
 vars(botocore.session)["create_loader"] = functools.cache(botocore.loaders.create_loader)
+
+# Most of what a client costs after that are the methods of its class: the same ones for every client of a service.
+_make_methods: Any = vars(botocore.client.ClientCreator)["_create_methods"]
+_methods: dict[str, dict[str, Any]] = {}
+
+
+def _methods_of(creator: object, service_model: Any) -> dict[str, Any]:
+    name = service_model.service_name
+    if name not in _methods:
+        _methods[name] = _make_methods(creator, service_model)
+    return dict(_methods[name])
+
+
+setattr(botocore.client.ClientCreator, "_create_methods", _methods_of)  # noqa: B010 - the stubs do not know it
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("headrace", deadline=None)

@@ -13,10 +13,10 @@ from tests.walk.test_training import IRIS
 pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("restart")]
 
 DATASET = "datasets/decision_trees/long/table.csv"
-PHOTOS = [f"images/crash/{number}.jpg" for number in range(4)]
+PHOTOS = [f"images/crash/{number}.jpg" for number in range(2)]
 
 
-def large_table(rows: int = 150_000) -> bytes:
+def large_table(rows: int = 50_000) -> bytes:
     """Long enough to be in the middle of something when the end comes."""
     draw = random.Random(0)
     lines = [",".join([*IRIS, "Species"])]

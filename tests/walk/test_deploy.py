@@ -121,6 +121,8 @@ def deploy(cloud: Cloud, project: Path) -> str:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         # The local cloud runs functions with this interpreter, whatever their Runtime says.
         "LAMBDA_WHEELS": f'--python "{sys.executable}"',
+        # SAM looks every 5 s otherwise, as CloudFormation throttles those who ask more often.
+        "SAM_CLI_POLL_DELAY": "0.5",
         # SAM keeps notes in the home folder otherwise.
         "__SAM_CLI_APP_DIR": str(project / "sam"),
     }

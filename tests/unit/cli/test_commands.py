@@ -1,6 +1,7 @@
 """What commands say without a cloud: answers, errors, exit codes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ from cli.main import app
 from tests.walk.cloud import HEADRACE, ROOT, copy_project
 
 
-def headrace(*words: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([str(HEADRACE), *words], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+def headrace(*words: str, cwd: Path = ROOT, **variables: str) -> "subprocess.CompletedProcess[str]":
+    command, environment = [str(HEADRACE), *words], {**os.environ, **variables}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
@@ -106,8 +108,8 @@ def test_outside_a_project_the_installed_one_is_used(tmp_path: Path) -> None:
     assert headrace("algorithms", "check", cwd=tmp_path).returncode == 0
 
 
-def test_what_is_committed_is_in_step_with_its_sources() -> None:
-    said = headrace("compile", "--check")
+def test_what_is_committed_is_in_step_with_its_sources(cache: Path) -> None:
+    said = headrace("compile", "--check", HEADRACE_CACHE_DIR=str(cache.parent))
     assert said.returncode == 0, said.stderr
 
 

@@ -27,6 +27,7 @@ class World:
         self.volume_bytes = 1 << 40
         self.hosting = Hosting(clock=LeapingClock(pace=0.001))
         self.service: SageMaker | None = None
+        self._clients: dict[str, Any] = {}
 
     def image(self, name: str, **commands: str) -> None:
         """Define the image `headrace/<name>` by its commands."""
@@ -46,6 +47,7 @@ class World:
             hosting=self.hosting,
         )
         self.service = SageMaker(self.cloud, settings)
+        self._clients.clear()
         self.service.start()
         return self.service
 
@@ -56,11 +58,17 @@ class World:
 
     @property
     def client(self) -> Any:
-        return connect(self.service or self.start())
+        return self._connected("sagemaker")
 
     @property
     def runtime(self) -> Any:
-        return connect(self.service or self.start(), "sagemaker-runtime")
+        return self._connected("sagemaker-runtime")
+
+    def _connected(self, name: str) -> Any:
+        service = self.service or self.start()
+        if name not in self._clients:
+            self._clients[name] = connect(service, name)
+        return self._clients[name]
 
 
 @pytest.fixture(scope="session")
