@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -25,6 +26,7 @@ from local.errors import IsolationRefused, LocalCloudError, PortInUse, StateInUs
 from local.front.app import Behind, front
 from local.lifecycle import Lifecycle
 from local.ministack.starting import Starts
+from local.sagemaker.machine.settings import Isolation
 from local.sagemaker.machine.settings import Settings as SageMakerSettings
 from local.sagemaker.service import SageMaker
 from local.sagemaker.wire.errors import IsolationError
@@ -33,6 +35,9 @@ from local.stepfunctions.executor.collector import collect_seldom
 from local.stepfunctions.journal.errors import JournalError
 from local.stepfunctions.service import Settings as StepFunctionsSettings
 from local.stepfunctions.service import StepFunctions
+from local.walls.boundary import NO_WALLS
+from local.walls.groups import beside_own
+from local.walls.probing import strongest, weakest
 
 Progress = Callable[[str], None]
 """Told in a few words what is being done now."""
@@ -68,6 +73,7 @@ class LocalCloud:
         leave_accounts()
         self.clients = LocalClients(settings.endpoint)
         self.stack: stack.Stack | None = None
+        self.walls = NO_WALLS
         self.sagemaker = SageMaker(
             self,
             SageMakerSettings(
@@ -113,6 +119,7 @@ class LocalCloud:
         try:
             self._take_state_dir()
             self._take_port()
+            self._build_walls()
             self._progress("starting the services")
             self._serve()
             self._progress("bringing the stack up")
@@ -128,9 +135,20 @@ class LocalCloud:
             self.stop()
             raise
 
+    def _build_walls(self) -> None:
+        """Finds out which walls this machine has for functions, whatever the containers of jobs are asked to be."""
+        groups = beside_own(self.settings.bounds)
+        if self.settings.bounds.chosen and groups.folder is None:
+            raise IsolationRefused(
+                f"memory, processes and processors cannot be bounded: {groups.reason}; "
+                "try `systemd-run --user --scope -p Delegate=yes headrace up ...`"
+            )
+        base_dir = self.settings.isolation == Isolation.BASE_DIR
+        self.walls = replace(weakest("asked for") if base_dir else strongest(), groups=groups)
+
     def _start_sagemaker(self) -> None:
         try:
-            self.sagemaker.start()
+            self.sagemaker.start(self.walls.groups)
         except IsolationError as error:
             raise IsolationRefused(str(error)) from error
 
@@ -159,6 +177,7 @@ class LocalCloud:
                 self._server.join(_END_SECONDS)
             self._server = None
         ministack.stop_workers()
+        self.walls.groups.close()
         if self._lock_file is not None:
             self._lock_file.close()
             self._lock_file = None
@@ -223,7 +242,7 @@ class LocalCloud:
                 )
 
     def _serve(self) -> None:
-        app = ministack.load(self.settings)
+        app = ministack.load(self.settings, self.walls)
         ministack.mount("sagemaker", self.sagemaker.handle)
         self._starts = ministack.install_states(self.stepfunctions, self.clients.client)
         try:

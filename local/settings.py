@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.walls.groups import UNCHOSEN, Bounds
+
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 
@@ -29,6 +31,9 @@ class LocalSettings:
     """Begin with an empty state directory, whatever an earlier run left there."""
     isolation: str = "auto"
     """How a container sees `/opt/ml`: `auto`, `namespace`, `base-dir` or `docker`."""
+
+    bounds: Bounds = UNCHOSEN
+    """What one job, endpoint or function may use of memory, processes and processors."""
 
     allow_hosts: Sequence[str] = ()
     """Names besides its own that the port answers to: `my-machine.test`, or `*.my-machine.test` for all under it."""

@@ -14,39 +14,54 @@ from cli.terminal.output import err, out, print_json, say
 
 if TYPE_CHECKING:
     from local.cloud import LocalCloud
-    from local.sagemaker.machine.processes.isolation import Boundary
+    from local.walls.boundary import Boundary
+
+StateDir = Annotated[Path | None, typer.Option(help="Where the cloud keeps its state; .headrace/state in the project.")]
+HowIsolated = Annotated[
+    Isolation,
+    typer.Option(help="How jobs and endpoints see /opt/ml. docker: this machine's engine runs their images."),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Another name that the port answers to, or *.NAME; may be repeated."),
+]
+CorsOrigin = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ORIGIN", help="Pages of this origin may call /v1 and upload, of no other; may be repeated."),
+]
+JobMemory = Annotated[
+    int | None, typer.Option(metavar="MB", min=16, help="What one job, endpoint or function may take of memory.")
+]
+JobProcesses = Annotated[
+    int | None, typer.Option(metavar="N", min=8, help="How many processes and threads it may have.")
+]
+JobProcessors = Annotated[
+    float | None, typer.Option(metavar="N", min=0.1, help="How many processors it may keep busy: 1.5.")
+]
 
 
 def up(
     port: Port = 4566,
-    state_dir: Annotated[
-        Path | None, typer.Option(help="Where the cloud keeps its state; .headrace/state in the project.")
-    ] = None,
-    isolation: Annotated[
-        Isolation,
-        typer.Option(help="How jobs and endpoints see /opt/ml. docker: this machine's engine runs their images."),
-    ] = Isolation.AUTO,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Another name that the port answers to, or *.NAME; may be repeated."),
-    ] = None,
-    cors_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ORIGIN", help="Pages of this origin may call /v1 and upload, of no other; may be repeated."
-        ),
-    ] = None,
+    state_dir: StateDir = None,
+    isolation: HowIsolated = Isolation.AUTO,
+    allow_host: AllowHost = None,
+    cors_origin: CorsOrigin = None,
+    job_memory: JobMemory = None,
+    job_processes: JobProcesses = None,
+    job_processors: JobProcessors = None,
     as_json: AsJson = False,
 ) -> None:
     """Boot the local cloud from template.yaml and serve until Ctrl-C."""
     # The local cloud takes half a second to import: other commands do without.
     from cli.deployment.local import local_session, settings_for
+    from local.walls.groups import Bounds
 
     project = find_project()
     settings = replace(
         settings_for(project, port=port, state_dir=state_dir),
         isolation=isolation.value,
         allow_hosts=tuple(allow_host or ()),
+        bounds=Bounds(None if job_memory is None else job_memory << 20, job_processes, job_processors),
     )
     if cors_origin:
         settings = replace(settings, parameters={**settings.parameters, "CorsOrigins": ",".join(cors_origin)})
@@ -71,8 +86,18 @@ def _print_ready(cloud: "LocalCloud") -> None:
     out.print(f"  artifacts  s3://{health['artifacts_bucket']}", markup=False)
     out.print(f"  jobs       {settings.endpoint}/v1/jobs", markup=False)
     out.print(f"  /opt/ml    {_isolation(cloud.sagemaker.isolation)}", markup=False)
+    for line in _walls(cloud):
+        out.print(line, markup=False)
     err.print("[dim]Ctrl-C stops it; what it holds is kept in[/dim]", end=" ")
     err.print(str(settings.state_dir), markup=False)
+
+
+def _walls(cloud: "LocalCloud") -> list[str]:
+    """Says which walls stand around jobs, and around functions where those are others."""
+    jobs, functions = cloud.sagemaker.isolation, cloud.walls
+    if jobs is None or jobs.walls == functions.walls:
+        return [f"  walls      {functions.walls}"]
+    return [f"  jobs       {jobs.walls}", f"  functions  {functions.walls}"]
 
 
 def _isolation(boundary: "Boundary | None") -> str:

@@ -37,11 +37,12 @@ from local.ministack import (
 from local.ministack.bulk import Bulk
 from local.settings import ACCOUNT, REGION, LocalSettings
 from local.surroundings import Handler, Request, Response
+from local.walls.boundary import Boundary
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def load(settings: LocalSettings) -> AsgiApp:
+def load(settings: LocalSettings, boundary: Boundary) -> AsgiApp:
     """Import MiniStack with our settings and mend what stands between a template and a faithful run."""
     _set_environment(settings)
     folder = settings.state_dir / "ministack"
@@ -52,7 +53,7 @@ def load(settings: LocalSettings) -> AsgiApp:
     for name in ("s3", "states", "lambda", "events", "cloudformation", "dynamodb", "persistence"):
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger().setLevel(logging.ERROR)
-    functions.install()
+    functions.install(boundary)
     mend_s3()
     unserved.install()
     encryption.take_the_account_key()

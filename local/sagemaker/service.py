@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from local.sagemaker.endpoints import asynchronous, invoke, streaming
@@ -25,7 +25,7 @@ from local.sagemaker.machine.logs import Shipper
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.metrics import Meter
 from local.sagemaker.machine.processes.docker import DockerImages
-from local.sagemaker.machine.processes.isolation import Boundary, probe
+from local.sagemaker.machine.processes.isolation import probe
 from local.sagemaker.machine.settings import Isolation, Settings
 from local.sagemaker.operations import Operations
 from local.sagemaker.pipelines.executions import Executions
@@ -40,6 +40,8 @@ from local.sagemaker.wire.errors import (
 )
 from local.store import Store, StoreClosed
 from local.surroundings import Cloud, Request, Response, Streamed
+from local.walls.boundary import Boundary
+from local.walls.groups import NOT_BOUNDED, Groups
 
 logger = logging.getLogger(__name__)
 
@@ -89,13 +91,13 @@ class SageMaker:
         """
         self._environments.warm(image, progress)
 
-    def start(self) -> None:
+    def start(self, groups: Groups = NOT_BOUNDED) -> None:
         """Opens the store and goes on with what it holds. The rest of the cloud must be reachable.
 
         Raises IsolationError where the settings ask for more than the kernel gives, and DatabaseUnusable.
         """
         settings = self._settings
-        boundary = probe(settings.isolation)
+        boundary = replace(probe(settings.isolation), groups=groups)
         store = Store(settings.state_dir / "sagemaker.db")
         self._environments.start()
         machine = Machine(

@@ -1,7 +1,7 @@
 """Lambda as AWS runs it, under MiniStack's API: real errors, whole logs, warm calls that wait for nothing.
 
 executor.py is where MiniStack hands an invocation over; worker.py an execution environment in MiniStack's pool,
-process.py its process seen from here, runtime.py what that process runs.
+process.py its process seen from here, walls.py what is around that, runtime.py what it runs.
 """
 
 import sys
@@ -11,7 +11,9 @@ from local.ministack.functions import logs
 from local.ministack.functions.environment import Host
 from local.ministack.functions.executor import INTERRUPTED, Executor
 from local.ministack.functions.turns import FUNCTION_CONCURRENCY, TURN_SECONDS, Turns
+from local.ministack.functions.walls import Standing, Subprocess
 from local.ministack.functions.worker import Worker, closing
+from local.walls.boundary import Boundary
 
 __all__ = ["FUNCTION_CONCURRENCY", "TURN_SECONDS", "close", "install", "stop_workers"]
 
@@ -19,13 +21,15 @@ ACCOUNT_CONCURRENCY = 1000
 """Invocations at once before Lambda refuses one: AWS's default. Those that wait for their turn count."""
 
 
-def install() -> None:
-    """Put our workers under MiniStack's Lambda."""
+def install(boundary: Boundary) -> None:
+    """Put our workers under MiniStack's Lambda, behind these walls."""
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
     closing.clear()
+    Standing.boundary = boundary
     lambda_svc.os = lambda_runtime.os = Host()
+    lambda_svc.subprocess = lambda_runtime.subprocess = Subprocess()
     if isinstance(lambda_svc._execute_function_warm, Executor):
         return
     others = lambda_runtime._worker_class_for

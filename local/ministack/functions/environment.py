@@ -12,12 +12,11 @@ _KEPT = (
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
-    # These are the cloud's own: where it is, that no other is asked, and where what functions leave is removed.
+    # These are the cloud's own: where it is, and that no other is asked.
     "AWS_CONFIG_FILE",
     "AWS_EC2_METADATA_DISABLED",
     "AWS_ENDPOINT_URL",
     "AWS_SHARED_CREDENTIALS_FILE",
-    "TMPDIR",
 )
 _ASKED_BY_MINISTACK = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "GATEWAY_PORT")
 

@@ -15,9 +15,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from local.ministack.functions.walls import Walled
+from local.walls import interpreter
 
 RUNTIME = Path(__file__).with_name("runtime.py")
 
@@ -25,6 +28,7 @@ LOG_LIMIT = 16 * 1024 * 1024
 """What one invocation may print, in bytes; the rest is counted and dropped."""
 
 _READ = 1 << 16
+_KILL_SECONDS = 10.0
 
 
 class Ended(Exception):
@@ -79,22 +83,17 @@ class Log:
 class Process:
     """A running `runtime.py`. MiniStack ends it through the names that `Popen` has."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], closing: threading.Event) -> None:
+    def __init__(
+        self, folder: Path, layers: Sequence[Path], environment: Mapping[str, str], closing: threading.Event
+    ) -> None:
         ours, theirs = socket.socketpair()
         read, write = os.pipe()
         try:
-            # -P: the folder of runtime.py is not the function's to import from. A session of its own, so that what
-            # the handler starts ends with it, and that Ctrl-C at the terminal reaches the cloud first.
-            self._popen = subprocess.Popen(
-                [sys.executable, "-P", str(RUNTIME), str(theirs.fileno())],
-                cwd=folder,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=write,
-                stderr=write,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+            # -P: the folder of runtime.py is not the function's to import from.
+            words = (sys.executable, "-P", str(RUNTIME), str(theirs.fileno()))
+            reads = (str(RUNTIME), *map(str, layers), *interpreter.own())
+            streams = [theirs.fileno()]
+            self._popen = Walled(words, environment, folder, reads, streams=streams, stdout=write, stderr=write)
         except BaseException:
             ours.close()
             os.close(read)
@@ -215,7 +214,7 @@ class Process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(patience)
         self._kill()
-        status = self._popen.wait()
+        status = self._collect()
         with self._lock:
             if not self._leased and not self._closed:
                 self._closed = True
@@ -223,9 +222,15 @@ class Process:
                 os.close(self.log.descriptor)
         return status
 
+    def _collect(self) -> int:
+        try:
+            return self._popen.wait(_KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            # The launcher itself does not answer any more; what it started dies with it.
+            self._popen.send_signal(signal.SIGKILL)
+            return self._popen.wait()
+
     def _kill(self) -> None:
-        # Its session is its process group. The number is its own as long as one process of the group is there, and
-        # whoever collects the first one comes here at once.
-        with self._lock, contextlib.suppress(ProcessLookupError):
+        with self._lock:
             if not self._closed:
-                os.killpg(self._popen.pid, signal.SIGKILL)
+                self._popen.kill()

@@ -138,7 +138,7 @@ class Worker:
         self._cold = False
         self._folder = code.unpacked(self.code_zip)
         self._layers = _layers(self.config)
-        return Process(self._folder, self._environment(), closing)
+        return Process(self._folder, self._layers, self._environment(), closing)
 
     def _load(self, process: Process, seconds: float) -> Answer:
         setup = {

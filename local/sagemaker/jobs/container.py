@@ -9,8 +9,8 @@ from pathlib import Path
 from local.sagemaker.jobs.job import Job
 from local.sagemaker.jobs.volume import Volume
 from local.sagemaker.machine.logs import LogStream
-from local.sagemaker.machine.processes.command import Command
 from local.sagemaker.machine.processes.process import ContainerProcess
+from local.walls.command import Command
 
 _MAX_MESSAGE = 4096
 

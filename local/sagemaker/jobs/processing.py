@@ -19,7 +19,7 @@ from local.sagemaker.machine import events, storage
 from local.sagemaker.machine.environments import Environment
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.processes import environment
-from local.sagemaker.machine.processes.command import Program
+from local.sagemaker.machine.processes.program import Program
 from local.sagemaker.wire.reasons import shortened
 from local.store import now
 

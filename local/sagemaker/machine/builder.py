@@ -1,48 +1,37 @@
 """A program of a build, which ends with the local cloud however that ends, and everything it started with it.
 
 An installer and a compiler start processes of their own; those would live on where the cloud is killed. So the
-program runs under the launcher of containers (`processes/launcher.py`), whose line to the cloud is its standard input.
+program runs under the launcher of containers (local/walls), which ends with its line to the cloud.
 """
 
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from local.sagemaker.machine.processes.launching import guarded
+from local.walls.command import Command
+from local.walls.running import Running
 
 
 class Builder:
     """Started when it is made; a context manager that has ended it when it is left."""
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._hanging_up = threading.Lock()
-        self._popen = subprocess.Popen(
-            guarded(argv, Path.cwd()),
-            env=dict(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        command = Command(tuple(argv), dict(environment), Path.cwd(), walls=False)
+        self._running = Running(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def lines(self) -> Iterator[str]:
         """Yields what it says, until it has ended."""
-        for line in self._popen.stdout or ():
-            yield line.rstrip()
+        for line in self._running.stdout or ():
+            yield line.decode(errors="replace").rstrip()
 
     def end(self) -> None:
-        """Ends it and all it started, from any thread, by hanging up on the launcher."""
-        with self._hanging_up, suppress(BrokenPipeError):
-            if self._popen.stdin is not None:
-                self._popen.stdin.close()
+        """Ends it and all it started, from any thread."""
+        self._running.kill()
 
     def wait(self) -> int:
         """Returns its exit code: 128 and the signal where it was killed."""
-        return self._popen.wait()
+        return self._running.wait()
 
     def __enter__(self) -> "Builder":
         return self
@@ -51,6 +40,6 @@ class Builder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
-        self._popen.wait()
-        if self._popen.stdout is not None:
-            self._popen.stdout.close()
+        self._running.wait()
+        if self._running.stdout is not None:
+            self._running.stdout.close()

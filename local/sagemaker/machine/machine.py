@@ -8,11 +8,11 @@ from local.sagemaker.machine.environments import Environments
 from local.sagemaker.machine.events import Outbox
 from local.sagemaker.machine.logs import Shipper
 from local.sagemaker.machine.metrics import Meter
-from local.sagemaker.machine.processes.isolation import Boundary
 from local.sagemaker.machine.settings import Settings
 from local.sagemaker.wire.arns import Arns
 from local.store import Store
 from local.surroundings import Cloud
+from local.walls.boundary import Boundary
 
 
 @dataclass(frozen=True, slots=True)

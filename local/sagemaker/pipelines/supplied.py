@@ -19,18 +19,17 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import yaml
 
 from local.documents import Document, Json
-from local.sagemaker.machine.processes.launching import guarded
 from local.sagemaker.pipelines.definition import Step
 from local.sagemaker.pipelines.kinds import StepType
 from local.sagemaker.pipelines.run import Hold, Result, Run, StepFailed
+from local.walls.command import Command
+from local.walls.running import Running
 
 _TAIL = 900
 
@@ -83,30 +82,17 @@ def _metadata(run: Run) -> Document:
 def _run(run: Run, command: Sequence[str], folder: Path, document: Document, metadata: Document) -> Document:
     if shutil.which(command[0]) is None and not (folder / command[0]).is_file():
         raise StepFailed(f"ClientError: the command {command[0]} cannot be run: it is not there", metadata)
-    with tempfile.NamedTemporaryFile() as file, _line() as (theirs, ours):
+    with tempfile.TemporaryFile() as file:
         file.write(json.dumps(document).encode())
-        file.flush()
-        process = subprocess.Popen(
-            guarded(command, folder, Path(file.name)),
-            stdin=theirs,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        run.watch.executing(metadata, Hold(stop=ours.close, leave=ours.close))
+        file.seek(0)
+        program = Command(tuple(command), dict(os.environ), folder, walls=False)
+        process = Running(program, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        run.watch.executing(metadata, Hold(stop=process.kill, leave=process.kill))
         output, errors = process.communicate()
     if process.returncode != 0:
         said = errors.decode("utf-8", "replace").strip()[-_TAIL:]
         raise StepFailed(f"AlgorithmError: {said}, exit code: {process.returncode}", metadata)
     return _object(output)
-
-
-@contextmanager
-def _line() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Yields the two ends of a launcher's line: closing ours, or our death, ends the command and all it started."""
-    theirs, ours = os.pipe()
-    with os.fdopen(theirs, "rb") as reader, os.fdopen(ours, "wb") as writer:
-        yield reader, writer
 
 
 def _object(output: bytes) -> Document:

@@ -11,8 +11,8 @@ from typing import IO
 from local.sagemaker.machine.logs import LogStream
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.processes import environment
-from local.sagemaker.machine.processes.command import Program
 from local.sagemaker.machine.processes.process import ContainerProcess
+from local.sagemaker.machine.processes.program import Program
 from local.sagemaker.serving.http import Answer, ContainerHttp, NoAnswer, Response, Unreached
 from local.sagemaker.serving.image import Prepared
 from local.sagemaker.wire.errors import WorkFailed

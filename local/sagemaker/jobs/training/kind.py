@@ -18,7 +18,7 @@ from local.sagemaker.machine import events, fetching
 from local.sagemaker.machine.environments import Environment
 from local.sagemaker.machine.machine import Machine
 from local.sagemaker.machine.processes import environment
-from local.sagemaker.machine.processes.command import Program
+from local.sagemaker.machine.processes.program import Program
 from local.sagemaker.wire.errors import ValidationException, WorkFailed
 from local.store import now
 

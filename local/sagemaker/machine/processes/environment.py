@@ -9,9 +9,11 @@ from pathlib import Path
 
 from local.sagemaker.machine.environments import Environment
 from local.sagemaker.machine.machine import Machine
-from local.sagemaker.machine.processes.command import Command, Program
 from local.sagemaker.machine.processes.docker import Container
+from local.sagemaker.machine.processes.program import Program
 from local.sagemaker.wire.errors import WorkFailed
+from local.walls import interpreter
+from local.walls.command import Command
 
 _KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -50,7 +52,7 @@ def command(machine: Machine, environment: Environment, folder: Path, program: P
         words,
         variables,
         ml,
-        binds={"/etc/hosts": _hosts(folder, program.hosts)},
+        files={"/etc/hosts": _hosts(folder, program.hosts)},
         covers=dict.fromkeys(_SCRATCH, str(scratch)),
         keep=_needed(environment),
         writable=(str(home), str(layer)),
@@ -88,9 +90,10 @@ def _hosts(folder: Path, hosts: Mapping[str, str]) -> str:
 
 def _needed(environment: Environment) -> tuple[str, ...]:
     """Returns the folders that an environment is made of, wherever they lie."""
-    interpreter = (environment.folder / "bin" / "python").resolve().parent.parent
+    python = (environment.folder / "bin" / "python").resolve()
     own = [] if environment.image.folder is None else [environment.image.folder]
-    return tuple(str(folder) for folder in (environment.folder, interpreter, _TOOLKIT, *own))
+    folders = (environment.folder, _TOOLKIT, *own)
+    return (*(str(folder) for folder in folders), *interpreter.folders_of(python.parent.parent))
 
 
 def _in_docker(container: Container, argv: Sequence[str]) -> Command:

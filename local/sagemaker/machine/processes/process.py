@@ -1,16 +1,17 @@
 """One running container: its process tree, its output, its end."""
 
-import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import threading
 from collections.abc import Callable
 from typing import IO
 
 from local.sagemaker.machine.logs import MAX_LINE, LogStream
-from local.sagemaker.machine.processes.command import Command
-from local.sagemaker.machine.processes.isolation import Boundary
+from local.walls.boundary import Boundary
+from local.walls.command import Command
+from local.walls.running import Running
 
 _KILL_SECONDS = 10.0
 _TAIL_LINES = 50
@@ -32,17 +33,8 @@ class ContainerProcess:
         self.log = log
         self._on_line = on_line
         self._on_exit = on_exit
-        self._stop_lock = threading.Lock()
-        self._popen = subprocess.Popen(
-            boundary.launched(command),
-            env=command.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # Ctrl-C in the terminal is for the local cloud, which then stops its containers in order.
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=self._read, name=f"container-{self._popen.pid}", daemon=True)
+        self._running = Running(command, boundary, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._reader = threading.Thread(target=self._read, name=f"container-{self._running.pid}", daemon=True)
         self._reader.start()
 
     def wait(self, seconds: float | None = None) -> int | None:
@@ -57,19 +49,17 @@ class ContainerProcess:
             self.kill()
 
     def terminate(self) -> None:
-        with self._stop_lock, contextlib.suppress(BrokenPipeError, ValueError):
-            if self._popen.stdin is not None:
-                self._popen.stdin.write(b"T")
-                self._popen.stdin.flush()
+        self._running.terminate()
 
     def kill(self) -> None:
-        """Ends everything at once, by closing the launcher's line to us."""
-        self._hang_up()
+        """Ends everything at once."""
+        self._running.kill()
         if not self.exited.wait(_KILL_SECONDS):
-            self._popen.kill()
+            # The launcher itself does not answer any more; what it started dies with it.
+            self._running.send_signal(signal.SIGKILL)
 
     def _read(self) -> None:
-        stdout, stderr = self._popen.stdout, self._popen.stderr
+        stdout, stderr = self._running.stdout, self._running.stderr
         if stdout is None or stderr is None:
             raise RuntimeError("the container was started without pipes")
         with selectors.DefaultSelector() as selector:
@@ -83,17 +73,11 @@ class ContainerProcess:
                     pending[stream] = self._lines(pending[stream] + data, stream is stderr, last=not data)
                     if not data:
                         selector.unregister(stream)
-        self.code = self._popen.wait()
+        self.code = self._running.wait()
         for pipe in (stdout, stderr):
             pipe.close()
-        self._hang_up()
         self.exited.set()
         self._on_exit()
-
-    def _hang_up(self) -> None:
-        with self._stop_lock, contextlib.suppress(BrokenPipeError):
-            if self._popen.stdin is not None:
-                self._popen.stdin.close()
 
     def _lines(self, data: bytes, stderr: bool, last: bool) -> bytes:
         """Passes on whole lines (and the overlong start of one); returns what is left over."""

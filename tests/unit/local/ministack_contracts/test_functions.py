@@ -25,7 +25,10 @@ from local.ministack.functions.environment import Host
 from local.ministack.functions.executor import INTERRUPTED, Executor, _of_node
 from local.ministack.functions.reports import Outcome
 from local.ministack.functions.turns import Turns
+from local.ministack.functions.walls import Standing
 from local.ministack.functions.worker import Invocation, Worker
+from local.walls.boundary import NO_WALLS
+from local.walls.probing import strongest
 
 REQUEST = "11111111-2222-3333-4444-555555555555"
 
@@ -60,9 +63,16 @@ class Function:
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Standing, "boundary", strongest())
     worker.closing.clear()
     yield
     worker.closing.clear()
+
+
+@pytest.fixture
+def no_walls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For functions that talk to their test by a file of the machine's."""
+    monkeypatch.setattr(Standing, "boundary", NO_WALLS)
 
 
 class Make:
@@ -175,6 +185,7 @@ def test_a_runtime_that_ends_is_told_with_its_status(make: Make, statement: str,
     assert body(function())["errorType"] == "Runtime.ExitError"
 
 
+@pytest.mark.usefixtures("no_walls")
 def test_a_function_that_takes_too_long_is_ended_with_all_it_started(make: Make, tmp_path: Path) -> None:
     source = """
 import subprocess, time
@@ -524,6 +535,7 @@ def test_an_executable_of_the_package_keeps_its_bit(tmp_path: Path) -> None:
 # The end of a process.
 
 
+@pytest.mark.usefixtures("no_walls")
 def test_a_call_under_way_survives_new_code_and_its_process_does_not(make: Make, tmp_path: Path) -> None:
     function = make("import os\ndef handler(event, context):\n    open(event + '/go').read()\n    return os.getpid()\n")
     fifo = tmp_path / "go"
@@ -625,6 +637,7 @@ def test_one_call_too_many_is_throttled(execute: Executor, monkeypatch: pytest.M
     assert (result["throttle"], result["body"]["__type"]) == (True, "TooManyRequestsException")
 
 
+@pytest.mark.usefixtures("no_walls")
 def test_a_call_that_the_end_of_the_cloud_interrupts_is_not_the_functions_failure(
     execute: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

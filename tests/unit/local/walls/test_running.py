@@ -3,20 +3,25 @@
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.sagemaker.machine.processes import isolation
-from local.sagemaker.machine.processes.command import Command
-from local.sagemaker.machine.processes.isolation import Boundary, probe
+from local.sagemaker.machine.processes.isolation import probe
 from local.sagemaker.wire.errors import IsolationError
+from local.walls import launcher, probing
+from local.walls.boundary import Boundary
+from local.walls.command import Command
+from local.walls.probing import strongest
+from local.walls.running import Running
 
 BOUNDARIES = [
     pytest.param(Boundary(namespace=True, processes=True, readonly=True, network=True), id="read-only"),
@@ -27,24 +32,26 @@ BOUNDARIES = [
 
 
 def shell(script: str, ml: Path, **more: Any) -> Command:
-    return Command(("/bin/sh", "-c", script), {}, ml, **more)
+    return Command(("/bin/sh", "-c", script), {"PATH": os.defpath}, ml, **more)
 
 
-def launch(boundary: Boundary, script: str, ml: Path) -> "subprocess.Popen[bytes]":
-    if boundary.namespace and not probe("auto").namespace:
+@pytest.fixture
+def probed_anew() -> Iterator[None]:
+    strongest.cache_clear()
+    yield
+    strongest.cache_clear()
+
+
+def launch(boundary: Boundary, script: str, ml: Path, **more: Any) -> Running:
+    if boundary.namespace and not strongest().namespace:
         pytest.skip("the kernel gives no namespaces")
-    command = boundary.launched(shell(script, ml))
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
+    return Running(shell(script, ml, **more), boundary, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def output(command: list[str]) -> bytes:
-    """Of a launcher, whose standard input stays open until it has ended."""
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        said = process.stdout.read()
-        assert process.wait(20) == 0
+def output(boundary: Boundary, script: str, ml: Path, **more: Any) -> bytes:
+    with launch(boundary, script, ml, **more) as process:
+        said, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
     return said
 
 
@@ -80,9 +87,8 @@ def test_a_daemon_that_left_its_session_is_gone_with_the_command(boundary: Bound
 def test_the_end_of_the_line_kills_everything(boundary: Boundary, tmp_path: Path) -> None:
     process = launch(boundary, "trap '' TERM; (setsid sleep 600 &) ; echo up; sleep 600", tmp_path)
     assert process.stdout is not None
-    assert process.stdin is not None
     assert process.stdout.readline() == b"up\n"
-    process.stdin.close()
+    process.kill()
     assert process.stdout.read() == b""
     assert process.wait(20) == 137
     for pipe in (process.stdout, process.stderr):
@@ -94,10 +100,8 @@ def test_the_end_of_the_line_kills_everything(boundary: Boundary, tmp_path: Path
 def test_a_stop_reaches_the_command_as_sigterm(boundary: Boundary, tmp_path: Path) -> None:
     process = launch(boundary, "trap 'echo asked; exit 3' TERM; echo up; sleep 600 & wait", tmp_path)
     assert process.stdout is not None
-    assert process.stdin is not None
     assert process.stdout.readline() == b"up\n"
-    process.stdin.write(b"T")
-    process.stdin.flush()
+    process.terminate()
     assert process.stdout.read() == b"asked\n"
     assert process.wait(20) == 3
     process.communicate()
@@ -106,13 +110,13 @@ def test_a_stop_reaches_the_command_as_sigterm(boundary: Boundary, tmp_path: Pat
 def test_a_killed_local_cloud_leaves_no_container_behind(tmp_path: Path) -> None:
     script = textwrap.dedent(
         """
-        import subprocess, sys, time
+        import sys, time
         from pathlib import Path
-        from local.sagemaker.machine.processes.command import Command
-        from local.sagemaker.machine.processes.isolation import probe
+        from local.walls.command import Command
+        from local.walls.probing import strongest
+        from local.walls.running import Running
         argv = ("/bin/sh", "-c", "(setsid sleep 600 &) ; echo up; sleep 600")
-        command = probe("auto").launched(Command(argv, {}, Path(sys.argv[1])))
-        subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        running = Running(Command(argv, {"PATH": "/usr/bin:/bin"}, Path(sys.argv[1])), strongest())
         print("started", flush=True)
         time.sleep(600)
         """
@@ -153,26 +157,31 @@ def test_a_state_folder_in_shared_memory_is_no_obstacle() -> None:
         home.mkdir()
         ml.mkdir()
         script = f"echo h > {home}/x && echo m > /opt/ml/x && echo s > /dev/shm/headrace-x && ls /dev/shm"
-        command = boundary.launched(shell(script, ml, writable=(str(home),), keep=(str(home),)))
-        assert sorted(output(command).split()) == sorted([Path(folder).name.encode(), b"headrace-x"])
+        said = output(boundary, script, ml, writable=(str(home),))
+        assert sorted(said.split()) == sorted([Path(folder).name.encode(), b"headrace-x"])
         assert ((home / "x").read_text(), (ml / "x").read_text()) == ("h\n", "m\n")
         assert not Path("/dev/shm/headrace-x").exists()
 
 
+@pytest.mark.usefixtures("probed_anew")
 def test_isolation_that_is_asked_for_and_not_given_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "_try", lambda _: "not permitted")
+    monkeypatch.setattr(probing, "attempt", lambda _: "not permitted")
+    strongest.cache_clear()
     with pytest.raises(IsolationError, match="not permitted"):
         probe("namespace")
     fallen = probe("auto")
     assert (fallen.name, fallen.reason) == ("base-dir", "not permitted")
 
 
+@pytest.mark.usefixtures("probed_anew")
 def test_the_strongest_isolation_that_works_is_taken_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "_try", lambda tried: "no" if tried.network or tried.readonly else None)
+    monkeypatch.setattr(probing, "attempt", lambda tried: "no" if tried.network or tried.readonly else None)
+    strongest.cache_clear()
     found = probe("auto")
     assert found.name == "namespace (the machine's files can be written)"
     assert (found.processes, found.reason) == (True, "no")
-    monkeypatch.setattr(isolation, "_try", lambda tried: "no" if tried.processes else None)
+    monkeypatch.setattr(probing, "attempt", lambda tried: "no" if tried.processes else None)
+    strongest.cache_clear()
     assert probe("auto").name == "namespace (shared processes)"
 
 
@@ -181,7 +190,7 @@ def test_without_a_network_nothing_of_the_machine_can_be_reached(tmp_path: Path)
     if not boundary.network:
         pytest.skip("the kernel gives no network namespace")
     script = "ls /sys/class/net >/dev/null; cat /proc/net/dev"
-    said = output(boundary.launched(shell(script, tmp_path, network=False)))
+    said = output(boundary, script, tmp_path, network=False)
     assert [line.split(b":")[0].strip() for line in said.splitlines()[2:]] == [b"lo"]
 
 
@@ -196,34 +205,41 @@ def test_what_is_covered_is_private_and_what_is_kept_stays_visible(tmp_path: Pat
     (kept / "file").write_text("needed")
     covers = {str(tmp_path.parents[1]): str(own)}
     script = f"cat {kept}/file; echo x > {kept}/file || echo refused; echo y > {tmp_path.parents[1]}/mine"
-    command = boundary.launched(shell(script, ml, covers=covers, keep=(str(kept),)))
-    assert output(command) == b"neededrefused\n"
+    assert output(boundary, script, ml, covers=covers, keep=(str(kept),)) == b"neededrefused\n"
     assert (kept / "file").read_text() == "needed"
     assert (own / "mine").read_text() == "y\n"
 
 
 @pytest.mark.skipif(os.getuid() != 0 or not Path("/usr/bin/python3").exists(), reason="needs root, to be somebody else")
 def test_who_is_not_root_has_the_same_walls() -> None:
-    """By a user namespace; where the machine forbids those, `probe` finds out."""
+    """By a user namespace; where the machine forbids those, `strongest` finds out."""
     with tempfile.TemporaryDirectory(prefix="headrace-") as name:
         folder = Path(name)
-        launcher = folder / "launcher.py"
-        launcher.write_bytes(Path(isolation.__file__).with_name("launcher.py").read_bytes())
+        shutil.copytree(Path(launcher.__file__).parent, folder / "local" / "walls" / "launcher")
         (folder / "ml").mkdir()
-        for path in (folder, folder / "ml", launcher):
+        for path in (folder, *folder.rglob("*")):
             os.chown(path, 65534, 65534)
         boundary = Boundary(namespace=True, processes=True, readonly=True, network=True)
         script = (
-            "echo x > /opt/ml/own; (echo x > /var/tmp/headrace-harm) 2>/dev/null || echo refused; ls /sys/class/net"
+            "echo x > /opt/ml/own; (echo x > /var/tmp/headrace-harm) 2>/dev/null || echo refused; "
+            "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; "
+            "ls /root /home 2>&1 | wc -l; grep CapBnd /proc/self/status"
         )
-        job = json.loads(boundary.launched(shell(script, folder / "ml", network=False))[-1])
-        command = ["/usr/bin/python3", "-I", "-S", str(launcher), json.dumps(job)]
+        main = "import sys; sys.path.append(sys.argv.pop()); from local.walls.launcher.main import main; main()"
+        job = boundary.job(shell(script, folder / "ml", network=False))
+        frame = json.dumps({**job, "streams": [], "signals": False}).encode()
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, user=65534, group=65534) as process:
+        with subprocess.Popen(
+            ["/usr/bin/python3", "-I", "-S", "-c", main, "0", name],
+            stdin=pipe, stdout=pipe, stderr=pipe, user=65534, group=65534, extra_groups=[],
+        ) as process:  # fmt: skip
+            assert process.stdin is not None
             assert process.stdout is not None
             assert process.stderr is not None
+            process.stdin.write(len(frame).to_bytes(4) + frame)
+            process.stdin.flush()
             said, complained = process.stdout.read(), process.stderr.read()
             if process.wait(20) == 125 and b"not permitted" in complained:
                 pytest.skip("the kernel gives users no namespaces")
-        assert said.startswith(b"refused\n"), complained
+        assert said.splitlines() == [b"refused", b"lo", b"2", b"CapBnd:\t0000000000000000"], complained
         assert (folder / "ml" / "own").stat().st_uid == 65534
