@@ -86,9 +86,12 @@ def _run(run: Run, command: Sequence[str], folder: Path, document: Document, met
         file.write(json.dumps(document).encode())
         file.seek(0)
         program = Command(tuple(command), dict(os.environ), folder, walls=False)
-        process = Running(program, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        run.watch.executing(metadata, Hold(stop=process.kill, leave=process.kill))
-        output, errors = process.communicate()
+        with Running(program, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                run.watch.executing(metadata, Hold(stop=process.kill, leave=process.kill))
+                output, errors = process.communicate()
+            finally:
+                process.kill()
     if process.returncode != 0:
         said = errors.decode("utf-8", "replace").strip()[-_TAIL:]
         raise StepFailed(f"AlgorithmError: {said}, exit code: {process.returncode}", metadata)
