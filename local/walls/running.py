@@ -84,11 +84,15 @@ class Running(subprocess.Popen[bytes]):
 
     def wait(self, timeout: float | None = None) -> int:
         code = super().wait(timeout)
-        self.line.hang_up()
+        self.over()
         return code
 
     def poll(self) -> int | None:
         code = super().poll()
         if code is not None:
-            self.line.hang_up()
+            self.over()
         return code
+
+    def over(self) -> None:
+        """Lets go of what was its own, once it has ended. May be repeated."""
+        self.line.hang_up()

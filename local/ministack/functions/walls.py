@@ -57,16 +57,9 @@ class Walled(Running):
             self._remove()
             raise
 
-    def wait(self, timeout: float | None = None) -> int:
-        code = super().wait(timeout)
+    def over(self) -> None:
+        super().over()
         self._remove()
-        return code
-
-    def poll(self) -> int | None:
-        code = super().poll()
-        if code is not None:
-            self._remove()
-        return code
 
     def _remove(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)

@@ -76,7 +76,7 @@ class _Sources:
     def __init__(self, room: Room) -> None:
         named = [room["ml"], *room["files"].values(), *room["covers"].values(), *room["keep"], *room["writable"]]
         self._opened: dict[str, int] = {}
-        for path in ["/dev/null", *(f"/dev/{name}" for name in _devices()), *_of_the_root(), *filter(None, named)]:
+        for path in [*(f"/dev/{name}" for name in _devices()), *_of_the_root(), *filter(None, named)]:
             if path not in self._opened:
                 with contextlib.suppress(FileNotFoundError):
                     self._opened[path] = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -183,15 +183,14 @@ def _close_processes() -> None:
 
 def _place_folders(room: Room, sources: _Sources) -> list[str]:
     """Places what is the program's own, the outer folders first; returns where it may write."""
-    own = {"/dev/shm", *room["covers"], *room["writable"]} | ({"/opt/ml"} if room["ml"] else set())
-    places = {**{path: path for path in room["keep"]}, **room["covers"], **{path: path for path in room["writable"]}}
-    for place in sorted(places, key=lambda place: place.count("/")):
-        source = places[place]
-        if sources.has(source) and (place in own or not sources.seen(source)):
-            sources.bind(source, place)
-    if room["ml"]:
-        sources.bind(room["ml"], "/opt/ml")
-    return [place for place in own if place in ("/dev/shm", "/opt/ml") or sources.has(places[place])]
+    own = {**room["covers"], **{path: path for path in room["writable"]}}
+    if room["ml"] is not None:
+        own["/opt/ml"] = room["ml"]
+    places = {**{path: path for path in room["keep"]}, **own}
+    for place in sorted(filter(lambda place: sources.has(places[place]), places), key=lambda place: place.count("/")):
+        if place in own or not sources.seen(place):
+            sources.bind(places[place], place)
+    return ["/dev/shm", *(place for place, folder in own.items() if sources.has(folder))]
 
 
 def _hide(path: str, sources: _Sources) -> None:

@@ -328,7 +328,6 @@ def test_the_published_algorithm_tells_functions_what_they_need(compiled: dict[s
 def test_another_process_compiles_to_the_same_bytes(compiled: dict[str, CompiledPipeline], tmp_path: Path) -> None:
     program = """
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_algorithms
@@ -555,7 +554,6 @@ def test_a_definition_is_compiled_anew_when_the_compiler_changes_and_not_when_pu
 def test_compiling_leaves_no_sdk_in_this_process(tmp_path: Path) -> None:
     program = """
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from pipelines.catalogue import load_catalogue
 from pipelines.compile import compile_algorithms
