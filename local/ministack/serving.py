@@ -31,6 +31,7 @@ from local.ministack import (
     parts,
     persistence,
     reading,
+    schedules,
     subresources,
     unserved,
 )
@@ -60,6 +61,7 @@ def load(settings: LocalSettings, boundary: Boundary) -> AsgiApp:
     identity.call_the_unknown_a_role()
     cors.install()
     objects.put_version_ids_in_events()
+    schedules.install()
     persistence.open_state(folder)
     return ministack_app.app  # type: ignore[no-any-return]
 

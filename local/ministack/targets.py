@@ -16,6 +16,7 @@ from botocore.exceptions import UnknownServiceError
 
 from local import wire
 from local.documents import Document, Json
+from local.ministack import schedules
 
 _STARTED = ("lambda", "sqs", "sns", "states")
 _PIPELINE = re.compile(r"arn:[\w-]+:sagemaker:[\w-]+:\d+:pipeline/(?P<name>[\w-]+)")
@@ -145,27 +146,13 @@ def with_context(target: Document, schedule: Mapping[str, Any], event: Mapping[s
         return target
     attributes = {
         "schedule-arn": str(schedule.get("Arn", "")),
-        "scheduled-time": _scheduled(schedule, float(event["Time"])),
+        "scheduled-time": datetime.fromtimestamp(schedule[schedules.DUE], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "execution-id": str(event["EventId"]),
         "attempt-number": "1",
     }
     for name, value in attributes.items():
         text = text.replace(f"<aws.scheduler.{name}>", value)
     return {**target, "Input": text}
-
-
-def _scheduled(schedule: Mapping[str, Any], fired: float) -> str:
-    """Tells when a schedule was due: MiniStack, which looks every few seconds, tells only when it noticed."""
-    from ministack.services import eventbridge, scheduler
-
-    expression = schedule.get("ScheduleExpression", "")
-    due, interval = scheduler._at_time_epoch(expression), eventbridge._parse_rate_seconds(expression)
-    if due is None and interval:
-        created = float(schedule.get("CreationDate", fired))
-        due = created + (fired - created) // interval * interval
-    elif due is None:
-        due = fired // 60 * 60
-    return datetime.fromtimestamp(due, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 # What MiniStack is told to look at.

@@ -1,0 +1,1 @@
+"""When schedules fall due: their expressions, and the clock of a time zone."""
