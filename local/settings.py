@@ -43,6 +43,22 @@ class LocalSettings:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def exports(self) -> Mapping[str, str]:
+        """The variables that lead any client of AWS here; the keys are made up, as the local cloud takes any.
+
+        Clients put `sync-` before the host for StartSyncExecution and TestState, whatever the host is; one variable of
+        botocore's keeps them from it (https://docs.aws.amazon.com/sdkref/latest/guide/feature-host-prefix.html).
+        """
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            "HEADRACE_API_URL": self.endpoint,
+        }
+
+    @property
     def stack_name(self) -> str:
         return f"headrace-{self.stage}"
 

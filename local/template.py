@@ -5,7 +5,6 @@ The result is plain JSON that CloudFormation takes with the SAM transform; nothi
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import cast
 
 import yaml
 
+from local import definitions
 from local.documents import Document, Json
 from local.errors import StackFailed
 
@@ -70,8 +70,17 @@ def package(path: Path, bucket: str, upload: Upload) -> Template:
                 properties["CodeUri"] = _upload_code(path.parent, properties["Handler"], bucket, upload)
             case "AWS::Serverless::StateMachine" if "DefinitionUri" in properties:
                 definition = path.parent / properties.pop("DefinitionUri")
-                properties["Definition"] = json.loads(definition.read_text("utf-8"))
+                properties["Definition"] = _definition(definition)
     return template
+
+
+def _definition(path: Path) -> Json:
+    try:
+        return definitions.read(path.read_text("utf-8"))
+    except OSError as error:
+        raise StackFailed(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise StackFailed(f"{path}: {error}") from error
 
 
 def _upload_code(root: Path, handler: str, bucket: str, upload: Upload) -> Mapping[str, str]:

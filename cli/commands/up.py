@@ -78,8 +78,7 @@ def _print_ready(cloud: "LocalCloud") -> None:
     settings, health = cloud.settings, cloud.health()
     out.print(f"[bold green]ready[/bold green] at {settings.endpoint}")
     out.print(
-        f"  export AWS_ENDPOINT_URL={settings.endpoint} AWS_ACCESS_KEY_ID=test "
-        f"AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 HEADRACE_API_URL={settings.endpoint}",
+        "  export " + " ".join(f"{name}={value}" for name, value in settings.exports.items()),
         markup=False,
     )
     out.print(f"  uploads    s3://{health['uploads_bucket']}", markup=False)

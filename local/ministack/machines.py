@@ -6,6 +6,7 @@ MiniStack writes state machines into a dictionary of its own, unchecked, and has
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local import definitions
 from local.stepfunctions.api.errors import ApiError
 
 Call = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
@@ -157,7 +158,7 @@ class Resources:
         self._call("DeleteActivity", {"activityArn": physical_id})
 
     def _machine(self, props: Properties) -> dict[str, Any]:
-        request = {"definition": self._ministack._sfn_definition(props)}
+        request = {"definition": definitions.as_json(self._ministack._sfn_definition(props))}
         request["roleArn"] = props.get("RoleArn") or self._default_role()
         if "LoggingConfiguration" in props:
             request["loggingConfiguration"] = _lowered(props["LoggingConfiguration"])

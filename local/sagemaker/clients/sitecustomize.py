@@ -3,6 +3,9 @@
 The sagemaker SDK asks `https://sts.<region>.amazonaws.com` by name who is calling, in `Session.default_bucket()` and in
 `get_execution_role()`, and an endpoint that is named in code counts for more than AWS_ENDPOINT_URL. Python imports a
 module of this name at its start. It changes nothing where AWS_ENDPOINT_URL is not set, and nothing of the SDK itself.
+
+Where that is on this machine, it also keeps clients from putting `sync-` before the host, as they do for
+StartSyncExecution and TestState: no resolver knows `sync-127.0.0.1`.
 """
 
 import importlib.util
@@ -15,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 _OF_AWS = re.compile(r"https://[a-z0-9.-]+\.amazonaws\.com(\.cn)?/?$")
+_OF_THIS_MACHINE = re.compile(r"https?://(127\.[0-9.]+|localhost|\[::1\])([:/]|$)")
 _MENDED = "botocore.session"
 
 
@@ -51,5 +55,7 @@ def _mend(session: Any) -> None:
     session.Session.create_client = created
 
 
-if os.environ.get("AWS_ENDPOINT_URL"):
+if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
     sys.meta_path.insert(0, _Finder())
+    if _OF_THIS_MACHINE.match(endpoint):
+        os.environ.setdefault("AWS_DISABLE_HOST_PREFIX_INJECTION", "true")

@@ -240,6 +240,14 @@ def test_a_state_machine_is_created_through_the_api(engine: Engine, resources: R
     ]
 
 
+def test_a_definition_may_be_yaml(engine: Engine, resources: Resources) -> None:
+    text = "StartAt: ${First}\nStates:\n  A: {Type: Pass, Result: 2026-03-28, End: true}\n"
+    resources.create_machine("M", {**PROPERTIES, "DefinitionString": text}, "stack")
+    (request,) = engine.requests("CreateStateMachine")
+    states = {"A": {"Type": "Pass", "Result": "2026-03-28", "End": True}}
+    assert json.loads(request["definition"]) == {"StartAt": "A", "States": states}
+
+
 def test_a_refused_definition_fails_the_stack_with_the_services_words(engine: Engine, resources: Resources) -> None:
     engine.answers["CreateStateMachine"] = [ApiError("InvalidDefinition", "Invalid State Machine Definition: 'x'")]
     with pytest.raises(ValueError, match="Invalid State Machine Definition: 'x' \\(Service: Sfn, Status Code: 400"):
