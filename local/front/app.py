@@ -74,7 +74,11 @@ def front(behind: Behind, allow_hosts: Sequence[str] = ()) -> AsgiApp:
             await refuse(scope, headers, receive, send, refusals.unknown_host(headers))
             return
         visit = _Visit(behind, scope, headers, receive, send)
-        await visit.enter(door_of(named, host, scope["path"]), foreign=origins.is_foreign(headers))
+        door, foreign = door_of(named, host, scope["path"]), origins.is_foreign(headers)
+        if door is Door.API and not foreign and credentials.are_for_another_service(headers):
+            # Pipes, Batch, AppSync and others have paths below /v1, too; their callers say whom they mean.
+            door = Door.AWS
+        await visit.enter(door, foreign=foreign)
 
     return app
 

@@ -13,6 +13,8 @@ AUTHORIZATION = b"authorization"
 _API_KEY = b"x-api-key"
 _TARGET = b"x-amz-target"
 
+_SCOPE = re.compile(rb"^AWS4-HMAC-SHA256 Credential=[^/,]{1,200}/\d{8}/[\w-]{1,50}/([\w-]{1,50})/aws4_request")
+
 # A presigned query: SigV4's two members, or those of the signature before it.
 _PRESIGNED = (b"x-amz-signature=", b"x-amz-credential=")
 _PRESIGNED_BEFORE = (b"signature=", b"awsaccesskeyid=")
@@ -45,6 +47,12 @@ UNSIGNED = frozenset(
     for operation in operations.split()
 )
 """X-Amz-Target of what AWS takes without a signature."""
+
+
+def are_for_another_service(headers: Headers) -> bool:
+    """Tells whether a request is signed for a service of AWS, and not for an HTTP API of somebody's."""
+    signed = _SCOPE.search(headers.get(AUTHORIZATION, b""))
+    return signed is not None and signed[1] != b"execute-api"
 
 
 def are_there(scope: Scope, headers: Headers) -> bool:

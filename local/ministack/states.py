@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from local.ministack import machines, targets
+from local.ministack import machines, pipes, targets
 from local.ministack.serving import mount
 from local.ministack.starting import Starts
 from local.stepfunctions.api.errors import ApiError
@@ -43,6 +43,7 @@ def install(engine: StatesDoor, client: Callable[[str], Any]) -> Starts:
     stepfunctions.load_persisted_state = _restore_nothing
     machines.install(engine.call, provisioners)
     targets.install()
+    pipes.install(client)
     starts = Starts(engine.call, client)
     starts.install(eventbridge)
     return starts

@@ -175,6 +175,14 @@ def test_v1_of_a_bucket_at_its_own_name_is_an_object(port: Port, behind: Recorde
     assert behind.passed == ["/v1/model.bin"]
 
 
+def test_a_caller_who_signs_for_a_service_reaches_it_below_v1(port: Port, behind: Recorder) -> None:
+    port.ask("POST", "/v1/pipes/p", signed_for("pipes"))
+    port.ask("GET", "/v1/jobs", signed_for("execute-api"))
+    port.ask("GET", "/v1/jobs", {"Authorization": "Bearer pipes"})
+    assert behind.passed[0] == "/v1/pipes/p"
+    assert {path.rpartition("$default")[2] for path in behind.passed[1:]} == {"/v1/jobs"}
+
+
 def test_a_page_that_may_call_the_api_reaches_nothing_else_by_what_it_names(port: Port, behind: Recorder) -> None:
     port.ask("POST", "/v1/jobs", {"Origin": ELSEWHERE, **call("states")})
     assert port.served == []
