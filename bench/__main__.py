@@ -11,7 +11,7 @@ from bench.measure import Row
 
 NAMES = (
     "imports", "split", "uploads", "training", "sagemaker", "catalogue", "engine", "http", "maps", "waiting", "growth",
-    "functions", "checksums",
+    "functions", "checksums", "steady", "burst",
 )  # fmt: skip
 
 

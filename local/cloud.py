@@ -25,6 +25,7 @@ from local.clients import LocalClients, leave_accounts
 from local.errors import IsolationRefused, LocalCloudError, PortInUse, StateInUse
 from local.front.app import Behind, front
 from local.lifecycle import Lifecycle
+from local.memory import give_back_what_is_large
 from local.ministack.starting import Starts
 from local.sagemaker.machine.settings import Isolation
 from local.sagemaker.machine.settings import Settings as SageMakerSettings
@@ -116,6 +117,7 @@ class LocalCloud:
 
     def start(self) -> None:
         """Serves and brings the stack up. Raises LocalCloudError, with nothing left running."""
+        give_back_what_is_large()
         try:
             self._take_state_dir()
             self._take_port()
