@@ -26,6 +26,7 @@ from local.ministack import (
     encryption,
     forms,
     functions,
+    http_apis,
     identity,
     objects,
     parts,
@@ -60,6 +61,7 @@ def load(settings: LocalSettings, boundary: Boundary) -> AsgiApp:
     encryption.take_the_account_key()
     identity.call_the_unknown_a_role()
     cors.install()
+    http_apis.install()
     objects.put_version_ids_in_events()
     schedules.install()
     persistence.open_state(folder)

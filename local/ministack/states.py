@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from local.ministack import machines, pipes, targets
+from local.ministack import gateways, machines, pipes, targets
 from local.ministack.serving import mount
 from local.ministack.starting import Starts
 from local.stepfunctions.api.errors import ApiError
@@ -44,6 +44,7 @@ def install(engine: StatesDoor, client: Callable[[str], Any]) -> Starts:
     machines.install(engine.call, provisioners)
     targets.install()
     pipes.install(client)
+    gateways.install(engine.handle)
     starts = Starts(engine.call, client)
     starts.install(eventbridge)
     return starts
