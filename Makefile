@@ -10,6 +10,11 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
+# What the local cloud, the functions and the compiler import.
+COMPILED := import cli.main, cli.deployment.local, local.ministack.serving, ministack.app, ministack.services.cloudformation, \
+	pipelines.definition.worker, pkgutil, importlib, functions; \
+	[importlib.import_module(f"functions.{found.name}") for found in pkgutil.iter_modules(functions.__path__)]
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo up test check bench lock deploy clean
 
@@ -70,6 +75,9 @@ $(VENV)/.main: requirements/main.txt pyproject.toml local/sagemaker/clients/site
 		cp local/sagemaker/clients/sitecustomize.py "$$site/headrace_endpoint.py" && \
 		echo 'import os; os.environ.get("AWS_ENDPOINT_URL") and "AWS_LAMBDA_FUNCTION_NAME" not in os.environ and __import__("headrace_endpoint")' \
 		> "$$site/headrace_endpoint.pth"
+	@# Where a shell or an image sets PYTHONDONTWRITEBYTECODE, every start would compile all of this again; and the
+	@# functions cannot keep what they compile anywhere.
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c '$(COMPILED)'
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.main

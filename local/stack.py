@@ -54,8 +54,10 @@ def deploy(settings: LocalSettings, clients: LocalClients, taken_over: TakenOver
     s3, cloudformation = clients.client("s3"), clients.client("cloudformation")
     s3.create_bucket(Bucket=_BUCKET)
 
-    def upload(key: str, body: bytes) -> None:
-        s3.put_object(Bucket=_BUCKET, Key=key, Body=body)
+    def upload(key: str, body: Callable[[], bytes]) -> None:
+        # Keys are digests of what they stand for.
+        if not s3.list_objects_v2(Bucket=_BUCKET, Prefix=key).get("KeyCount"):
+            s3.put_object(Bucket=_BUCKET, Key=key, Body=body())
 
     packaged = templates.package(settings.template, _BUCKET, upload)
     body = json.dumps(packaged, sort_keys=True)
@@ -63,7 +65,7 @@ def deploy(settings: LocalSettings, clients: LocalClients, taken_over: TakenOver
     current = _describe(cloudformation, settings.stack_name)
     if current is None or _tag(current) != digest:
         # Over 51,200 bytes a template has to come from S3.
-        upload(f"{digest}.json", body.encode())
+        upload(f"{digest}.json", body.encode)
         url = f"{settings.endpoint}/{_BUCKET}/{digest}.json"
         request = _request(settings, url, digest)
         if current is not None and _tag(current):

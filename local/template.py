@@ -3,24 +3,20 @@
 The result is plain JSON that CloudFormation takes with the SAM transform; nothing else in it is changed.
 """
 
-import hashlib
-import io
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
 import yaml
 
 from local import definitions
+from local.archives import Archive
 from local.documents import Document, Json
 from local.errors import StackFailed
 
 Template = Document
-Upload = Callable[[str, bytes], None]
-"""Stores a package: (key, bytes) in the deployment bucket."""
-
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+Upload = Callable[[str, Callable[[], bytes]], None]
+"""Stores a package in the deployment bucket: its key, and what makes its bytes where it is not there yet."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -61,13 +57,19 @@ def read(path: Path) -> Template:
 def package(path: Path, bucket: str, upload: Upload) -> Template:
     """Returns the template with its code uploaded to `bucket` under content hashes and its definitions inlined."""
     template = read(path)
+    codes: dict[str, Mapping[str, str]] = {}
     template.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         match resource.get("Type"):
             case "AWS::Serverless::Function":
                 resource.pop("Metadata", None)
-                properties["CodeUri"] = _upload_code(path.parent, properties["Handler"], bucket, upload)
+                # The handler's top-level package is all that a function needs of the checkout, and many share one; the
+                # libraries it needs besides are in this process's environment, which local functions share.
+                name = properties["Handler"].split(".", 1)[0]
+                if name not in codes:
+                    codes[name] = _upload_code(path.parent / name, bucket, upload)
+                properties["CodeUri"] = codes[name]
             case "AWS::Serverless::StateMachine" if "DefinitionUri" in properties:
                 definition = path.parent / properties.pop("DefinitionUri")
                 properties["Definition"] = _definition(definition)
@@ -83,27 +85,8 @@ def _definition(path: Path) -> Json:
         raise StackFailed(f"{path}: {error}") from error
 
 
-def _upload_code(root: Path, handler: str, bucket: str, upload: Upload) -> Mapping[str, str]:
-    # The handler's top-level package is all that a function needs of the checkout; the libraries it needs
-    # besides are in this process's environment, which local functions share.
-    archive = zip_package(root / handler.split(".", 1)[0])
-    key = f"code/{hashlib.sha256(archive).hexdigest()}.zip"
-    upload(key, archive)
+def _upload_code(folder: Path, bucket: str, upload: Upload) -> Mapping[str, str]:
+    archive = Archive(folder)
+    key = f"code/{archive.digest}.zip"
+    upload(key, archive.body)
     return {"Bucket": bucket, "Key": key}
-
-
-def zip_package(folder: Path) -> bytes:
-    """Returns a package folder as a zip with that folder at its root; the same sources give the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in _sources(folder):
-            entry = zipfile.ZipInfo(f"{folder.name}/{file.relative_to(folder).as_posix()}", _ZIP_DATE)
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
-
-
-def _sources(folder: Path) -> Iterator[Path]:
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
-            yield file

@@ -16,6 +16,7 @@ from local.settings import ACCOUNT, REGION, LocalSettings
 from pipelines.environment import Environment
 from pipelines.product import CompiledPipeline
 from pipelines.progress import Progress
+from pipelines.publishing.changes import Plan
 from pipelines.spec import Build
 from pipelines.staging.images import image_folders
 
@@ -50,7 +51,7 @@ def local_session(project: Project, settings: LocalSettings, progress: Progress)
         compiled, report = publish_catalogue(project, environment, cloud.client, progress, local=True)
         progress(f"{len(compiled)} algorithms, {len(report.changed)} changes")
         _build_environments(cloud, [item for item in compiled if _is_built_ahead(item)], progress)
-        _await_deployments(cloud, [change.job_id for change in report.changes if change.job_id], progress)
+        _await_deployments(cloud, _awaited(report), progress)
         cloud.ready()
         yield cloud
 
@@ -76,6 +77,11 @@ def _build_environments(cloud: LocalCloud, compiled: Sequence[CompiledPipeline],
     for image, future in futures.items():
         if (error := future.exception()) is not None:
             progress(f"{image}: {error}")
+
+
+def _awaited(report: Plan) -> list[str]:
+    """Returns the jobs of the deployments that have not ended yet; those of earlier boots mostly have."""
+    return [change.job_id for change in report.changes if change.job_id and not change.ended]
 
 
 def _await_deployments(cloud: LocalCloud, job_ids: Sequence[str], progress: Progress) -> None:

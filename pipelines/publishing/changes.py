@@ -54,6 +54,8 @@ class Change:
     """Bytes that are sent."""
     job_id: str | None = None
     """Of a deployment: the job that does it."""
+    ended: bool = False
+    """Of a deployment: the job has ended, and nobody needs to wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,14 @@ class Plan:
         return tuple(step.change for step in self.pending)
 
 
-def unchanged(kind: Kind, name: str, job_id: str | None = None) -> Step:
+def unchanged(kind: Kind, name: str) -> Step:
     """Makes a step of what is in line already."""
-    return Step(Change(kind, name, Action.UNCHANGED, job_id=job_id), lambda: None)
+    return nothing(Change(kind, name, Action.UNCHANGED))
+
+
+def nothing(change: Change) -> Step:
+    """Makes a step that does nothing."""
+    return Step(change, lambda: None)
 
 
 def _place(step: Step) -> tuple[bool, int]:

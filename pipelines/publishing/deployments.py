@@ -9,10 +9,11 @@ from botocore.exceptions import ClientError
 
 from pipelines.problems import PublishError
 from pipelines.product import derived_job_id
-from pipelines.publishing.changes import Action, Change, Kind, Step, unchanged
+from pipelines.publishing.changes import Action, Change, Kind, Step, nothing
 from pipelines.publishing.publication import Publication, code_of
 
-_UNDER_WAY_OR_DONE: Final = frozenset({"RUNNING", "SUCCEEDED", "PENDING_REDRIVE"})
+_DONE: Final = "SUCCEEDED"
+_UNDER_WAY_OR_DONE: Final = frozenset({"RUNNING", _DONE, "PENDING_REDRIVE"})
 _MAX_ATTEMPTS: Final = 100
 
 
@@ -34,7 +35,7 @@ def steps(publication: Publication, attempts: Mapping[str, tuple[str, str | None
     """Yields a step for each `last_attempt`, by algorithm: a start, unless this content is deployed or on its way."""
     for algorithm, (job_id, status) in attempts.items():
         if status is not None:
-            yield unchanged(Kind.DEPLOYMENT, algorithm, job_id)
+            yield nothing(Change(Kind.DEPLOYMENT, algorithm, Action.UNCHANGED, job_id=job_id, ended=status == _DONE))
             continue
         change = Change(Kind.DEPLOYMENT, algorithm, Action.START, f"job {job_id}", job_id=job_id)
         yield Step(change, partial(_start, publication, algorithm, job_id))

@@ -148,11 +148,20 @@ def test_what_does_not_run_there_is_published_but_neither_deployed_nor_fetched(
 def test_a_deployment_that_failed_is_tried_again_under_a_new_id(compiled: Compiled, target: Publication) -> None:
     first = deployment_of(published(compiled, target))
     arn = ENVIRONMENT.training_state_machine_arn.replace(":stateMachine:", ":execution:")
-    assert deployment_of(published(compiled, target)) == first
+    again = published(compiled, target)
+    assert deployment_of(again) == first
+    assert not any(change.ended for change in again.changes)
     target.clients.stepfunctions.stop_execution(executionArn=f"{arn}:{first}")
     second = deployment_of(published(compiled, target))
     assert second != first
     assert deployment_of(published(compiled, target)) == second
+
+
+def test_a_deployment_that_has_ended_is_not_waited_for(compiled: Compiled, target: Publication) -> None:
+    published(compiled, target)
+    answer(target.clients.stepfunctions, "DescribeExecution", {"status": "SUCCEEDED"})
+    (deployment,) = (change for change in published(compiled, target).changes if change.kind is Kind.DEPLOYMENT)
+    assert (deployment.action, deployment.ended) == (Action.UNCHANGED, True)
 
 
 def test_an_algorithm_that_is_trained_anew_has_a_schedule_of_its_own(compiled: Compiled, target: Publication) -> None:
