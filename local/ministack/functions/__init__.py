@@ -1,7 +1,8 @@
 """Lambda as AWS runs it, under MiniStack's API: real errors, whole logs, warm calls that wait for nothing.
 
-executor.py is where MiniStack hands an invocation over; worker.py an execution environment in MiniStack's pool,
-process.py its process seen from here, walls.py what is around that, runtime.py what it runs.
+executor.py is where MiniStack hands an invocation over; turns.py and sharing.py say when it begins; worker.py is an
+execution environment in MiniStack's pool, process.py its process seen from here, walls.py what is around that,
+runtime.py what it runs.
 """
 
 import sys

@@ -8,6 +8,7 @@ from typing import Any
 from local.ministack.functions import logs
 from local.ministack.functions.reports import Outcome
 from local.ministack.functions.runtime import DEPTH_VARIABLE
+from local.ministack.functions.sharing import Sharing, Started
 from local.ministack.functions.turns import Turns
 from local.ministack.functions.worker import Invocation, Worker, closing
 
@@ -33,6 +34,7 @@ class Executor:
     def __init__(self, ministack: Execute, turns: Turns) -> None:
         self._ministack = ministack
         self._turns = turns
+        self._sharing = Sharing()
 
     def __call__(self, func: dict[str, Any], event: Any, request_id: str) -> Result:
         from ministack.services import lambda_svc
@@ -46,7 +48,7 @@ class Executor:
             if not mine:
                 result: Result = lambda_svc._throttle_response("ConcurrentInvocationLimitExceeded", "Rate Exceeded.")
                 return result
-            outcome = None if closing.is_set() else _run(func, config, event, request_id, depth)
+            outcome = self._run(func, event, request_id, depth)
         if outcome is None or (outcome.failed and closing.is_set()):
             # Nothing that the function did: whoever called must not take it for its answer. Our engines stop
             # meanwhile, and will not hear it at all.
@@ -58,11 +60,19 @@ class Executor:
             result["log_source"] = logs.WRITTEN
         return {**result, "error": True} if outcome.failed else result
 
+    def _run(self, func: Mapping[str, Any], event: Any, request_id: str, depth: int) -> Outcome | None:
+        """Returns None where the cloud stops and nothing is started any more."""
+        config = func.get("config") or func
+        function = f"{config.get('FunctionName')}:{config.get('Version')}"
+        with self._sharing.environment(function, depth) as started:
+            return None if closing.is_set() else _run(func, event, request_id, depth, started)
 
-def _run(func: Mapping[str, Any], config: dict[str, Any], event: Any, request_id: str, depth: int) -> Outcome:
+
+def _run(func: Mapping[str, Any], event: Any, request_id: str, depth: int, started: Started) -> Outcome:
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
+    config = func.get("config") or func
     lambda_svc._ensure_reaper_thread()
     worker, _ = lambda_runtime.acquire_worker(
         str(config.get("FunctionName")), config, func["code_zip"], qualifier=config.get("Version", "$LATEST")
@@ -76,7 +86,7 @@ def _run(func: Mapping[str, Any], config: dict[str, Any], event: Any, request_id
                 DEPTH_VARIABLE: str(depth) if depth else None,
                 **{name: durable.get(name) for name in lambda_runtime.DURABLE_ENV_VARS},
             }
-            return worker.run(Invocation(event, request_id, arn, per_call))
+            return worker.run(Invocation(event, request_id, arn, per_call), started)
         reply = worker.invoke(event, request_id, trace_id=trace, invoked_function_arn=arn, depth=depth, durable=durable)
         return _of_node(reply)
     except Exception as error:  # noqa: BLE001 - no process could be started: Lambda's failure, told to the caller

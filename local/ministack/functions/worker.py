@@ -14,6 +14,7 @@ from local.ministack.functions import code, environment, logs, reports
 from local.ministack.functions.process import Answer, Ended, Process, TimedOut
 from local.ministack.functions.reports import Measures, Outcome
 from local.ministack.functions.runtime import READY, RESULT
+from local.ministack.functions.sharing import Started
 
 INIT_SECONDS = 10.0
 """What AWS gives a module to load; a call that finds it not loaded gives it the function's timeout besides."""
@@ -72,37 +73,38 @@ class Worker:
         self._proc: Process | None = None
         self._dropped = False
 
-    def run(self, call: Invocation) -> Outcome:
+    def run(self, call: Invocation, started: Started = lambda _: None) -> Outcome:
         """Makes one invocation, cold or warm. Raises OSError or BadZipFile when no process can be started."""
-        return replace(self._run(call), stream=self._log_stream)
+        return replace(self._run(call, started), stream=self._log_stream)
 
-    def _run(self, call: Invocation) -> Outcome:
+    def _run(self, call: Invocation, started: Started) -> Outcome:
         with self._lock:
             # Not read from self again: MiniStack takes it away when the function's code changes.
-            process, began, cold = self._proc, time.monotonic(), False
+            process, began, warm = self._proc, time.monotonic(), True
             if process is None or not process.lease():
                 if process is not None:
                     process.end()
-                process, cold = self._start(), True
+                process, warm = self._start(), False
                 self._proc = process
                 process.lease()
             if closing.is_set():
                 # Whoever stops the workers may have looked before there was a process.
                 process.kill()
             try:
-                return self._talk(process, call, began, cold)
+                return self._talk(process, call, began, None if warm else started)
             finally:
                 if self._dropped:
                     process.terminate()
                 process.release()
 
-    def _talk(self, process: Process, call: Invocation, began: float, cold: bool) -> Outcome:
+    def _talk(self, process: Process, call: Invocation, began: float, started: Started | None) -> Outcome:
         timeout = float(self.config.get("Timeout", 3))
         called = began
         try:
-            if cold:
+            if started:
                 self._load(process, INIT_SECONDS + timeout)
                 called = time.monotonic()
+                started(called - began)
             reply = process.exchange(call.frame(time.time() + timeout), time.monotonic() + timeout)
         except NotLoaded as failure:
             process.end(_EXIT_SECONDS)
