@@ -12,7 +12,7 @@ endif
 
 # What the local cloud, the functions and the compiler import.
 COMPILED := import cli.main, cli.deployment.local, local.ministack.serving, ministack.app, ministack.services.cloudformation, \
-	pipelines.definition.worker, pkgutil, importlib, functions; \
+	samtranslator.translator.transform, pipelines.definition.worker, pkgutil, importlib, functions; \
 	[importlib.import_module(f"functions.{found.name}") for found in pkgutil.iter_modules(functions.__path__)]
 
 .DEFAULT_GOAL := help

@@ -15,7 +15,7 @@ from local.errors import StackFailed
 from local.settings import LocalSettings
 
 _BUCKET = "headrace-local-deployment"
-_WAIT = {"Delay": 1, "MaxAttempts": 180}
+_WAIT = {"Delay": 0.2, "MaxAttempts": 900}
 
 SOUND = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 """What a stack is updated from; one that failed, or was left in the middle, is not."""

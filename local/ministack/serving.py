@@ -34,6 +34,7 @@ from local.ministack import (
     reading,
     schedules,
     subresources,
+    transforms,
     unserved,
 )
 from local.ministack.bulk import Bulk
@@ -62,6 +63,7 @@ def load(settings: LocalSettings, boundary: Boundary) -> AsgiApp:
     identity.call_the_unknown_a_role()
     cors.install()
     http_apis.install()
+    transforms.install(settings.cache_dir / "templates")
     objects.put_version_ids_in_events()
     schedules.install()
     persistence.open_state(folder)

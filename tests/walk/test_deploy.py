@@ -21,7 +21,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local.settings import REGION
-from tests.walk.cloud import HEADRACE, ROOT, Cloud, copy_project, until
+from tests.walk.cloud import HEADRACE, ROOT, Cloud, copy_project, running_cloud, until
 from tests.walk.test_faces import LABELS, photo
 from tests.walk.test_training import flowers, predict
 
@@ -33,7 +33,7 @@ _DEPLOY_SECONDS = 240.0
 
 pytestmark = [
     pytest.mark.cloud,
-    pytest.mark.xdist_group("cloud"),
+    pytest.mark.xdist_group("deploy"),
     pytest.mark.skipif(
         not (TOOLS / "bin" / "sam").exists() and shutil.which("sam") is None,
         reason="the SAM CLI is not installed; `make test` installs it",
@@ -77,6 +77,14 @@ class Deployed:
         job = until(ended, f"a finished job for {key} in {STACK}")
         assert job["status"] == "SUCCESS", job["error"]
         return job
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A cloud of its own: a deployment takes as long as the other walks together."""
+    folder = tmp_path_factory.mktemp("cloud")
+    with running_cloud(copy_project(folder / "project", "face_aging"), folder) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
