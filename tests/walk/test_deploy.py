@@ -83,7 +83,7 @@ class Deployed:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A cloud of its own: a deployment takes as long as the other walks together."""
     folder = tmp_path_factory.mktemp("cloud")
-    with running_cloud(copy_project(folder / "project", "face_aging"), folder) as running:
+    with running_cloud(copy_project(folder / "project", "decision_trees", "face_aging"), folder) as running:
         yield running
 
 
