@@ -10,8 +10,8 @@ from rich.console import Console
 from bench.measure import Row
 
 NAMES = (
-    "imports", "split", "uploads", "training", "sagemaker", "catalogue", "engine", "http", "maps", "waiting", "growth",
-    "functions", "checksums", "steady", "burst",
+    "imports", "starts", "split", "uploads", "training", "sagemaker", "catalogue", "engine", "http", "maps", "waiting",
+    "growth", "functions", "checksums", "steady", "burst",
 )  # fmt: skip
 
 
