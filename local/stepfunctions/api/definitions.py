@@ -11,7 +11,8 @@ from local.stepfunctions.api.errors import ApiError
 from local.stepfunctions.asl import compiler
 from local.stepfunctions.asl.documents import decode
 from local.stepfunctions.asl.machine.machine import TaskState
-from local.stepfunctions.asl.validation import InvalidDefinition, Severity
+from local.stepfunctions.asl.validation import InvalidDefinition, Problem, Severity
+from local.stepfunctions.integrations import checking
 from local.stepfunctions.integrations.task import TaskError
 from local.stepfunctions.interpreter.commands import ScheduleTask
 from local.stepfunctions.teststate import request as testrequest
@@ -22,13 +23,21 @@ _DEFAULT_RESULTS = 100
 
 def check(text: str, *, express: bool) -> None:
     """Raises ApiError with every problem."""
-    problems = [problem for problem in compiler.validate(text, express=express) if problem.severity is Severity.ERROR]
+    problems = [problem for problem in _problems(text, express=express) if problem.severity is Severity.ERROR]
     if problems:
         raise ApiError("InvalidDefinition", str(InvalidDefinition(problems)))
 
 
+def _problems(text: str, *, express: bool) -> list[Problem]:
+    """Returns what the language finds; where that is nothing, what the services' models find."""
+    problems = list(compiler.validate(text, express=express))
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return problems
+    return [*problems, *checking.problems(decode(text))]
+
+
 def validate(_context: Context, request: Document) -> Document:
-    problems = compiler.validate(request["definition"], express=request.get("type") == "EXPRESS")
+    problems = _problems(request["definition"], express=request.get("type") == "EXPRESS")
     wrong = any(problem.severity is Severity.ERROR for problem in problems)
     if request.get("severity", "ERROR") == "ERROR":
         problems = [problem for problem in problems if problem.severity is Severity.ERROR]

@@ -69,13 +69,17 @@ OPTIMIZED: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 """The optimized integrations and their actions (Developer Guide, "Integrating optimized services")."""
 
-_SERVICE = re.compile(r"arn:[\w-]+:states:::(?:(aws-sdk):)?([\w-]+):(\w+)(\.sync|\.sync:2|\.waitForTaskToken)?")
+_SERVICE = re.compile(
+    r"arn:[\w-]+:states:[\w-]*:\d*:(?:(aws-sdk):)?([\w-]+):(\w+)(\.sync|\.sync:2|\.waitForTaskToken)?"
+)
 _ACTIVITY = re.compile(r"arn:[\w-]+:states:[\w-]*:[\w-]*:activity:[^\s:]+")
 _FUNCTION = re.compile(r"arn:[\w-]+:lambda:[\w-]*:[\w-]*:function:[^\s:]+(?::[^\s:]+)?")
 
 
 def parse(arn: str) -> Resource | None:
     """Returns None where Step Functions would not recognize it."""
+    if _ACTIVITY.fullmatch(arn):
+        return Resource(arn, ResourceKind.ACTIVITY)
     match = _SERVICE.fullmatch(arn)
     if match is not None:
         sdk, service, action, pattern = match.groups()
@@ -83,8 +87,6 @@ def parse(arn: str) -> Resource | None:
             return None
         name = f"aws-sdk:{service}" if sdk else service
         return Resource(arn, ResourceKind.SERVICE, name, action, Pattern(pattern or ""))
-    if _ACTIVITY.fullmatch(arn):
-        return Resource(arn, ResourceKind.ACTIVITY)
     if _FUNCTION.fullmatch(arn):
         return Resource(arn, ResourceKind.LAMBDA)
     return None

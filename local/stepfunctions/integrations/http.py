@@ -21,7 +21,7 @@ def invoke(call: Call) -> str:
     problems = _problems(fields)
     if problems:
         raise call.refused(problems)
-    added = _connection(call, fields["Authentication"]["ConnectionArn"]).get("InvocationHttpParameters", {})
+    added = _connection(call, str(_connection_arn(fields))).get("InvocationHttpParameters", {})
     request = web.Request(
         method=fields["Method"],
         url=fields["ApiEndpoint"],
@@ -45,10 +45,18 @@ def _problems(fields: Mapping[str, Json]) -> list[str]:
         for name in ("ApiEndpoint", "Method")
         if not isinstance(fields.get(name), str)
     ]
-    authentication = fields.get("Authentication")
-    if not isinstance(authentication, dict) or not isinstance(authentication.get("ConnectionArn"), str):
+    if _connection_arn(fields) is None:
         problems.append("The field 'Authentication.ConnectionArn' is required but was missing")
     return problems
+
+
+def _connection_arn(fields: Mapping[str, Json]) -> str | None:
+    """Returns the connection; `InvocationConfig` is what the member was called later (call-https-apis, "Fields")."""
+    for member in ("Authentication", "InvocationConfig"):
+        section = fields.get(member)
+        if isinstance(section, dict) and isinstance(section.get("ConnectionArn"), str):
+            return str(section["ConnectionArn"])
+    return None
 
 
 def _connection(call: Call, arn: str) -> Mapping[str, Json]:

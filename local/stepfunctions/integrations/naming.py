@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 import botocore.session
 
+from local import wire
+
 _BOTOCORE: Mapping[str, str] = {
     "applicationdiscoveryservice": "discovery",
     "cloudwatchlogs": "logs",
@@ -58,6 +60,22 @@ def botocore_service(service: str) -> str | None:
     """Returns what botocore calls the service of a Resource; None for one that it does not know."""
     plain = service.lower().replace("-", "")
     return _BOTOCORE.get(plain) or _services().get(plain)
+
+
+def sdk_service(service: str) -> str | None:
+    """Returns what botocore calls a service of the AWS SDK; None for a name that is not its own in the SDK for Java 2.
+
+    That is the service's id without blanks: `sfn`, not `stepfunctions` or `states`; `cloudwatchlogs`, not `logs`.
+    """
+    plain = service.lower().replace("-", "")
+    if plain in _BOTOCORE and plain != "states":
+        return _BOTOCORE[plain]
+    name = _services().get(plain)
+    if name is None or plain == "states":
+        return None
+    own = wire.model(name).service_id.hyphenize().replace("-", "")
+    # `Elastic Load Balancing` and the like leave out what the SDK for Java leaves out, too.
+    return name if own in (plain, f"{plain}service") else None
 
 
 def capitalized(name: str) -> str:

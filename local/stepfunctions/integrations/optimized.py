@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from local.documents import Json
 from local.stepfunctions.asl import errors
 from local.stepfunctions.asl.documents import encode
+from local.stepfunctions.asl.resources import Resource
 from local.stepfunctions.integrations import (
     apigateway,
     dialects,
@@ -30,6 +31,11 @@ _OWN: Mapping[tuple[str, str], Callable[[Call], str]] = {
     ("sqs", "sendMessage"): messaging.send_message,
     ("states", "startExecution"): states.start_execution,
 }
+
+
+def has_rules_of_its_own(resource: Resource) -> bool:
+    """Tells whether an action's fields are Step Functions' own, and not those of the service's operation."""
+    return (resource.service, resource.action) in _OWN
 
 
 def perform(call: Call) -> str:

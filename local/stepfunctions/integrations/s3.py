@@ -3,6 +3,7 @@
 import base64
 import zlib
 from typing import Any
+from urllib.parse import unquote
 
 from local.documents import Json
 from local.stepfunctions.asl import errors
@@ -31,6 +32,15 @@ def content(call: Call, dialect: Dialect, stream: Any) -> bytes:
             "service limit.",
         )
     return held
+
+
+def as_botocore_sends(parameters: dict[str, Json]) -> dict[str, Json]:
+    """Takes the percent-encoding off a CopySource, which goes into a header as it is, and which botocore encodes."""
+    source = parameters.get("CopySource")
+    if not isinstance(source, str):
+        return parameters
+    key, mark, version = source.partition("?versionId=")
+    return {**parameters, "CopySource": unquote(key) + mark + version}
 
 
 def as_aws_answers(action: Action, response: dict[str, Json]) -> dict[str, Json]:

@@ -18,7 +18,7 @@ _EXTRA: Mapping[str, Callable[[Action, dict[str, Json]], dict[str, Json]]] = {"s
 
 def perform(call: Call) -> str:
     name = call.resource.service.removeprefix("aws-sdk:")
-    service = naming.botocore_service(name)
+    service = naming.sdk_service(name)
     if service is None:
         raise _unknown(call)
     client = call.client(service)
@@ -26,6 +26,8 @@ def perform(call: Call) -> str:
     if known is None:
         raise _unknown(call)
     parameters = known.parameters(call, call.fields)
+    if service == "s3":
+        parameters = s3.as_botocore_sends(parameters)
     response = known.send(parameters)
     _read_streams(call, known, response)
     if service in _EXTRA:

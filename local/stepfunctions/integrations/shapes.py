@@ -31,7 +31,7 @@ def request(shape: StructureShape | None, arguments: Mapping[str, Json]) -> tupl
 
 
 @functools.lru_cache(maxsize=4096)
-def _members(shape: StructureShape) -> Mapping[str, str]:
+def members(shape: StructureShape) -> Mapping[str, str]:
     """Returns how a task may spell each member."""
     spelled: dict[str, str] = {}
     for name in shape.members:
@@ -41,7 +41,7 @@ def _members(shape: StructureShape) -> Mapping[str, str]:
 
 
 def _structure(shape: StructureShape, value: Mapping[str, Json], problems: list[str]) -> dict[str, Json]:
-    spelled, made = _members(shape), {}
+    spelled, made = members(shape), {}
     for spelling, item in value.items():
         name = spelled.get(spelling)
         if name is None:
@@ -61,6 +61,7 @@ def _value(shape: Shape, value: Any, name: str, problems: list[str]) -> Any:
         return value
     if kind == "blob":
         return _bytes(value)
+    value = _converted(shape, value)
     if not _fits(kind, value):
         problems.append(f"The value for the field '{name}' must be {_SAID.get(kind, 'a STRING')}")
         return value
@@ -99,6 +100,36 @@ def _fits(kind: str, value: Any) -> bool:
             return isinstance(value, str) or is_number(value)
         case _:
             return isinstance(value, str)
+
+
+def _converted(shape: Shape, value: Any) -> Any:
+    """Returns what Step Functions makes of a value of another type than its member's; else the value.
+
+    | member | value | becomes | source |
+    |---|---|---|---|
+    | boolean | `"true"`, `"false"` | the boolean | `{"BOOL": "false"}` in definitions of aws-samples |
+    | AttributeValue of DynamoDB | a text | `{"S": text}` | the same; the SDK's AttributeValue(String) |
+    | text that is free (no values or pattern listed) | an object or array | its JSON | localstack#9872, #10174 |
+    | S of an AttributeValue | an object | refused | recorded: "must be a STRING" |
+    """
+    kind = shape.type_name
+    if kind == "boolean" and isinstance(value, str):
+        return _BOOLEANS.get(value.strip().lower(), value)
+    if shape.name == _ATTRIBUTE and isinstance(value, str):
+        return {"S": value}
+    if kind == "string" and isinstance(value, dict | list) and _is_free(shape):
+        return encode(value)
+    return value
+
+
+_BOOLEANS = {"true": True, "false": False}
+_ATTRIBUTE, _OF_ATTRIBUTES = "AttributeValue", frozenset({"StringAttributeValue", "NumberAttributeValue"})
+
+
+def _is_free(shape: Shape) -> bool:
+    """Tells whether a member holds any text; models say of ARNs by their shapes' names alone that they do not."""
+    listed = shape.metadata.get("enum") or "pattern" in shape.metadata
+    return not listed and shape.name not in _OF_ATTRIBUTES and not shape.name.lower().endswith("arn")
 
 
 def _bytes(value: Any) -> bytes:

@@ -46,6 +46,7 @@ def is_path(text: str) -> bool:
 
 def compile_path(text: str) -> Expression:
     """`$`, `$$` or `$name`, and steps below. The expression raises UnknownPath; this raises SyntaxProblem."""
+    text = text.strip()
     if text.startswith("$$"):
         return _rooted(text, paths.parse(text[2:]), in_context=True)
     variable = _VARIABLE.match(text)
@@ -198,7 +199,9 @@ def _path_end(text: str, position: int) -> int:
     depth = 0
     while position < len(text):
         sign = text[position]
-        if sign == "[":
+        if sign == "\\":
+            position += 1
+        elif sign == "[":
             depth += 1
         elif sign == "]":
             depth -= 1

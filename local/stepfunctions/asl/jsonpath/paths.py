@@ -2,6 +2,17 @@
 
 A path whose every step names one place is definite and gives that place's value; any other gives the list of what it
 finds. `filters.py` is the language inside `[?( )]`.
+
+| taken | means | source |
+|---|---|---|
+| `.a`, `['a']`, `["a"]`, `.['a']` | a member | Jayway; AWS, amazon-states-language-paths, writes the last |
+| `[0]`, `[-1]`, `.[0]` | an item | Jayway (PathCompiler) |
+| `['a','b']` | at the end an object of those members, before it each in turn | Jayway (PropertyPathToken) |
+| `[0,2]`, `[1:3]`, `[:-1]`, `[*]`, `.*`, `..a` | many places | Jayway |
+| `[?(@.x > 0)]` | the items that a filter takes | Jayway |
+| `.length()`, `.keys()` | a function of the place | Jayway |
+| in a name a backslash before a character, or `u` and four digits | that character | ASL, Reference Paths |
+| blanks around a path and inside brackets | nothing | Jayway |
 """
 
 import re
@@ -14,7 +25,9 @@ from typing import Any
 from local.stepfunctions.asl.errors import SyntaxProblem
 from local.stepfunctions.asl.jsonpath.filters import Predicate, parse_filter, whole_number
 
-_NAME = re.compile(r"[^\s.\[\]()'\",]+")
+_NAME = re.compile(r"(?:\\u[0-9A-Fa-f]{4}|\\.|[^\s.\[\]()'\",\\])+")
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
+_BLANKS = re.compile(r"\s*")
 _QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
 _SLICE = re.compile(r"(-?\d+)?\s*:\s*(-?\d+)?(?:\s*:\s*(\d+))?")
 _NUMBERS = re.compile(r"-?\d+(?:\s*,\s*-?\d+)*")
@@ -31,9 +44,11 @@ class TooManyPlaces(Exception):
 class Walk:
     """One reading of a path that may lead to many places, and how far it has come."""
 
-    __slots__ = ("_left", "_until")
+    __slots__ = ("_left", "_until", "root")
 
-    def __init__(self) -> None:
+    def __init__(self, root: Any) -> None:
+        self.root = root
+        """What a filter's `$` is."""
         self._left = MAX_PLACES
         self._until = time.thread_time() + MAX_SECONDS
 
@@ -64,7 +79,24 @@ class Many:
     text: str
 
 
-Step = str | int | Many
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Several members of an object: an object of them, where nothing follows."""
+
+    names: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return f"[{','.join(map(quoted, self.names))}]"
+
+    def of(self, value: Any) -> Any:
+        """Returns the object; _MISSING of what has no members."""
+        if type(value) is not dict:
+            return _MISSING
+        return {name: value[name] for name in self.names if name in value}
+
+
+Step = str | int | Many | Members
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +107,7 @@ class Path:
     def read(self, document: Any) -> Any:
         """Raises NoSuchPath, TooManyPlaces and PatternTooSlow."""
         if not self.definite:
-            return list(_walk(document, self.steps, Walk()))
+            return list(_walk(document, self.steps, Walk(document)))
         value = document
         for position, step in enumerate(self.steps):
             value = _at(value, step)
@@ -93,15 +125,12 @@ class Path:
 
     @property
     def normal(self) -> str:
-        return "$" + "".join(
-            step.text if isinstance(step, Many) else f"['{step}']" if isinstance(step, str) else f"[{step}]"
-            for step in self.steps
-        )
+        return "$" + "".join(_text(step) for step in self.steps)
 
     @property
     def is_reference(self) -> bool:
         """Reference Path: it names one place, without counting from an end."""
-        return self.definite and all(not isinstance(step, int) or step >= 0 for step in self.steps)
+        return all(isinstance(step, str) or (isinstance(step, int) and step >= 0) for step in self.steps)
 
     def insert(self, document: Any, value: Any) -> Any:
         """Returns a copy of `document` with `value` at this place, made where it was not. Raises NoSuchPath."""
@@ -111,12 +140,35 @@ class Path:
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Path:
     """Returns what follows the `$`. Raises SyntaxProblem."""
+    text = text.strip()
     steps: list[Step] = []
     position = 0
     while position < len(text):
         step, position = _step(text, position)
         steps.append(step)
-    return Path(tuple(steps), all(not isinstance(step, Many) for step in steps))
+    separate = [_each(step) if isinstance(step, Members) else step for step in steps[:-1]]
+    return Path((*separate, *steps[-1:]), all(not isinstance(step, Many) for step in (*separate, *steps[-1:])))
+
+
+def quoted(name: str) -> str:
+    """Returns a name as it stands between brackets."""
+    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _text(step: Step) -> str:
+    if isinstance(step, Many | Members):
+        return step.text
+    return f"[{quoted(step)}]" if isinstance(step, str) else f"[{step}]"
+
+
+def _each(members: Members) -> Many:
+    """Returns the step to several members, one after the other."""
+
+    def find(value: Any, walk: Walk) -> Iterator[Any]:
+        for name in members.names:
+            yield from _apply(value, name, walk)
+
+    return Many(find, members.text)
 
 
 def _step(text: str, position: int) -> tuple[Step, int]:
@@ -127,6 +179,8 @@ def _step(text: str, position: int) -> tuple[Step, int]:
     if text[position] != ".":
         raise SyntaxProblem(f"'.' or '[' expected at {text[position:]!r}")
     position += 1
+    if text.startswith("[", position):
+        return _bracket(text, position + 1)
     if text.startswith("*", position):
         return Many(_children, "[*]"), position + 1
     name = _NAME.match(text, position)
@@ -134,7 +188,15 @@ def _step(text: str, position: int) -> tuple[Step, int]:
         raise SyntaxProblem(f"a name expected at {text[position:]!r}")
     if text.startswith("()", name.end()):
         return _function(name[0]), name.end() + 2
-    return name[0], name.end()
+    return unescaped(name[0]), name.end()
+
+
+def unescaped(name: str) -> str:
+    """Returns a name without its escapes; two that are a surrogate pair are one character."""
+    if "\\" not in name:
+        return name
+    plain = _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[2], name)
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _descent(text: str, position: int) -> tuple[Step, int]:
@@ -146,64 +208,69 @@ def _descent(text: str, position: int) -> tuple[Step, int]:
         name = _NAME.match(text, position)
         if name is None:
             raise SyntaxProblem("a path must not end with '..'")
-        step, position = name[0], name.end()
-    inner = step
+        step, position = unescaped(name[0]), name.end()
+    inner = _each(step) if isinstance(step, Members) else step
     return Many(
         lambda value, walk: (hit for node in _descendants(value, walk) for hit in _apply(node, inner, walk)),
-        ".." + str(inner),
+        ".." + _text(inner),
     ), position
 
 
 def _bracket(text: str, position: int) -> tuple[Step, int]:
-    if text.startswith("*]", position):
-        return Many(_children, "[*]"), position + 2
+    position = _blanks(text, position)
+    if text.startswith("*", position):
+        return Many(_children, "[*]"), _closing(text, position + 1)
     if text.startswith("?", position):
-        predicate, end = parse_filter(text, position + 1)
-        return Many(lambda value, walk: _filtered(value, predicate, walk), "[?]"), _closing(text, end)
-    quoted = _QUOTED.match(text, position)
-    if quoted is not None:
+        start = position
+        predicate, end = parse_filter(text, _blanks(text, position + 1))
+        step = Many(lambda value, walk: _filtered(value, predicate, walk), f"[{text[start:end]}]")
+        return step, _closing(text, end)
+    if _QUOTED.match(text, position) is not None:
         return _names(text, position)
     cut = _SLICE.match(text, position)
     if cut is not None:
-        start, stop, stride = (whole_number(part) if part else None for part in cut.groups())
-        bounds = slice(start, stop, stride or None)
+        start_at, stop, stride = (whole_number(part) if part else None for part in cut.groups())
+        bounds = slice(start_at, stop, stride or None)
         return Many(lambda value, _walk: _sliced(value, bounds), f"[{cut[0]}]"), _closing(text, cut.end())
     numbers = _NUMBERS.match(text, position)
     if numbers is None:
         raise SyntaxProblem(f"cannot read {text[position - 1 :]!r}")
     indexes = [whole_number(part) for part in numbers[0].split(",")]
-    end = _closing(text, numbers.end())
-    return (indexes[0] if len(indexes) == 1 else _union(indexes)), end
+    return (indexes[0] if len(indexes) == 1 else _union(indexes)), _closing(text, numbers.end())
 
 
 def _names(text: str, position: int) -> tuple[Step, int]:
     names: list[str] = []
     while True:
-        quoted = _QUOTED.match(text, position)
-        if quoted is None:
+        match = _QUOTED.match(text, position)
+        if match is None:
             raise SyntaxProblem(f"a quoted name expected at {text[position:]!r}")
-        name = quoted[1] if quoted[1] is not None else quoted[2]
-        names.append(re.sub(r"\\(.)", r"\1", name))
-        position = quoted.end()
+        names.append(unescaped(match[1] if match[1] is not None else match[2]))
+        position = _blanks(text, match.end())
         if not text.startswith(",", position):
             break
-        position += 1 + len(text[position + 1 :]) - len(text[position + 1 :].lstrip())
-    end = _closing(text, position)
-    return (names[0] if len(names) == 1 else _union(names)), end
+        position = _blanks(text, position + 1)
+    return (names[0] if len(names) == 1 else Members(tuple(names))), _closing(text, position)
+
+
+def _blanks(text: str, position: int) -> int:
+    blanks = _BLANKS.match(text, position)
+    return blanks.end() if blanks is not None else position
 
 
 def _closing(text: str, position: int) -> int:
+    position = _blanks(text, position)
     if not text.startswith("]", position):
         raise SyntaxProblem(f"']' expected at {text[position:]!r}")
     return position + 1
 
 
-def _union(parts: list[int] | list[str]) -> Many:
+def _union(parts: list[int]) -> Many:
     def find(value: Any, walk: Walk) -> Iterator[Any]:
         for part in parts:
             yield from _apply(value, part, walk)
 
-    return Many(find, f"{parts}")
+    return Many(find, f"[{','.join(map(str, parts))}]")
 
 
 def _function(name: str) -> Many:
@@ -227,6 +294,8 @@ def _at(value: Any, step: Step) -> Any:
     """Returns the one place that a definite step leads to, or _MISSING."""
     if type(step) is str:
         return value.get(step, _MISSING) if type(value) is dict else _MISSING
+    if type(step) is Members:
+        return step.of(value)
     if type(step) is int and type(value) is list and -len(value) <= step < len(value):
         return value[step]
     return _MISSING
@@ -247,6 +316,9 @@ def _apply(value: Any, step: Step, walk: Walk) -> Iterator[Any]:
     elif isinstance(step, str):
         if isinstance(value, dict) and step in value:
             yield value[step]
+    elif isinstance(step, Members):
+        if isinstance(value, dict):
+            yield step.of(value)
     elif isinstance(value, list) and -len(value) <= step < len(value):
         yield value[step]
 
@@ -280,7 +352,7 @@ def _filtered(value: Any, predicate: Predicate, walk: Walk) -> Iterator[Any]:
     candidates = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
     for item in candidates:
         walk.asks()
-        if predicate(item):
+        if predicate(item, walk.root):
             yield item
 
 

@@ -71,6 +71,9 @@ def test_http_call_goes_through_its_connection(endpoint: Endpoint, perform: Perf
     endpoint.replies["/orders"] = lambda asked: answer({"added": asked.headers["X-Added"]})
     told = json.loads(perform("http:invoke", called(endpoint)).output())
     assert (told["StatusCode"], told["ResponseBody"]) == (200, {"added": "v"})
+    task = called(endpoint)
+    task["InvocationConfig"] = task.pop("Authentication")
+    assert json.loads(perform("http:invoke", task).output())["ResponseBody"] == {"added": "v"}
     endpoint.replies["/orders"] = lambda _: answer({"message": "none"}, 404)
     assert perform("http:invoke", called(endpoint)).failure() == ("States.Http.StatusCode.404", '{"message":"none"}')
 
