@@ -89,7 +89,7 @@ class RecordedWorld:
         self.requests.append(request)
         if self.refusal is not None:
             raise self.refusal
-        machine = request["stateMachineArn"].split(":")[6]
+        machine = request["stateMachineArn"].split(":")[-1]
         return {"executionArn": f"{ARN}:execution:{machine}:{request['name']}", "startDate": 1000.5}
 
     def stop_execution(self, arn: str) -> None:
