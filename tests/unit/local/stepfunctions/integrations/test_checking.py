@@ -89,13 +89,14 @@ def test_tasks_are_found_wherever_they_stand() -> None:
         "/States/M/ItemProcessor/States/T/Resource",
         "/States/O/Iterator/States/T/Resource",
     ]
-    for malformed in (
+    shapeless: tuple[Any, ...] = (
         None,
         [],
         {"States": []},
         {"States": {"A": None}},
         {"States": {"A": {"Type": "Parallel", "Branches": 1}}},
-    ):
+    )
+    for malformed in shapeless:
         assert list(checking.problems(malformed)) == []
 
 
