@@ -18,6 +18,12 @@ class UsageError(CommandError):
     exit_code = 2
 
 
+class Left(CommandError):
+    """A person went away while something runs that goes on without the command; the text says how to come back."""
+
+    exit_code = 130
+
+
 @contextmanager
 def problems_as_errors() -> Iterator[None]:
     """Ends the command with what is wrong with a catalogue, or with what keeps it from being compiled or published."""

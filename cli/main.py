@@ -17,12 +17,13 @@ from cli.commands import (
     jobs,
     publish,
     status,
+    stop,
     torchserve,
     train,
     up,
 )
 from cli.commands.compile import compile_command
-from cli.errors import CommandError
+from cli.errors import CommandError, Left
 from cli.terminal.interrupts import end_as_by_interrupt
 from cli.terminal.output import err
 from local.errors import LocalCloudError
@@ -40,6 +41,7 @@ app.command()(train.train)
 app.command()(faces.faces)
 app.command()(chain.chain)
 app.command()(status.status)
+app.command()(stop.stop)
 app.command()(jobs.jobs)
 app.command("compile")(compile_command)
 app.command()(deploy.deploy)
@@ -76,6 +78,9 @@ def main() -> NoReturn:
     try:
         app()
         code = 0
+    except Left as error:
+        err.print(str(error), markup=False)
+        code = error.exit_code
     except (CommandError, LocalCloudError) as error:
         err.print("[red]error[/red]", end=": ")
         err.print(str(error), markup=False)

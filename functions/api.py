@@ -31,8 +31,10 @@ from functions.http.openapi import OF_ONE_THING, WITH_A_BODY, WITH_A_FILE
 from functions.http.problems import Problem
 from functions.http.requests import PreparedUpload
 from functions.jobs import ids, jobs, listing
+from functions.jobs.failure import Failure
 from functions.jobs.job import Job, Kind, Status
 from functions.uploads import keys, ledger
+from functions.waiting import stopping
 
 RETRY_AFTER_SECONDS = 2
 
@@ -163,6 +165,31 @@ def get_job(
     if _matches(if_none_match, etag):
         return Response(HTTPStatus.NOT_MODIFIED.value, None, "", headers=headers)
     return Response(HTTPStatus.OK.value, "application/json; charset=utf-8", body, headers=headers)
+
+
+@app.post(
+    "/v1/jobs/<job_id>/stop",
+    summary="Stop a job, all the way down: its execution, its pipeline, its step's job, what it deployed",
+    operation_id="stop_job",
+    tags=["jobs"],
+    responses=openapi.answers(
+        {
+            202: openapi.answer("The job, STOPPED; what ran for it is ending", models.Job),
+            409: openapi.conflict("The job has ended already"),
+        },
+        *OF_ONE_THING,
+    ),
+)
+def stop_job(job_id: Annotated[str, Path()]) -> Response[Any]:
+    job = _job(job_id)
+    reason = Failure("JobStopped", "the job was stopped by request")
+    if (
+        job.status is Status.SUCCESS
+        or job.status is Status.FAILURE
+        or not stopping.stop(job, reason, services.current())
+    ):
+        raise problems.conflict(f"the job {job.job_id} has ended already: it is {_job(job_id).status.value}")
+    return _json(HTTPStatus.ACCEPTED, _job(job_id).as_status(_base_url()))
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:

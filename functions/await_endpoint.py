@@ -4,7 +4,7 @@ from typing import Any
 
 from functions.aws import services
 from functions.aws.log import about, logger
-from functions.waiting import endpoints, waits
+from functions.waiting import endpoints, stopping, waits
 from functions.waiting.waits import WaitKind
 
 
@@ -12,6 +12,7 @@ from functions.waiting.waits import WaitKind
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001
     about(event["job_id"])
     here = services.current()
+    stopping.ensure_open(event["job_id"], here)
     # Parked before the endpoint is looked at: a change after the look has an event that finds the row.
     wait = waits.park(
         here,

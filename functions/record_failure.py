@@ -1,4 +1,4 @@
-"""Every failure ends here, as a code and a sentence on the job row.
+"""Every failure, and every stop, ends here, as a code and a sentence on the job row.
 
 Called by the state RecordFailure of the state machines that have jobs, and by EventBridge for an execution that ended
 without reaching it (`Step Functions Execution Status Change`).
@@ -20,4 +20,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         return {}
     about(recorded.job_id)
     logger.warning("failed", extra={"code": recorded.failure.code, "reason": recorded.failure.message})
-    return {"job_id": recorded.job_id, **recorded.failure.as_dict()}
+    told = {"status": recorded.failure.status.value, "answerable": recorded.failure.answerable}
+    return {"job_id": recorded.job_id, **recorded.failure.as_dict(), **told}

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from pipelines import durations
 from pipelines.definition.document import images_of, steps_of
 from pipelines.documents import Document
 from pipelines.environment import Environment
@@ -102,6 +103,7 @@ def published(spec: AlgorithmSpec, environment: Environment, steps: list[Documen
         "channels": {name: channel.model_dump(mode="json") for name, channel in spec.channels.items()},
         "hyperparameters": {name: value.model_dump(mode="json") for name, value in settable.items()},
         "pipeline": environment.resource_name(spec.name) if steps else None,
+        "pipeline_seconds": durations.seconds(steps) if steps else None,
         "steps": [step["Name"] for step in steps if step["Type"] != "Fail"],
         "endpoint": environment.resource_name(spec.name) if serves else None,
         "deploy": spec.deploy.published(),

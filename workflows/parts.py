@@ -37,9 +37,14 @@ FUNCTION_SECONDS: Final = 900
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A task that ends when somebody sends its token back, or after `timeout_seconds`."""
+    """A task that ends when somebody sends its token back, or after `timeout`: seconds, or where they stand."""
 
-    timeout_seconds: int
+    timeout: int | str
+
+    @property
+    def as_fields(self) -> dict[str, Any]:
+        """Returns the field of the language that says so."""
+        return {"timeout_seconds_path" if isinstance(self.timeout, str) else "timeout_seconds": self.timeout}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,11 @@ class Call:
     """A task that ends when its function answers, or after `timeout_seconds`."""
 
     timeout_seconds: int
+
+    @property
+    def as_fields(self) -> dict[str, Any]:
+        """Returns the field of the language that says so."""
+        return {"timeout_seconds": self.timeout_seconds}
 
 
 WHOLE_CALL: Final = Call(FUNCTION_SECONDS)
@@ -68,7 +78,7 @@ def lambda_task(
         comment=comment,
         resource=f"{PARTITION}lambda:invoke{'.waitForTaskToken' if isinstance(ends, Wait) else ''}",
         parameters={"FunctionName": f"${{{function}FunctionArn}}", "Payload": payload},
-        timeout_seconds=ends.timeout_seconds,
+        **ends.as_fields,
         **whole,
     )
     task.add_retry(service_retry(LAMBDA_ERRORS))
@@ -103,19 +113,27 @@ def notify(name: str, message: dict[str, Any], *, comment: str) -> Task:
 
 
 def failure_path() -> State:
-    """Record the failure in the job's row, tell the topic, end as failed. Returns its first state."""
+    """Record the failure in the job's row, tell the topic, end. Returns its first state.
+
+    The execution ends as failed, which the alarm counts, where an operator has something to mend. What a user did
+    wrong, or a person stopped, is told to whoever asks for the job, and is an end like any other.
+    """
     record, tell, lost = _record_failure(), _notify_failure(), _notify_unrecorded()
     failed = Fail(
         "Failed",
-        comment="The end of every failure.",
+        comment="The end of what an operator can mend.",
         error="JobFailed",
         cause="The reason is in the job's row, under error.",
     )
+    told = Succeed("Told", comment="Nothing is broken: the job's row tells its user why it came to nothing.")
+    whom = Choice("WhomItConcerns", comment="Alarms are for what operators can mend.")
+    whom.add_choice(ChoiceRule.StringEquals(variable="$.recorded.Payload.answerable", value="user"), told)
+    whom.default_choice(failed)
     record.next(tell)
     record.add_catch(Catch(error_equals=["States.ALL"], next_step=lost, result_path="$.recording"))
-    for state in (tell, lost):
-        state.next(failed)
-        state.add_catch(Catch(error_equals=["States.ALL"], next_step=failed, result_path="$.notification"))
+    for state, following in ((tell, whom), (lost, failed)):
+        state.next(following)
+        state.add_catch(Catch(error_equals=["States.ALL"], next_step=following, result_path="$.notification"))
     return record
 
 
@@ -124,7 +142,7 @@ def _record_failure() -> Task:
         "RecordFailure",
         "RecordFailure",
         {"input.$": "$$.Execution.Input", "state.$": "$", "execution.$": "$$.Execution.Id"},
-        comment="Set the job to FAILURE with the reason a person needs.",
+        comment="Set the job to FAILURE, or STOPPED, with the reason a person needs.",
         result_path="$.recorded",
     )
     # Here the function's own errors are tried again too: a failure that is not recorded is one nobody sees.
@@ -144,7 +162,7 @@ def _notify_failure() -> Task:
     return notify(
         "NotifyFailure",
         {
-            "status": "FAILURE",
+            "status.$": "$.recorded.Payload.status",
             "job_id.$": "$.recorded.Payload.job_id",
             "code.$": "$.recorded.Payload.code",
             "message.$": "$.recorded.Payload.message",

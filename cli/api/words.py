@@ -21,6 +21,7 @@ class JobStatus(StrEnum):
     INPROGRESS = "INPROGRESS"
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
+    STOPPED = "STOPPED"
 
 
-FINISHED: Final = frozenset({JobStatus.SUCCESS, JobStatus.FAILURE})
+FINISHED: Final = frozenset({JobStatus.SUCCESS, JobStatus.FAILURE, JobStatus.STOPPED})

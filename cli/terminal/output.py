@@ -17,7 +17,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _WIDEST = 10_000
 
-STATUS_STYLES = {"SUCCESS": "green", "FAILURE": "red", "INPROGRESS": "cyan", "PENDING": "yellow"}
+STATUS_STYLES = {"SUCCESS": "green", "FAILURE": "red", "INPROGRESS": "cyan", "PENDING": "yellow", "STOPPED": "magenta"}
 
 
 def print_json(document: Json) -> None:

@@ -24,6 +24,8 @@ MAX_ARGUMENT = 256
 botocore's model of `sagemaker`, ContainerArgument. A pipeline parameter would hold 1024.
 """
 
+_PIPELINE_SECONDS = 86400
+
 _NUMBERS = {
     "integer": re.compile(r"[+-]?[0-9]+"),
     "float": re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"),
@@ -72,6 +74,11 @@ class Algorithm:
     @property
     def pipeline(self) -> str:
         return str(self.spec["pipeline"])
+
+    @property
+    def pipeline_seconds(self) -> int:
+        """As long as a run of its pipeline may take; a row of an older headrace does not say."""
+        return int(self.spec.get("pipeline_seconds") or _PIPELINE_SECONDS)
 
     @property
     def endpoint(self) -> str | None:

@@ -16,7 +16,9 @@ from functions.failures.failures import Recorded
 from functions.jobs import failure, ids, jobs
 from functions.jobs.errors import EventNotUnderstood
 from functions.jobs.failure import Failure
+from functions.jobs.job import Status
 from functions.uploads import events
+from functions.waiting import stopping
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -67,7 +69,7 @@ def _input(text: Any) -> Any:
 
 
 def record(detail: Mapping[str, Any], services: Services) -> Recorded | None:
-    """Moves the job of an execution that ended to FAILURE and notifies; None when there was nothing left to do.
+    """Moves the job of an execution that ended to its end and notifies; None when there was nothing left to do.
 
     That is so when the execution recorded its end itself, and when its job is another execution's. Published first:
     a crash before the row is written repeats both, and a failure told twice is better than one that nobody hears of.
@@ -75,6 +77,7 @@ def record(detail: Mapping[str, Any], services: Services) -> Recorded | None:
     ended = read(detail)
     identity = _identify(ended, services)
     if not _is_open(identity, ended.execution, services):
+        _stop_below(identity, ended.execution, services)
         return None
     reason = explain(ended)
     _notify(Recorded(identity.job_id, reason), ended.execution, services)
@@ -122,7 +125,17 @@ def _is_open(identity: Identity, execution: str, services: Services) -> bool:
     return job is None or (not job.status.final and job.links.get("execution") in {None, execution})
 
 
+def _stop_below(identity: Identity, execution: str, services: Services) -> None:
+    """Stops what may still run of a job that is over: the API's stop, or an earlier try of this, may not have come to
+    it.
+    """
+    job = None if identity.anothers else jobs.get(services, identity.job_id)
+    if job is not None and job.status is not Status.SUCCESS and job.links.get("execution") == execution:
+        stopping.stop_below(job, services)
+
+
 def _notify(recorded: Recorded, execution: str, services: Services) -> None:
     """Publishes what the state NotifyFailure would."""
-    message = {"status": "FAILURE", "job_id": recorded.job_id, **recorded.failure.as_dict(), "execution": execution}
+    status = recorded.failure.status.value
+    message = {"status": status, "job_id": recorded.job_id, **recorded.failure.as_dict(), "execution": execution}
     services.sns.publish(TopicArn=services.settings.jobs_topic_arn, Message=json.dumps(message))

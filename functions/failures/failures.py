@@ -10,8 +10,9 @@ from functions.aws import times
 from functions.jobs import failure, ids, jobs
 from functions.jobs.errors import EventNotUnderstood
 from functions.jobs.failure import Failure
-from functions.jobs.job import Job, Kind, Status
+from functions.jobs.job import Job, Kind
 from functions.uploads import claims
+from functions.waiting import stopping
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -24,9 +25,9 @@ class Recorded:
 
 
 def record(event: Mapping[str, Any], services: Services) -> Recorded:
-    """Moves the job of a failed execution to FAILURE; a job that is over, or another execution's, is left alone.
+    """Moves the job of a failed execution to its end; a job that is over, or another execution's, is left alone.
 
-    A repeat finds the job at FAILURE and changes nothing.
+    A repeat finds the job at its end and changes nothing.
     """
     state, execution = event.get("state") or {}, str(event["execution"])
     reason = failure.read(state.get("failure") if isinstance(state, Mapping) else None)
@@ -36,14 +37,24 @@ def record(event: Mapping[str, Any], services: Services) -> Recorded:
 
 
 def write(identity: claims.Identity, execution: str, reason: Failure, services: Services) -> None:
-    """FAILURE onto the job's row, which is made if there is none; a job that is not this execution's stays as it is."""
+    """Writes the end onto the job's row, which is made if there is none; a job of another execution stays as it is.
+
+    What runs below the execution is stopped then: of a state that ran out of time, the pipeline goes on.
+    """
     if identity.anothers:
         return
+    _write(identity, execution, reason, services)
+    job = jobs.get(services, identity.job_id)
+    if job is not None and job.status.final and job.links.get("execution") == execution:
+        stopping.stop_below(job, services)
+
+
+def _write(identity: claims.Identity, execution: str, reason: Failure, services: Services) -> None:
     now = times.iso(services.now())
     job = Job(
         job_id=identity.job_id,
         kind=identity.kind,
-        status=Status.FAILURE,
+        status=reason.status,
         algorithm=identity.algorithm,
         source=identity.source,
         created_at=now,
@@ -53,7 +64,7 @@ def write(identity: claims.Identity, execution: str, reason: Failure, services: 
         error=reason.as_dict(),
     )
     if jobs.create(services, job) is not None:
-        jobs.fail(services, identity.job_id, execution, reason.as_dict())
+        jobs.end(services, identity.job_id, execution, reason.status, reason.as_dict())
 
 
 def _job_id(told: Any) -> str | None:

@@ -91,6 +91,7 @@ class Algorithm(_Section):
     channels: dict[str, Channel] = Field(default_factory=dict)
     hyperparameters: dict[str, Hyperparameter] = Field(default_factory=dict)
     pipeline: str | None = None
+    pipeline_seconds: int | None = Field(default=None, description="as long as a run of its pipeline may take")
     steps: list[str] = Field(default_factory=list)
     endpoint: str | None = None
     deploy: Deploy | None = None

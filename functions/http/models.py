@@ -94,7 +94,7 @@ class Job(BaseModel):
 
     job_id: str
     kind: Literal["training", "face", "chain", "batch", "deployment"]
-    status: Literal["PENDING", "INPROGRESS", "SUCCESS", "FAILURE"]
+    status: Literal["PENDING", "INPROGRESS", "SUCCESS", "FAILURE", "STOPPED"]
     algorithm: str | None
     step: str | None
     steps_done: int

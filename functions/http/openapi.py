@@ -90,6 +90,11 @@ def answer(description: str, model: type | None = None, headers: Mapping[str, st
     return response
 
 
+def conflict(description: str) -> OpenAPIResponse:
+    """Returns the response of a route that what is asked for does not fit as things stand."""
+    return {"description": description, "content": {problems.CONTENT_TYPE: {"model": models.ProblemBody}}}
+
+
 def answers(good: Mapping[int, OpenAPIResponse], *more: HTTPStatus) -> dict[int, OpenAPIResponse]:
     """Returns every response of a route: its own, what any route can answer, and `more` statuses."""
     return {**good, **{status.value: _refusal(status) for status in sorted({*_ALWAYS, *more})}}

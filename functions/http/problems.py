@@ -48,6 +48,10 @@ def not_found(what: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, f"{what} does not exist")
 
 
+def conflict(detail: str) -> Problem:
+    return Problem(HTTPStatus.CONFLICT, detail)
+
+
 def invalid(name: str, message: str) -> Problem:
     return several_invalid([FieldError(name, message)])
 

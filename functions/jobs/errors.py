@@ -15,6 +15,7 @@ error code, and `str()` of the exception is the sentence a person reads: human t
       ModelFailed          an endpoint of a chain answered with an error
       AnswerInvalid        an endpoint of a chain answered something that docs/chained.md does not have
       CropsUnread          a chain's reader failed on every crop
+      JobOver              the job has ended meanwhile: a person stopped it, or its time was up
 """
 
 
@@ -55,14 +56,24 @@ class AnswerInvalid(JobError): ...
 class CropsUnread(JobError): ...
 
 
+class JobOver(JobError): ...
+
+
 KNOWN_CODES = (
     "JobFailed", "UploadRejected", "UnknownDecision",
-    "ExecutionNotStarted", "ExecutionStopped", "ExecutionTimedOut", "ExecutionFailed",
+    "ExecutionNotStarted", "JobStopped", "ExecutionStopped", "ExecutionTimedOut", "ExecutionFailed",
     "PipelineFailed", "PipelineStopped", "InferenceFailed",
     "EndpointFailed", "EndpointRolledBack",
     "States.Timeout", "States.HeartbeatTimeout", "States.DataLimitExceeded", "States.Permissions", "Lambda.Unknown",
 )  # fmt: skip
 """Codes of failures that are no exception of ours: what ended outside, and what Step Functions and Lambda call it."""
+
+
+STOPPING_CODES = frozenset({"JobStopped", "ExecutionStopped", "PipelineStopped"})
+"""Codes of what a person ended: by the API, by StopExecution, by StopPipelineExecution."""
+
+USER_CODES = frozenset({"UploadRejected", "ImageRejected"})
+"""Codes of what is wrong with an upload: its user can mend it, and no operator can."""
 
 
 def own_codes() -> frozenset[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.jobs import errors
+from functions.jobs.job import Status
 
 MAX_MESSAGE = 4096
 """Bytes of UTF-8."""
@@ -26,6 +27,16 @@ _SENTENCES = {
 class Failure:
     code: str
     message: str
+
+    @property
+    def status(self) -> Status:
+        """What becomes of its job: what a person ended on purpose is no failure."""
+        return Status.STOPPED if self.code in errors.STOPPING_CODES else Status.FAILURE
+
+    @property
+    def answerable(self) -> str:
+        """Whom it is told: "user" where nothing is broken, "operator" where somebody has something to mend."""
+        return "user" if self.code in errors.STOPPING_CODES | errors.USER_CODES else "operator"
 
     def as_dict(self) -> dict[str, str]:
         return {"code": self.code, "message": self.message}

@@ -1,6 +1,7 @@
 """The tracked job, from upload to result: its statuses with their legal moves, and what the API tells of it.
 
-PENDING (the API gave an upload URL) -> INPROGRESS (an execution claimed it) -> SUCCESS or FAILURE, which are final.
+PENDING (the API gave an upload URL) -> INPROGRESS (an execution claimed it) -> SUCCESS, FAILURE or STOPPED (a person
+ended it), which are final.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ class Status(StrEnum):
     INPROGRESS = "INPROGRESS"
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
+    STOPPED = "STOPPED"
 
     @property
     def final(self) -> bool:
@@ -23,10 +25,11 @@ class Status(StrEnum):
 
 
 MOVES: Mapping[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.INPROGRESS, Status.FAILURE}),
-    Status.INPROGRESS: frozenset({Status.SUCCESS, Status.FAILURE}),
+    Status.PENDING: frozenset({Status.INPROGRESS, Status.FAILURE, Status.STOPPED}),
+    Status.INPROGRESS: frozenset({Status.SUCCESS, Status.FAILURE, Status.STOPPED}),
     Status.SUCCESS: frozenset(),
     Status.FAILURE: frozenset(),
+    Status.STOPPED: frozenset(),
 }
 
 
@@ -80,6 +83,8 @@ class Job:
     done_steps: frozenset[str] = frozenset()
     links: dict[str, str] = field(default_factory=dict)
     endpoint_config: str | None = None
+    endpoint_before: str | None = None
+    """The config that the endpoint had before this job's; "" where there was no endpoint."""
     results: list[dict[str, Any]] = field(default_factory=list)
     error: dict[str, str] | None = None
     etag: str | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws import items, times
 from functions.aws.conditions import conditional
-from functions.jobs.job import EXPIRING, Job, Kind, Source, Status
+from functions.jobs.job import EXPIRING, MOVES, Job, Kind, Source, Status
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -72,6 +72,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
         done_steps=values.get("done_steps") or frozenset(),
         links={name: value for name, value in (values.get("links") or {}).items() if value},
         endpoint_config=values.get("endpoint_config"),
+        endpoint_before=values.get("endpoint_before"),
         results=values.get("results") or [],
         error=values.get("error"),
         etag=values.get("etag"),
@@ -144,22 +145,55 @@ def begin(services: Services, job_id: str, execution: str, steps: list[str], sou
 
 def fail(services: Services, job_id: str, execution: str, error: dict[str, str]) -> bool:
     """PENDING or INPROGRESS -> FAILURE, unless the job belongs to another execution. False when nothing was moved."""
+    return end(services, job_id, execution, Status.FAILURE, error)
+
+
+def end(services: Services, job_id: str, execution: str, status: Status, error: dict[str, str]) -> bool:
+    """PENDING or INPROGRESS -> FAILURE or STOPPED, unless the job belongs to another execution.
+
+    False when nothing was moved.
+    """
+    before = [before for before, moves in MOVES.items() if status in moves]
+    names = {f":from{number}": value for number, value in enumerate(before)}
     return _update(
         services,
         job_id,
-        "SET #status = :failure, #error = :error, links.#execution = :execution, updated_at = :now,"
+        "SET #status = :to, #error = :error, links.#execution = :execution, updated_at = :now,"
         " expires_at = if_not_exists(expires_when_final, :never) REMOVE step",
-        "#status IN (:pending, :inprogress)"
+        f"#status IN ({', '.join(names)})"
         " AND (attribute_not_exists(links.#execution) OR links.#execution = :execution)",
-        {
-            ":failure": Status.FAILURE,
-            ":pending": Status.PENDING,
-            ":inprogress": Status.INPROGRESS,
-            ":execution": execution,
-            ":error": dict(error),
-            ":never": NEVER,
-        },
+        {":to": status, ":execution": execution, ":error": dict(error), ":never": NEVER, **names},
         {"#status": "status", "#execution": "execution", "#error": "error"},
+    )
+
+
+def stop(services: Services, job_id: str, error: dict[str, str]) -> bool:
+    """PENDING or INPROGRESS -> STOPPED, whatever execution has the job. False when it is over, or there is none."""
+    before = [before for before, moves in MOVES.items() if Status.STOPPED in moves]
+    names = {f":from{number}": value for number, value in enumerate(before)}
+    return _update(
+        services,
+        job_id,
+        "SET #status = :to, #error = :error, updated_at = :now,"
+        " expires_at = if_not_exists(expires_when_final, :never) REMOVE step",
+        f"#status IN ({', '.join(names)})",
+        {":to": Status.STOPPED, ":error": dict(error), ":never": NEVER, **names},
+        {"#status": "status", "#error": "error"},
+    )
+
+
+def deploying(services: Services, job_id: str, endpoint_config: str, before: str) -> bool:
+    """Notes that a job is about to put `endpoint_config` behind its endpoint; `before` is the config there, or "".
+
+    False if the job is over: then it must not.
+    """
+    return _update(
+        services,
+        job_id,
+        "SET endpoint_config = :config, endpoint_before = :before, updated_at = :now",
+        "#status = :inprogress",
+        {":config": endpoint_config, ":before": before, ":inprogress": Status.INPROGRESS},
+        {"#status": "status"},
     )
 
 

@@ -16,7 +16,7 @@ from functions.aws.services import error_code, error_message
 from functions.jobs import ids, jobs
 from functions.jobs.errors import DeploymentRejected
 from functions.jobs.jobs import Progress
-from functions.waiting import endpoints
+from functions.waiting import endpoints, stopping
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -57,7 +57,9 @@ def deploy(deployment: Deployment, services: Services) -> None:
 
     Raises:
         DeploymentRejected: SageMaker refused; the text says why.
+        JobOver: the job was stopped, or failed, meanwhile: nothing is deployed for it.
     """
+    _begin(deployment, services)
     try:
         _create_model(deployment, services)
         _create_config(deployment, services)
@@ -67,8 +69,21 @@ def deploy(deployment: Deployment, services: Services) -> None:
             raise
         text = f"the model cannot be put behind {deployment.endpoint}: {error_message(error)}"
         raise DeploymentRejected(text) from error
+
+
+def _begin(deployment: Deployment, services: Services) -> None:
+    """Writes down what is about to be deployed, so that a stop from here on knows what to take back."""
+    job_id = deployment.job_id
+    stopping.ensure_open(job_id, services)
     links = {"endpoint": deployment.endpoint, "model_package": deployment.model_package_arn}
-    jobs.note(services, deployment.job_id, Progress(links=links, endpoint_config=deployment.name))
+    jobs.note(services, job_id, Progress(links=links))
+    state = endpoints.describe(services, deployment.endpoint)
+    if state is not None and state.config == deployment.name:
+        return
+    before = state.config if state and state.status != "Failed" else ""
+    if not jobs.deploying(services, job_id, deployment.name, before):
+        # A row that is not there is nobody's to stop.
+        stopping.ensure_open(job_id, services)
 
 
 def _create_model(deployment: Deployment, services: Services) -> None:

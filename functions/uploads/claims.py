@@ -143,11 +143,20 @@ def _claim_upload(upload: Upload, execution: str, only: Kind | None, services: S
         return Outcome(Decision.HANDED_OVER, reason=f"'{upload.key}' is for {plan.algorithm_name}, a chain")
     if only not in {None, plan.kind} and not isinstance(plan.verdict, Ignored):
         plan = replace(plan, verdict=Rejected(f"'{upload.key}' was not announced for a {only}"))
+    plan = _unless_stopped(plan, upload, services)
     outcome = _decide_upload(upload, plan, execution, services)
     received_at = times.iso(services.now())
     delivery = Delivery(outcome.decision, outcome.job_id, execution, received_at, upload.sequencer, outcome.reason)
     ledger.record(services, upload.object, delivery)
     return outcome
+
+
+def _unless_stopped(plan: Plan, upload: Upload, services: Services) -> Plan:
+    """Returns a plan that ignores a file whose job was stopped while it was announced and not there yet."""
+    job = jobs.get(services, plan.made_id) if plan.made_id else None
+    if job is None or job.status is not Status.STOPPED or job.object != upload.object or "execution" in job.links:
+        return plan
+    return replace(plan, verdict=Ignored(f"job {job.job_id}, of which '{upload.key}' was announced, was stopped"))
 
 
 def _decide_upload(upload: Upload, plan: Plan, execution: str, services: Services) -> Outcome:
@@ -237,7 +246,9 @@ def _started(
     }
     if kind is Kind.FACE:
         return output | {"endpoint": algorithm.endpoint, "labels": algorithm.labels}
-    return output if kind is Kind.CHAIN else output | {"pipeline_name": algorithm.pipeline}
+    if kind is Kind.CHAIN:
+        return output
+    return output | {"pipeline_name": algorithm.pipeline, "pipeline_seconds": algorithm.pipeline_seconds}
 
 
 def _claim_run(run: Run, execution: str, only: Kind | None, services: Services) -> Outcome:
@@ -259,7 +270,8 @@ def _claim_run(run: Run, execution: str, only: Kind | None, services: Services) 
     # The API wrote a PENDING row before it started this execution; the schedule and publishing wrote none.
     there = jobs.create(services, job)
     if there is not None and not _is_ours(there, execution) and not _takes_over(there, execution, steps, services):
-        return Outcome(Decision.DUPLICATE, run.job_id, f"job {run.job_id} was already started")
+        already = "was stopped" if there.status is Status.STOPPED else "was already started"
+        return Outcome(Decision.DUPLICATE, run.job_id, f"job {run.job_id} {already}")
     rejected = (
         _run_problem(run, algorithm, services) if only is None else f"a {only} starts at an uploaded image, not by name"
     )

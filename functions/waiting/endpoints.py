@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from functions.aws import times
+from functions.aws.log import logger
 from functions.aws.services import error_code, error_message
-from functions.waiting import waits
-from functions.waiting.waits import Failed, Resolution, Succeeded, Wait
+from functions.jobs import jobs
+from functions.waiting import waits, withdrawals
+from functions.waiting.states import EndpointState
+from functions.waiting.waits import Failed, Resolution, Succeeded, Wait, WaitKind
+from functions.waiting.withdrawals import NotYet, Remove, Restore, Withdrawn
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -27,16 +33,8 @@ without a limit that would be tried for ever."""
 _BROKEN = {"Failed", "OutOfService", "UpdateRollbackFailed"}
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointState:
-    name: str
-    status: str
-    config: str
-    failure_reason: str
-
-    @property
-    def at_rest(self) -> bool:
-        return self.status == "InService"
+_DEPLOYING = timedelta(minutes=3)
+"""As long as a deployment may go on that looked at its job before that was stopped: more than its function's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +161,10 @@ def settle(services: Services, endpoint: str, just_parked: Wait | None = None) -
     resolved = 0
     first = True
     for wait in queue:
+        if wait.kind is WaitKind.STOP:
+            state, ended = _withdraw(services, state, wait)
+            resolved += ended
+            continue
         match _decide_and_change(services, state, wait, first=first):
             case Succeeded() | Failed() as resolution:
                 waits.resolve(services, wait, resolution)
@@ -170,6 +172,39 @@ def settle(services: Services, endpoint: str, just_parked: Wait | None = None) -
             case _:
                 first = False
     return resolved
+
+
+def _withdraw(services: Services, state: EndpointState | None, wait: Wait) -> tuple[EndpointState | None, bool]:
+    """Takes back what a stopped job deployed, when its endpoint can be changed.
+
+    Returns the endpoint as it is afterwards, and whether that was the end of it.
+    """
+    endpoint = wait.endpoint or ""
+    young = services.now() - times.parse(wait.created.split("#")[0]) < _DEPLOYING
+    match withdrawals.decide(state, wait, young=young):
+        case Withdrawn():
+            waits.forget(services, wait)
+            return state, True
+        case NotYet():
+            return state, False
+        case Restore() | Remove() as change:
+            # Counted first, conditionally: of two events only one makes it.
+            if waits.count_attempt(services, wait, wait.attempts, wait.attempts + 1):
+                _change_back(services, endpoint, wait, change)
+            return describe(services, endpoint), False
+
+
+def _change_back(services: Services, endpoint: str, wait: Wait, change: Restore | Remove) -> None:
+    try:
+        match change:
+            case Restore():
+                update(services, endpoint, wait.before or "")
+            case Remove():
+                delete(services, endpoint)
+    except ClientError as error:
+        if error_code(error) not in {"ValidationException", "ResourceLimitExceeded"}:
+            raise
+        logger.warning("a stopped deployment cannot be taken back", extra={"answer": error_message(error)})
 
 
 def _queue(services: Services, endpoint: str, just_parked: Wait | None) -> list[Wait]:
@@ -185,8 +220,11 @@ def _decide_and_change(
 ) -> Resolution | KeepWaiting:
     match decide(state, wait, first=first):
         case Update():
+            # What is served now is what a stop would bring back.
+            jobs.deploying(services, wait.job_id, wait.endpoint_config or "", state.config if state else "")
             return _take_turn(services, wait, update, "updated")
         case Create():
+            jobs.deploying(services, wait.job_id, wait.endpoint_config or "", "")
             return _take_turn(services, wait, create, "created")
         case Replace():
             # Whoever asks next finds it Deleting or gone. SageMaker promises no event for the latter: the sweep asks.

@@ -109,7 +109,16 @@ def read_message(message: Mapping[str, Any]) -> Answer:
     job_id = str(message["inferenceId"])
     if message.get("invocationStatus") == "Completed":
         return Answer(job_id, completed(str(message["responseParameters"]["outputLocation"])))
-    return Answer(job_id, Failed("InferenceFailed", reason(str(message.get("failureReason") or ""))))
+    return Answer(job_id, failed(str(message.get("failureReason") or "")))
+
+
+_REFUSED = re.compile(r"client error \((400|413|415|422)\)")
+"""Statuses with which a model says that it is the photo, and not the model, with which something is wrong."""
+
+
+def failed(told: str) -> Failed:
+    """Returns the failure that SageMaker tells of: the same code for a photo whether we refuse it or the model does."""
+    return Failed("ImageRejected" if _REFUSED.search(told) else "InferenceFailed", reason(told))
 
 
 def completed(location: str) -> Succeeded:

@@ -15,11 +15,11 @@ from botocore.exceptions import ClientError
 from functions.aws.log import about, logger
 from functions.aws.services import error_code, error_message
 from functions.jobs import ids, jobs
-from functions.jobs.errors import PipelineNotStarted
+from functions.jobs.errors import JobOver, PipelineNotStarted
 from functions.jobs.job import Job
 from functions.jobs.jobs import Progress
-from functions.waiting import waits
-from functions.waiting.waits import Failed, Resolution, Succeeded, Wait, WaitKind
+from functions.waiting import stopping, waits
+from functions.waiting.waits import PIPELINE_SECONDS, Failed, Resolution, Succeeded, Wait, WaitKind
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import ParameterTypeDef, PipelineExecutionStepTypeDef
@@ -39,9 +39,11 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
 
     Raises:
         PipelineNotStarted: SageMaker refused; the text says why.
+        JobOver: the job was stopped meanwhile, and with it the pipeline, if it had been started.
     """
     job_id = job["job_id"]
-    wait = waits.park(services, WaitKind.PIPELINE, job_id, token)
+    stopping.ensure_open(job_id, services)
+    wait = waits.park_for(services, WaitKind.PIPELINE, job_id, token, job.get("pipeline_seconds") or PIPELINE_SECONDS)
     try:
         response = services.sagemaker.start_pipeline_execution(
             PipelineName=job["pipeline_name"],
@@ -56,12 +58,22 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
         raise PipelineNotStarted(_refusal(job["pipeline_name"], error)) from error
     execution = response["PipelineExecutionArn"]
     jobs.note(services, job_id, Progress(links={"pipeline_execution": execution}))
+    _ensure_wanted(job_id, execution, services)
     try:
         resolve_if_ended(wait, execution, services)
     except ClientError as error:
         # The pipeline is started all the same: its event or the sweep ends the wait.
         logger.warning("a pipeline execution cannot be looked at", extra={"answer": error_code(error)})
     return execution
+
+
+def _ensure_wanted(job_id: str, execution: str, services: Services) -> None:
+    """Stops what was started for a job that was stopped in the same moment, which found no pipeline to stop."""
+    try:
+        stopping.ensure_open(job_id, services)
+    except JobOver:
+        stopping.stop_pipeline_execution(execution, services)
+        raise
 
 
 def resolve_if_ended(wait: Wait, execution: str, services: Services) -> bool:
@@ -167,6 +179,10 @@ def _note_step(change: StepChanged, services: Services) -> str:
     if change.status == "Succeeded":
         jobs.note(services, job.job_id, Progress(done=frozenset({change.step}), links=links))
         return "step done"
+    if change.status in {"Starting", "Executing"} and job.status.final:
+        # Whoever ended the job could not know of its pipeline yet, or was cut off before it was stopped.
+        stopping.stop_pipeline_execution(change.execution, services)
+        return "not wanted"
     if change.status in {"Starting", "Executing"} and _is_later(job, change.step):
         jobs.note(services, job.job_id, Progress(step=change.step, links=links))
         return "step begun"
@@ -175,7 +191,7 @@ def _note_step(change: StepChanged, services: Services) -> str:
 
 def _is_later(job: Job, step: str) -> bool:
     """Tells whether `step` is ahead of the one shown: an event that comes late must not turn the job back."""
-    if step in job.done_steps or job.status.final:
+    if step in job.done_steps:
         return False
     if job.step not in job.steps or step not in job.steps:
         return True

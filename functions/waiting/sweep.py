@@ -15,8 +15,8 @@ from functions.aws import locations, times
 from functions.aws.log import logger
 from functions.aws.services import error_code
 from functions.jobs import jobs
-from functions.waiting import endpoints, inference, pipeline_runs, place, waits
-from functions.waiting.waits import Failed, Resolution, Wait, WaitKind
+from functions.waiting import endpoints, inference, pipeline_runs, place, stopping, waits
+from functions.waiting.waits import Resolution, Wait, WaitKind
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -69,7 +69,7 @@ def _sweep_one(services: Services, wait: Wait) -> str:
         # Its state has timed out by itself. DynamoDB's TTL would delete the row too, some day.
         waits.forget(services, wait)
         return "expired"
-    if is_young(wait, now):
+    if is_young(wait, now) and wait.kind is not WaitKind.STOP:
         return ""
     try:
         return "resolved" if _resolve(services, wait) else ""
@@ -86,6 +86,8 @@ def _resolve(services: Services, wait: Wait) -> bool:
     match wait.kind:
         case WaitKind.PIPELINE:
             return _resolve_pipeline(services, wait)
+        case WaitKind.STOP:
+            return stopping.carry_on(wait, services)
         case WaitKind.ENDPOINT:
             return endpoints.settle(services, wait.endpoint or "", wait) > 0
         case WaitKind.INFERENCE:
@@ -108,7 +110,7 @@ def _inference_outcome(services: Services, wait: Wait) -> Resolution | None:
     if wait.failure and _size(services, wait.failure) is not None:
         bucket, key = locations.split_uri(wait.failure)
         response = services.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{_MAX_FAILURE - 1}")
-        return Failed("InferenceFailed", inference.reason(response["Body"].read().decode(errors="replace")))
+        return inference.failed(response["Body"].read().decode(errors="replace"))
     return None
 
 

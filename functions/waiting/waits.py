@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +31,22 @@ class WaitKind(StrEnum):
     PIPELINE = "pipeline"
     INFERENCE = "inference"
     ENDPOINT = "endpoint"
+    STOP = "stop"
+    """Nobody waits: it stands for what is left to be stopped of a job, until that is done."""
 
+
+PIPELINE_SECONDS = 86400
+"""Of an execution that was claimed by an older headrace, which did not tell."""
 
 # A little longer than the TimeoutSeconds of the state that waits: after that the token is worth nothing.
-_LIFETIMES = {WaitKind.PIPELINE: 86400 + 600, WaitKind.INFERENCE: 3600 + 600, WaitKind.ENDPOINT: 7200 + 600}
+_LIFETIMES = {
+    WaitKind.PIPELINE: PIPELINE_SECONDS + 600,
+    WaitKind.INFERENCE: 3600 + 600,
+    WaitKind.ENDPOINT: 7200 + 600,
+    # Longer than any endpoint takes to come to rest.
+    WaitKind.STOP: 2 * 86400,
+}
+_MARGIN_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class Wait:
     """Seconds since 1970."""
     endpoint: str | None = None
     endpoint_config: str | None = None
+    before: str | None = None
+    """Of a STOP: the config to bring back; "" where the endpoint was not there."""
     attempts: int = 0
     """How often an update to `endpoint_config` was started on behalf of this wait."""
     output: str | None = None
@@ -90,16 +104,24 @@ def park(
     endpoint_config: str | None = None,
 ) -> Wait:
     """Stores the token; a wait of the same job and kind is replaced (its state was retried, its old token is void)."""
+    wait = new(services, kind, job_id, token)
+    return store(services, replace(wait, endpoint=endpoint, endpoint_config=endpoint_config))
+
+
+def park_for(services: Services, kind: WaitKind, job_id: str, token: str, seconds: int) -> Wait:
+    """Stores the token of a state that waits for `seconds`."""
+    end = times.epoch(services.now(), seconds + _MARGIN_SECONDS)
+    return store(services, replace(new(services, kind, job_id, token), expires_at=end))
+
+
+def new(services: Services, kind: WaitKind, job_id: str, token: str) -> Wait:
+    """Makes a wait that begins now; nothing is stored."""
     now = services.now()
-    wait = Wait(
-        kind=kind,
-        job_id=job_id,
-        token=token,
-        created=f"{times.iso(now)}#{job_id}",
-        expires_at=times.epoch(now, _LIFETIMES[kind]),
-        endpoint=endpoint,
-        endpoint_config=endpoint_config,
-    )
+    return Wait(kind, job_id, token, f"{times.iso(now)}#{job_id}", times.epoch(now, _LIFETIMES[kind]))
+
+
+def store(services: Services, wait: Wait) -> Wait:
+    """Writes the row, over one of the same job and kind."""
     services.dynamodb.put_item(TableName=services.settings.waits_table, Item=_to_item(wait))
     return wait
 
@@ -114,6 +136,8 @@ def _to_item(wait: Wait) -> dict[str, Any]:
         "expires_at": wait.expires_at,
         "attempts": wait.attempts,
     }
+    if wait.before is not None:
+        values["before"] = wait.before
     optional = {"endpoint": wait.endpoint, "endpoint_config": wait.endpoint_config}
     return items.to_item(values | {name: value for name, value in optional.items() if value})
 
@@ -128,6 +152,7 @@ def _from_item(item: Mapping[str, Any]) -> Wait:
         expires_at=values["expires_at"],
         endpoint=values.get("endpoint"),
         endpoint_config=values.get("endpoint_config"),
+        before=values.get("before"),
         attempts=values.get("attempts", 0),
         output=values.get("output"),
         failure=values.get("failure"),

@@ -33,6 +33,7 @@ def test_every_command_explains_itself() -> None:
         "faces",
         "chain",
         "status",
+        "stop",
         "jobs",
         "compile",
         "deploy",

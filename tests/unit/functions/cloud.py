@@ -122,6 +122,14 @@ class FakeSageMaker:
             raise client_error("ResourceNotFound", "Pipeline execution not found")
         return self.executions[PipelineExecutionArn]
 
+    def stop_pipeline_execution(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(("stop_pipeline_execution", request))
+        execution = self.executions[request["PipelineExecutionArn"]]
+        if execution["PipelineExecutionStatus"] != "Executing":
+            raise client_error("ValidationException", "Only pipelines with an Executing status can be stopped")
+        execution["PipelineExecutionStatus"] = "Stopping"
+        return {"PipelineExecutionArn": request["PipelineExecutionArn"]}
+
     def list_pipeline_execution_steps(self, **request: Any) -> dict[str, Any]:
         steps = self.steps.get(request["PipelineExecutionArn"], [])
         begin = int(request.get("NextToken", "0"))
@@ -217,6 +225,7 @@ class FakeStepFunctions:
     sent: list[tuple[str, str, Any]] = field(default_factory=list)
     over: set[str] = field(default_factory=set)
     started: list[dict[str, Any]] = field(default_factory=list)
+    stopped: list[dict[str, Any]] = field(default_factory=list)
     refuse_start: ClientError | None = None
     before_send: Callable[[], None] | None = None
 
@@ -233,6 +242,10 @@ class FakeStepFunctions:
             raise client_error("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
         self.over.add(token)
         self.sent.append((token, how, what))
+
+    def stop_execution(self, **request: Any) -> dict[str, Any]:
+        self.stopped.append(request)
+        return {}
 
     def start_execution(self, **request: Any) -> dict[str, Any]:
         if self.refuse_start:

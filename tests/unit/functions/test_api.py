@@ -614,6 +614,7 @@ def test_the_openapi_document_tells_every_route() -> None:
         ("put", "/v1/images/{filename}"),
         ("get", "/v1/jobs"),
         ("get", "/v1/jobs/{job_id}"),
+        ("post", "/v1/jobs/{job_id}/stop"),
         ("get", "/v1/jobs/{job_id}/events"),
         ("get", "/v1/jobs/{job_id}/results/{index}"),
         ("get", "/v1/algorithms"),
@@ -629,3 +630,27 @@ def test_no_token_and_no_signature_is_logged(cloud: Cloud, capsys: pytest.Captur
     ask("POST", "/v1/uploads", {"kind": "face", "filename": "me.jpg"})
     logged = capsys.readouterr()
     assert "Signature" not in logged.out + logged.err
+
+
+def test_a_job_is_stopped_once_and_a_finished_one_not_at_all(cloud: Cloud) -> None:
+    job_id, now = ids.ulid(cloud.clock()), times.iso(cloud.clock())
+    running = new_job(job_id, Kind.TRAINING, Status.INPROGRESS, now, execution=execution("e1"))
+    jobs.create(cloud.services, running)
+    answer = ask("POST", f"/v1/jobs/{job_id}/stop")
+    assert (answer.status, answer.json["status"], answer.json["error"]["code"]) == (202, "STOPPED", "JobStopped")
+    assert ask("POST", f"/v1/jobs/{job_id}/stop").status == 202
+    assert ask("POST", f"/v1/jobs/{UNKNOWN}/stop").status == 404
+    done = new_job(ids.derived("a", "b", "c"), Kind.TRAINING, Status.SUCCESS, now)
+    jobs.create(cloud.services, done)
+    refused = ask("POST", f"/v1/jobs/{done.job_id}/stop")
+    refused.problem()
+    assert (refused.status, refused.json["detail"].split(": ")[1]) == (409, "it is SUCCESS")
+
+
+def test_a_file_whose_job_was_stopped_before_it_came_starts_nothing(cloud: Cloud) -> None:
+    announced = ask("POST", "/v1/uploads", {"kind": "face", "filename": "me.jpg"}).json
+    job_id = announced["job_id"]
+    assert ask("POST", f"/v1/jobs/{job_id}/stop").json["status"] == "STOPPED"
+    outcome = claims.claim(uploaded(f"images/{job_id}/me.jpg"), execution("e9"), cloud.services)
+    assert (outcome.decision, outcome.job_id) == ("ignored", None)
+    assert "was stopped" in str(outcome.reason)

@@ -69,6 +69,7 @@ def test_the_first_delivery_of_a_dataset_starts_a_training(cloud: Cloud) -> None
         "algorithm": "decision_trees",
         "source": {"bucket": UPLOADS, "key": KEY, "version_id": version_id},
         "pipeline_name": "headrace-test-decision-trees",
+        "pipeline_seconds": 86400,
         "input_uri": f"s3://{ARTIFACTS}/runs/{job_id}/input/iris.csv",
         "hyperparameters": {},
     }

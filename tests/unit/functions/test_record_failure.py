@@ -126,7 +126,8 @@ def test_a_running_job_fails_with_its_reason(cloud: Cloud) -> None:
     output = claims.claim(uploaded(KEY), execution("e1"), cloud.services)
     assert output.job_id is not None
     answer = record(cloud, {"Error": "PipelineFailed", "Cause": "Train: no rows"}, job_id=output.job_id)
-    assert answer == {"job_id": output.job_id, "code": "PipelineFailed", "message": "Train: no rows"}
+    told = {"code": "PipelineFailed", "message": "Train: no rows", "status": "FAILURE", "answerable": "operator"}
+    assert answer == {"job_id": output.job_id, **told}
     row = job(cloud, output.job_id)
     assert row.status is Status.FAILURE
     assert row.error == {"code": "PipelineFailed", "message": "Train: no rows"}

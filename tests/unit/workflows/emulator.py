@@ -34,7 +34,9 @@ def handler(event, context):
         return event["input"]["plan"]
     if name == "RecordFailure":
         failure = event["state"]["failure"]
-        return {"job_id": event["state"].get("job_id"), "code": failure["Error"], "message": failure["Cause"]}
+        answer = {"job_id": event["state"].get("job_id"), "code": failure["Error"], "message": failure["Cause"]}
+        users = failure["Error"] in ("UploadRejected", "ImageRejected", "PipelineStopped")
+        return {**answer, "status": "FAILURE", "answerable": "user" if users else "operator"}
     if name == "ReadCrop":
         if event["index"] in event["read"]["unreadable"]:
             raise RuntimeError("nothing to read")

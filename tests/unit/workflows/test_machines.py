@@ -27,6 +27,7 @@ def started(job_id: str, **answers: Any) -> dict[str, Any]:
             "kind": "training",
             "algorithm": "decision_trees",
             "labels": ["ORIGINAL", "20-30"],
+            "pipeline_seconds": 600,
             "answers": answers,
         }
     }
@@ -58,7 +59,7 @@ def test_a_failed_pipeline_is_recorded_and_told_with_its_reason(cloud: Emulator)
     cloud.put_job("failed", "INPROGRESS")
     pipeline = {"error": "PipelineFailed", "cause": "column Species is missing"}
     ended = cloud.run("training", "failed", started("failed", StartPipeline=pipeline))
-    assert ended.states[-3:] == ["RecordFailure", "NotifyFailure", "Failed"]
+    assert ended.states[-4:] == ["RecordFailure", "NotifyFailure", "WhomItConcerns", "Failed"]
     assert (ended.status, ended.error) == ("FAILED", "JobFailed")
     told = cloud.notification()
     assert (told["job_id"], told["code"], told["message"]) == ("failed", "PipelineFailed", "column Species is missing")
@@ -79,16 +80,17 @@ def test_what_is_not_claimed_starts_nothing_and_says_so(cloud: Emulator, decisio
     assert ended.output == {"decision": decision, "reason": "told before"}
 
 
-def test_a_rejected_upload_fails_with_the_reason_of_the_claim(cloud: Emulator) -> None:
+def test_a_rejected_upload_is_told_and_raises_no_alarm(cloud: Emulator) -> None:
     claim = {"decision": "rejected", "job_id": "rejected", "reason": "there is no algorithm churn"}
     ended = cloud.run("training", "rejected", {"claim": claim})
-    assert ended.states == ["Claim", "Decide", "Reject", "RecordFailure", "NotifyFailure", "Failed"]
+    told = ["RecordFailure", "NotifyFailure", "WhomItConcerns", "Told"]
+    assert (ended.states, ended.status) == (["Claim", "Decide", "Reject", *told], "SUCCEEDED")
     assert cloud.notification()["message"] == "there is no algorithm churn"
 
 
 def test_a_decision_nobody_knows_is_a_failure(cloud: Emulator) -> None:
     ended = cloud.run("training", "odd", {"claim": {"decision": "perhaps", "job_id": "odd"}})
-    assert ended.states[2:] == ["UnknownDecision", "RecordFailure", "NotifyFailure", "Failed"]
+    assert ended.states[2:] == ["UnknownDecision", "RecordFailure", "NotifyFailure", "WhomItConcerns", "Failed"]
     assert cloud.notification()["code"] == "UnknownDecision"
 
 
@@ -101,11 +103,12 @@ def test_a_photo_becomes_images(cloud: Emulator) -> None:
     assert cloud.notification()["status"] == "SUCCESS"
 
 
-def test_a_photo_without_a_face_fails_with_that_reason(cloud: Emulator) -> None:
+def test_a_photo_without_a_face_is_told_and_raises_no_alarm(cloud: Emulator) -> None:
     cloud.put_job("nobody", "INPROGRESS")
-    inference = {"error": "InferenceFailed", "cause": "no face found"}
+    inference = {"error": "ImageRejected", "cause": "no face found"}
     ended = cloud.run("face_processing", "nobody", started("nobody", StartInference=inference))
-    assert ended.states[-3:] == ["RecordFailure", "NotifyFailure", "Failed"]
+    assert ended.states[-4:] == ["RecordFailure", "NotifyFailure", "WhomItConcerns", "Told"]
+    assert ended.status == "SUCCEEDED"
     assert cloud.notification()["message"] == "no face found"
 
 
@@ -139,7 +142,7 @@ def test_an_image_without_boxes_is_a_success_without_crops(cloud: Emulator) -> N
 def test_a_detector_that_fails_is_recorded_and_told(cloud: Emulator) -> None:
     cloud.put_job("undetected", "INPROGRESS")
     ended = cloud.run("chained_inference", "undetected", chain("undetected", [], error="no such endpoint"))
-    assert ended.states[2:] == ["Detect", "RecordFailure", "NotifyFailure", "Failed"]
+    assert ended.states[2:] == ["Detect", "RecordFailure", "NotifyFailure", "WhomItConcerns", "Failed"]
     assert "no such endpoint" in cloud.notification()["message"]
 
 

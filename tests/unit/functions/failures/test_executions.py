@@ -55,11 +55,11 @@ def job(cloud: Cloud, job_id: str = JOB_ID) -> Job:
     return found
 
 
-def test_the_job_of_a_stopped_execution_fails_and_is_told(cloud: Cloud) -> None:
+def test_the_job_of_a_stopped_execution_is_stopped_and_told(cloud: Cloud) -> None:
     claimed(cloud)
-    assert ended() == {"job_id": JOB_ID, **STOPPED}
-    assert (job(cloud).status, job(cloud).error) == (Status.FAILURE, STOPPED)
-    message = {"status": "FAILURE", "job_id": JOB_ID, **STOPPED, "execution": execution("e1")}
+    assert ended() == {"job_id": JOB_ID, **STOPPED, "status": "STOPPED", "answerable": "user"}
+    assert (job(cloud).status, job(cloud).error) == (Status.STOPPED, STOPPED)
+    message = {"status": "STOPPED", "job_id": JOB_ID, **STOPPED, "execution": execution("e1")}
     assert cloud.topics.published == [("arn:aws:sns:us-east-1:000000000000:jobs", message)]
 
 
@@ -148,7 +148,7 @@ def pending(cloud: Cloud, job_id: str, key: str) -> None:
 def test_an_older_upload_in_the_ledger_does_not_hide_the_failure_of_a_newer(cloud: Cloud) -> None:
     claimed(cloud)
     ended(given=uploaded(KEY, "0061A2", version_id="v2"), name="e2")
-    assert job(cloud, ids.derived(UPLOADS, KEY, "v2")).status is Status.FAILURE
+    assert job(cloud, ids.derived(UPLOADS, KEY, "v2")).status is Status.STOPPED
     assert job(cloud).status is Status.INPROGRESS
 
 
@@ -162,7 +162,7 @@ def test_a_pending_job_of_the_api_fails_with_the_execution_that_was_to_take_it(c
     pending(cloud, job_id, KEY)
     run = {"job_id": job_id, "algorithm": "decision_trees", "source": None}
     assert ended(given=run, name=job_id)["job_id"] == job_id
-    assert job(cloud, job_id).status is Status.FAILURE
+    assert job(cloud, job_id).status is Status.STOPPED
 
 
 def test_a_second_execution_of_a_run_does_not_fail_the_first(cloud: Cloud) -> None:
@@ -178,7 +178,7 @@ def test_where_the_input_is_not_told_the_name_of_the_execution_tells_the_job(clo
     run = {"job_id": job_id, "algorithm": "decision_trees", "source": Source(UPLOADS, KEY, "v1").as_dict()}
     claims.claim(run, execution(job_id), cloud.services)
     assert ended(name=job_id, input=None)["job_id"] == job_id
-    assert job(cloud, job_id).status is Status.FAILURE
+    assert job(cloud, job_id).status is Status.STOPPED
 
 
 @pytest.mark.parametrize("told", [None, "[" * 100_000, "{"])
@@ -206,7 +206,7 @@ def test_what_cannot_be_published_is_left_to_the_retry(cloud: Cloud) -> None:
     cloud.topics.refuse = None
     ended()
     assert len(cloud.topics.published) == 1
-    assert job(cloud).status is Status.FAILURE
+    assert job(cloud).status is Status.STOPPED
 
 
 def test_a_very_long_cause_is_cut(cloud: Cloud) -> None:

@@ -222,10 +222,8 @@ WRAPPED = (
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        (WRAPPED.format("No face found in the photo"), "No face found in the photo"),
-        (WRAPPED.format('{\n  "code": 400,\n  "message": "No face \\"here\\""\n}'), 'No face "here"'),
-        (WRAPPED.format('{"error": {"message": "deep"}}'), "deep"),
         ('Received server error (500) from primary with message "Worker died."', "Worker died."),
+        ('Received client error (429) from primary with message "Too many."', "Too many."),
         ("model error", "model error"),
         ('{"error": "No face found in the photo"}', "No face found in the photo"),
         ('"quoted"', "quoted"),
@@ -238,6 +236,23 @@ def test_the_models_own_words_are_the_reason(cloud: Cloud, told: str, expected: 
     start()
     track(failed(told))
     assert cloud.stepfunctions.sent == [("t1", "failure", ("InferenceFailed", expected))]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (WRAPPED.format("No face found in the photo"), "No face found in the photo"),
+        (WRAPPED.format('{\n  "code": 400,\n  "message": "No face \\"here\\""\n}'), 'No face "here"'),
+        (WRAPPED.format('{"error": {"message": "deep"}}'), "deep"),
+    ],
+)
+def test_a_photo_that_the_model_refuses_has_the_code_of_one_that_is_never_sent(
+    cloud: Cloud, told: str, expected: str
+) -> None:
+    cloud.put(KEY, JPEG, ARTIFACTS)
+    start()
+    track(failed(told))
+    assert cloud.stepfunctions.sent == [("t1", "failure", ("ImageRejected", expected))]
 
 
 @given(st.text(max_size=200))

@@ -1,0 +1,17 @@
+"""An endpoint as SageMaker tells it, and what its refusals mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    name: str
+    status: str
+    config: str
+    failure_reason: str
+
+    @property
+    def at_rest(self) -> bool:
+        return self.status == "InService"
