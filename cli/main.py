@@ -16,6 +16,7 @@ from cli.commands import (
     images,
     jobs,
     publish,
+    rerun,
     status,
     stop,
     torchserve,
@@ -42,6 +43,7 @@ app.command()(faces.faces)
 app.command()(chain.chain)
 app.command()(status.status)
 app.command()(stop.stop)
+app.command()(rerun.rerun)
 app.command()(jobs.jobs)
 app.command("compile")(compile_command)
 app.command()(deploy.deploy)

@@ -26,7 +26,7 @@ from functions.aws import presign, services
 from functions.aws.log import about, logger
 from functions.catalogue import catalogue
 from functions.http import algorithm as algorithm_models
-from functions.http import bodies, models, openapi, problems, requests, strictness
+from functions.http import bodies, models, openapi, problems, requests, reruns, strictness
 from functions.http.openapi import OF_ONE_THING, WITH_A_BODY, WITH_A_FILE
 from functions.http.problems import Problem
 from functions.http.requests import PreparedUpload
@@ -192,6 +192,26 @@ def stop_job(job_id: Annotated[str, Path()]) -> Response[Any]:
     return _json(HTTPStatus.ACCEPTED, _job(job_id).as_status(_base_url()))
 
 
+@app.post(
+    "/v1/jobs/<job_id>/rerun",
+    summary="Run a finished training, batch or deployment again: same input, hyperparameters and pipeline",
+    operation_id="rerun_job",
+    tags=["jobs"],
+    responses=openapi.answers(
+        {
+            202: openapi.answer("Started, as a job of its own", models.TrainingAnswer, {"Location": "the new job"}),
+            409: openapi.conflict("The job still runs, or what it was run with is no longer there"),
+        },
+        *OF_ONE_THING,
+        *WITH_A_BODY,
+    ),
+)
+def rerun_job(job_id: Annotated[str, Path()], body: models.RerunRequest) -> Response[Any]:
+    again = reruns.start(_job(job_id), body.hyperparameters, body.from_step, services.current())
+    url = _status_url(again.job_id)
+    return _json(HTTPStatus.ACCEPTED, {"job_id": again.job_id, "status_url": url}, {"Location": url})
+
+
 def _matches(if_none_match: str | None, etag: str) -> bool:
     """RFC 9110, 13.1.2: a list of tags compared weakly, or a star."""
     tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
@@ -310,7 +330,8 @@ def get_algorithm(name: Annotated[str, Path()]) -> Response[Any]:
     ),
 )
 def create_training(body: models.TrainingRequest) -> Response[Any]:
-    job = requests.start_training(body.algorithm, body.key, body.hyperparameters, services.current())
+    here = services.current()
+    job = requests.start_training(body.algorithm, body.key, body.hyperparameters, here, inherit=body.inherit)
     about(job.job_id)
     url = _status_url(job.job_id)
     return _json(HTTPStatus.ACCEPTED, {"job_id": job.job_id, "status_url": url}, {"Location": url})

@@ -8,8 +8,11 @@ from pipelines.documents import Document
 MOST: Final = 80 * 86400
 """Seconds. Less than the state machine `training` may run, which has to record what comes after the pipeline."""
 
-_AROUND: Final = 3600
+_AROUND: Final = 2 * 3600
 """What a step takes beside its job: capacity, images, data to and fro; and a step that runs no job at all."""
+
+_ROOM: Final = ["SageMaker.RESOURCE_LIMIT"]
+"""Retries that only wait for room: no job has run, and the hour around each step is what they take."""
 
 _TRANSFORM: Final = 5 * 86400
 """A transform job has no limit of its own that a pipeline could set: as long as SageMaker lets one run, as a rule."""
@@ -21,7 +24,8 @@ def seconds(steps: Iterable[Document]) -> int:
 
 
 def _tries(step: Document) -> int:
-    return 1 + max((int(policy.get("MaxAttempts", 5)) for policy in step.get("RetryPolicies", [])), default=0)
+    policies = [policy for policy in step.get("RetryPolicies", []) if policy["ExceptionType"] != _ROOM]
+    return 1 + max((int(policy.get("MaxAttempts", 5)) for policy in policies), default=0)
 
 
 def _of_job(step: Document) -> int:

@@ -5,7 +5,7 @@ Both waits are task tokens: `track_pipeline` and `track_endpoint` send them back
 """
 
 from workflows.parts import Wait, caught_by, claim, failure_path, lambda_task, success_path, when_started
-from workflows.sdk import Choice, ChoiceRule, Graph, State, Task
+from workflows.sdk import Choice, ChoiceRule, Graph, JitteredRetry, State, Task
 
 ENDPOINT_SECONDS = 7200
 MACHINE_SECONDS = 90 * 86400
@@ -32,7 +32,7 @@ def machine() -> Graph:
 
 
 def _start_pipeline() -> Task:
-    return lambda_task(
+    start = lambda_task(
         "StartPipeline",
         "StartPipeline",
         {"token.$": "$$.Task.Token", "job.$": "$"},
@@ -40,6 +40,18 @@ def _start_pipeline() -> Task:
         ends=Wait("$.pipeline_seconds"),
         result_path="$.pipeline",
     )
+    # By the names of functions/jobs/errors.py. A burst of uploads waits its turn instead of failing.
+    for error, interval, attempts, longest in (("PipelineThrottled", 2, 10, 60), ("PipelinesAtLimit", 30, 100, 300)):
+        start.add_retry(
+            JitteredRetry(
+                error_equals=[error],
+                interval_seconds=interval,
+                backoff_rate=2.0,
+                max_attempts=attempts,
+                max_delay_seconds=longest,
+            )
+        )
+    return start
 
 
 def _has_endpoint(endpoint: State, otherwise: State) -> Choice:

@@ -1,9 +1,12 @@
 """Jobs as a person reads them, followed to their end or as they are."""
 
+from collections.abc import Mapping
+
 from cli.api.client import Api, Job
 from cli.api.following import failures, follow_all
 from cli.errors import CommandError
 from cli.terminal.output import out, print_json, status_text
+from pipelines.documents import Json
 
 
 def report(api: Api, titles: dict[str, str], *, follow: bool, as_json: bool) -> None:
@@ -27,8 +30,24 @@ def print_job(job: Job) -> None:
     for name, value in job["links"].items():
         if value:
             out.print(f"  {name:<18} {value}", markup=False)
+    _print_run(job["run"])
     for result in job["results"]:
         out.print(f"  {result['label']:<18} {result['url']}", markup=False)
     if job["error"]:
         out.print(f"  [red]{job['error']['code']}[/red]", end=": ")
         out.print(job["error"]["message"], markup=False)
+
+
+def _print_run(run: Mapping[str, Json]) -> None:
+    """Prints what was measured, what was told otherwise than by default, and which run it goes back to."""
+    told = {
+        name: entry["value"] for name, entry in (run["hyperparameters"] or {}).items() if entry["origin"] != "default"
+    }
+    lines = {
+        "metrics": "  ".join(f"{name}={value:.6g}" for name, value in run["metrics"].items()),
+        "hyperparameters": "  ".join(f"{name}={value}" for name, value in told.items()),
+        "rerun of": run["rerun_of"] or "",
+    }
+    for name, line in lines.items():
+        if line:
+            out.print(f"  {name:<18} {line}", markup=False)

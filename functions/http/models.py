@@ -33,6 +33,21 @@ class TrainingRequest(_Request):
         default=None, min_length=1, max_length=1024, description="key of the dataset; the newest if absent"
     )
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    inherit: bool = Field(
+        default=True, description="without a key: whether what is not told is taken from the last successful run"
+    )
+
+
+class RerunRequest(_Request):
+    """What is to be otherwise than the first time; {} for nothing."""
+
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    from_step: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="run from this step on, over what was left of those before",
+    )
 
 
 def _error_codes(schema: dict[str, Any]) -> None:
@@ -89,6 +104,24 @@ class Source(BaseModel):
     version_id: str | None
 
 
+class HyperparameterValue(BaseModel):
+    value: int | float | str | bool | None
+    origin: Literal["default", "inherited", "dataset", "upload", "request", "rerun"]
+
+
+class Run(BaseModel):
+    """What a job was run with, and what was measured; null and empty where it is not known (yet)."""
+
+    trigger: str | None = Field(description="upload, api, retraining, publish or rerun")
+    rerun_of: str | None
+    inherited_from: str | None = Field(description="the job whose hyperparameters were taken over")
+    definition_sha256: str | None = Field(description="of its pipeline's definition, which names its code by content")
+    hyperparameters: dict[str, HyperparameterValue] | None
+    input_uri: str | None = Field(description="the copy of what it was claimed with")
+    metrics: dict[str, float]
+    durations: dict[str, float] = Field(description="seconds, by step")
+
+
 class Job(BaseModel):
     """A tracked job, from upload to result."""
 
@@ -103,6 +136,7 @@ class Job(BaseModel):
     results: list[Result]
     error: JobError | None
     source: Source | None
+    run: Run
     created_at: str
     updated_at: str
 

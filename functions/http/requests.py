@@ -18,7 +18,7 @@ from functions.http.problems import FieldError
 from functions.images import images
 from functions.jobs import ids, jobs
 from functions.jobs.job import Job, Kind, Source, Status
-from functions.training import datasets
+from functions.training import datasets, earlier
 from functions.training.datasets import Dataset
 from functions.uploads import keys, plans
 
@@ -67,7 +67,7 @@ def prepare_dataset(
             wrong.
     """
     known = _trainable(algorithm, services)
-    _check(known, hyperparameters or {})
+    check(known, hyperparameters or {})
     name = _safe(filename)
     if not known.starts_on_upload:
         raise problems.invalid("algorithm", f"{algorithm} is trained on its schedule, not when a file arrives")
@@ -119,7 +119,7 @@ def _prepare(
     job_id = ids.ulid(now)
     source = Source(services.settings.uploads_bucket, f"{announced.folder}/{job_id}/{announced.filename}", None)
     _fits_a_key(source.key)
-    job = _pending(job_id, announced.kind, announced.algorithm, source, now)
+    job = pending(job_id, announced.kind, announced.algorithm, source, now)
     job = replace(job, hyperparameters=hyperparameters or {})
     jobs.create(services, job)
     headers = {"Content-Type": announced.content_type} if announced.content_type else {}
@@ -132,7 +132,7 @@ def _form(announced: _Announced, key: str, services: Services) -> Form:
     return Form(*presign.post_form(services, key, announced.content_type, max_bytes), max_bytes)
 
 
-def _pending(job_id: str, kind: Kind, algorithm: str, source: Source | None, now: datetime) -> Job:
+def pending(job_id: str, kind: Kind, algorithm: str, source: Source | None, now: datetime) -> Job:
     """Makes the record of a job that nobody works on yet."""
     return Job(job_id, kind, Status.PENDING, algorithm, source, times.iso(now), times.iso(now))
 
@@ -151,7 +151,9 @@ def _fits_a_key(key: str) -> None:
         raise problems.invalid("filename", keys.TOO_LONG)
 
 
-def start_training(algorithm: str, key: str | None, hyperparameters: Mapping[str, Any], services: Services) -> Job:
+def start_training(
+    algorithm: str, key: str | None, hyperparameters: Mapping[str, Any], services: Services, *, inherit: bool = True
+) -> Job:
     """Returns a PENDING training of an uploaded dataset (the newest, unless `key` names one), and its execution
     started.
 
@@ -163,20 +165,21 @@ def start_training(algorithm: str, key: str | None, hyperparameters: Mapping[str
         Problem: the algorithm, the key or a hyperparameter is wrong.
     """
     known = _startable(algorithm, services)
-    _check(known, hyperparameters)
+    check(known, hyperparameters)
     if not known.trainable and key is not None:
         raise problems.invalid("key", f"{algorithm} takes no dataset: its model comes ready-made")
     dataset = _dataset(known, key, services) if known.trainable else None
     now = services.now()
     kind = Kind.TRAINING if known.trainable else Kind.DEPLOYMENT
-    job = _pending(ids.ulid(now), kind, algorithm, dataset.source if dataset else None, now)
+    job = pending(ids.ulid(now), kind, algorithm, dataset.source if dataset else None, now)
     job = replace(job, steps=known.steps, etag=dataset.etag if dataset else None)
     jobs.create(services, job)
-    _start_execution(job, hyperparameters, services)
+    inherited = earlier.inherited(known, services) if inherit and key is None and known.trainable else {}
+    start_execution(job, {"hyperparameters": dict(hyperparameters), "inherited": inherited, "reason": "api"}, services)
     return job
 
 
-def _check(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> None:
+def check(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> None:
     wrong = catalogue.check(algorithm, hyperparameters)
     if wrong:
         errors = [FieldError(f"hyperparameters.{name}", message) for name, message in wrong.items()]
@@ -191,13 +194,13 @@ def _startable(name: str, services: Services) -> Algorithm:
     return known if known.endpoint is not None else _to_train(known)
 
 
-def _start_execution(job: Job, hyperparameters: Mapping[str, Any], services: Services) -> None:
+def start_execution(job: Job, asked: Mapping[str, Any], services: Services) -> None:
+    """Starts the execution of a PENDING job, named by its id; if that cannot be, the row says so."""
     run = {
         "job_id": job.job_id,
         "algorithm": job.algorithm,
         "source": job.source.as_dict() if job.source else None,
-        "hyperparameters": dict(hyperparameters),
-        "reason": "api",
+        **asked,
     }
     try:
         services.stepfunctions.start_execution(

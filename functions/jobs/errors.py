@@ -7,6 +7,8 @@ error code, and `str()` of the exception is the sentence a person reads: human t
       EventNotUnderstood   the input of an execution is neither an upload nor a direct run
       InputNotCopied       the uploaded version cannot be copied to its run
       PipelineNotStarted   SageMaker refused to start the pipeline
+        PipelineThrottled    it is asked too often at this moment; the state machine asks again
+        PipelinesAtLimit     as many run as the account may have; the state machine asks again, for hours
       ImageRejected        the uploaded image cannot be sent to a model
       EndpointNotReady     the endpoint is there but does not answer yet (or any more)
       EndpointNotFound     the endpoint is not there
@@ -17,6 +19,8 @@ error code, and `str()` of the exception is the sentence a person reads: human t
       CropsUnread          a chain's reader failed on every crop
       JobOver              the job has ended meanwhile: a person stopped it, or its time was up
 """
+
+from collections.abc import Iterator
 
 
 class JobError(Exception):
@@ -30,6 +34,12 @@ class InputNotCopied(JobError): ...
 
 
 class PipelineNotStarted(JobError): ...
+
+
+class PipelineThrottled(PipelineNotStarted): ...
+
+
+class PipelinesAtLimit(PipelineNotStarted): ...
 
 
 class ImageRejected(JobError): ...
@@ -61,7 +71,7 @@ class JobOver(JobError): ...
 
 KNOWN_CODES = (
     "JobFailed", "UploadRejected", "UnknownDecision",
-    "ExecutionNotStarted", "JobStopped", "ExecutionStopped", "ExecutionTimedOut", "ExecutionFailed",
+    "ExecutionNotStarted", "UploadExpired", "JobStopped", "ExecutionStopped", "ExecutionTimedOut", "ExecutionFailed",
     "PipelineFailed", "PipelineStopped", "InferenceFailed",
     "EndpointFailed", "EndpointRolledBack",
     "States.Timeout", "States.HeartbeatTimeout", "States.DataLimitExceeded", "States.Permissions", "Lambda.Unknown",
@@ -72,10 +82,16 @@ KNOWN_CODES = (
 STOPPING_CODES = frozenset({"JobStopped", "ExecutionStopped", "PipelineStopped"})
 """Codes of what a person ended: by the API, by StopExecution, by StopPipelineExecution."""
 
-USER_CODES = frozenset({"UploadRejected", "ImageRejected"})
+USER_CODES = frozenset({"UploadRejected", "UploadExpired", "ImageRejected"})
 """Codes of what is wrong with an upload: its user can mend it, and no operator can."""
 
 
 def own_codes() -> frozenset[str]:
     """Names of all classes of this tree: the codes whose message is written for people."""
-    return frozenset(cls.__name__ for cls in JobError.__subclasses__()) | {JobError.__name__}
+    return frozenset(_names(JobError))
+
+
+def _names(error: type[JobError]) -> Iterator[str]:
+    yield error.__name__
+    for below in error.__subclasses__():
+        yield from _names(below)

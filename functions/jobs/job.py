@@ -51,6 +51,11 @@ that a dataset is nothing new, and publishing that a model is deployed already.
 LINKS = ("execution", "pipeline_execution", "training_job", "model_package", "endpoint")
 
 
+RUN = ("trigger", "rerun_of", "inherited_from", "definition_sha256", "hyperparameters", "input_uri")
+"""What a claim remembers: who or what started it, which jobs it goes back to, the hash of its pipeline's definition,
+every hyperparameter as `{"value", "origin"}`, and the copy of what it reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The uploaded object that a job is about."""
@@ -91,6 +96,11 @@ class Job:
     """Of the source, so that an upload without a version id is recognised again."""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     """What the upload was announced with."""
+    run: Mapping[str, Any] = field(default_factory=dict)
+    """What it was run with, as its claim found it: see RUN."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    durations: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of each step that has ended."""
 
     @property
     def created(self) -> str:
@@ -100,6 +110,12 @@ class Job:
     @property
     def object(self) -> str | None:
         return self.source.object if self.source else None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The hyperparameters that somebody told, whose values are no defaults."""
+        known: Mapping[str, Mapping[str, Any]] = self.run.get("hyperparameters") or {}
+        return {name: entry["value"] for name, entry in known.items() if entry["origin"] != "default"}
 
     @property
     def steps_done(self) -> int:
@@ -126,6 +142,11 @@ class Job:
             ],
             "error": self.error,
             "source": self.source.as_dict() if self.source else None,
+            "run": {
+                **{name: self.run.get(name) for name in RUN},
+                "metrics": dict(self.metrics),
+                "durations": dict(self.durations),
+            },
             "created_at": self.created_at,
             "updated_at": self.updated_at,
         }

@@ -29,6 +29,8 @@ class Progress:
     """Steps that have ended."""
     endpoint_config: str | None = None
     results: list[dict[str, Any]] | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    durations: Mapping[str, float] = field(default_factory=dict)
 
 
 def to_item(job: Job) -> dict[str, Any]:
@@ -50,6 +52,8 @@ def to_item(job: Job) -> dict[str, Any]:
         "created": job.created,
     }
     optional = {"object": job.object, "endpoint_config": job.endpoint_config, "etag": job.etag}
+    if job.run:
+        optional["run"] = json.dumps(dict(job.run))
     if job.hyperparameters:
         # As text: DynamoDB would give 2 back for 2.0.
         optional["hyperparameters"] = json.dumps(dict(job.hyperparameters))
@@ -77,6 +81,9 @@ def from_item(item: Mapping[str, Any]) -> Job:
         error=values.get("error"),
         etag=values.get("etag"),
         hyperparameters=json.loads(values.get("hyperparameters") or "{}"),
+        run=json.loads(values.get("run") or "{}"),
+        metrics=json.loads(values.get("metrics") or "{}"),
+        durations=json.loads(values.get("durations") or "{}"),
     )
 
 
@@ -197,6 +204,14 @@ def deploying(services: Services, job_id: str, endpoint_config: str, before: str
     )
 
 
+def remember(services: Services, job_id: str, run: Mapping[str, Any]) -> bool:
+    """Writes what a job is run with; a repeat of its claim writes the same."""
+    values: dict[str, items.Value] = {":run": json.dumps(dict(run))}
+    return _update(
+        services, job_id, "SET #run = :run, updated_at = :now", "attribute_exists(job_id)", values, {"#run": "run"}
+    )
+
+
 def note(services: Services, job_id: str, progress: Progress) -> bool:
     """Adds what is known of a job's progress. Writing the same twice changes nothing; False if there is no such job."""
     sets = ["updated_at = :now"]
@@ -206,7 +221,17 @@ def note(services: Services, job_id: str, progress: Progress) -> bool:
         if value:
             sets.append(f"links.#{name} = :{name}")
             names[f"#{name}"], values[f":{name}"] = name, value
-    members = {"step": progress.step, "endpoint_config": progress.endpoint_config, "results": progress.results}
+    members: dict[str, items.Value] = {
+        "step": progress.step,
+        "endpoint_config": progress.endpoint_config,
+        "results": progress.results,
+    }
+    # As text: DynamoDB's numbers are no floats.
+    members |= {
+        name: json.dumps(dict(numbers))
+        for name, numbers in (("metrics", progress.metrics), ("durations", progress.durations))
+        if numbers
+    }
     for name, member in members.items():
         if member is not None:
             sets.append(f"#{name} = :{name}")
@@ -248,6 +273,20 @@ def of_object(services: Services, bucket: str, key: str, before: str | None = No
 def of_kind(services: Services, kind: Kind, before: str | None = None) -> Iterator[Job]:
     """Returns the jobs of one kind, newest first, from `created` < `before` on."""
     return _newest_first(services, "by_kind", "kind", kind.value, before)
+
+
+def between(services: Services, kind: Kind, status: Status, begin: str, end: str) -> Iterator[Job]:
+    """Yields the jobs of a kind and status that were created from `begin` to `end` (`times.iso`)."""
+    pages = services.dynamodb.get_paginator("query").paginate(
+        TableName=services.settings.jobs_table,
+        IndexName="by_kind",
+        KeyConditionExpression="#kind = :kind AND created BETWEEN :begin AND :end",
+        FilterExpression="#status = :status",
+        ExpressionAttributeNames={"#kind": "kind", "#status": "status"},
+        ExpressionAttributeValues=items.to_item({":kind": kind, ":status": status, ":begin": begin, ":end": end}),
+    )
+    for page in pages:
+        yield from (from_item(item) for item in page["Items"])
 
 
 def _newest_first(services: Services, index: str, name: str, value: str, before: str | None) -> Iterator[Job]:

@@ -67,7 +67,7 @@ def starts_training(algorithm: Algorithm, key: str) -> bool:
     match keys.read(key):
         case keys.DatasetKey() as dataset if dataset.algorithm == algorithm.name:
             in_place = dataset.in_dataset or not keys.is_marker(key)
-            return in_place and keys.matches(algorithm.pattern, dataset.filename)
+            return in_place and not keys.is_hyperparameters(key) and keys.matches(algorithm.pattern, dataset.filename)
         case _:
             return False
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from functions.catalogue import catalogue
 from functions.catalogue.catalogue import Algorithm
 from functions.jobs import ids
-from functions.training import datasets
+from functions.training import datasets, earlier
 from functions.training.datasets import Dataset
 from functions.uploads import plans
 
@@ -24,6 +24,8 @@ class Training:
     job_id: str
     algorithm: str
     dataset: Dataset
+    inherited: Mapping[str, Any]
+    """From the last successful run: a schedule has no hyperparameters of its own to tell."""
 
     def as_run(self) -> dict[str, Any]:
         return {
@@ -33,6 +35,7 @@ class Training:
                 "algorithm": self.algorithm,
                 "source": self.dataset.source.as_dict(),
                 "hyperparameters": {},
+                "inherited": dict(self.inherited),
                 "reason": "retraining",
             },
         }
@@ -68,9 +71,10 @@ def _plan_one(algorithm: Algorithm, started_at: str, services: Services) -> Trai
     if not algorithm.retrain.get("only_if_new_data", True):
         source = dataset.source
         version = source.version_id or dataset.etag
-        return Training(ids.derived(source.bucket, source.key, version, started_at), algorithm.name, dataset)
+        job_id = ids.derived(source.bucket, source.key, version, started_at)
+        return Training(job_id, algorithm.name, dataset, earlier.inherited(algorithm, services))
     job = datasets.trained_as(dataset, services)
     if job is not None:
         reason = f"nothing new: {dataset.source.key} is job {job.job_id} ({job.status.value})"
         return Skipped(algorithm.name, reason)
-    return Training(dataset.job_id, algorithm.name, dataset)
+    return Training(dataset.job_id, algorithm.name, dataset, earlier.inherited(algorithm, services))

@@ -23,10 +23,11 @@ from functions.catalogue import catalogue
 from functions.catalogue.catalogue import Algorithm
 from functions.jobs import ids, jobs
 from functions.jobs.job import Job, Kind, Source, Status
-from functions.uploads import events, ledger, plans
-from functions.uploads.events import Run, Upload
+from functions.uploads import events, ledger, plans, settings
+from functions.uploads.events import Again, Run, Upload
 from functions.uploads.ledger import Claim, Decision, Delivery
 from functions.uploads.plans import Accepted, Chained, Ignored, Plan, Rejected
+from functions.uploads.settings import SettingsRejected
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -57,6 +58,8 @@ class Outcome:
     """Of a job that is started: what it reads."""
     etag: str | None = None
     """Of the source, where the event told it."""
+    run: Mapping[str, Any] = field(default_factory=dict)
+    """What the job is run with, to be remembered (`RUN` of functions/jobs/job.py)."""
     cached: bool = False
     """Whether equal steps of its pipeline are run once."""
 
@@ -183,7 +186,7 @@ def _take_job(upload: Upload, plan: Plan, job_id: str, execution: str, services:
     if job_id == plan.made_id:
         if jobs.begin(services, job_id, execution, plan.steps, _source(upload), upload.etag):
             announced = jobs.get(services, job_id)
-            return _outcome(upload, plan, job_id, announced.hyperparameters if announced else {})
+            return _outcome(upload, plan, job_id, announced.hyperparameters if announced else {}, services)
         # Another version of the object was faster and has the API's id. This version is a job of its own.
         job_id = ids.derived(upload.bucket, upload.key, upload.version)
         ledger.rename(services, upload.object, upload.sequencer, execution, job_id)
@@ -202,7 +205,7 @@ def _take_job(upload: Upload, plan: Plan, job_id: str, execution: str, services:
     )
     there = jobs.create(services, job)
     if there is None or _is_ours(there, execution):
-        return _outcome(upload, plan, job_id, {})
+        return _outcome(upload, plan, job_id, {}, services)
     state = "was already processed as" if there.status.final else "is already being processed as"
     return Outcome(Decision.DUPLICATE, job_id, f"the same content {state} job {job_id}")
 
@@ -211,15 +214,17 @@ def _is_ours(job: Job, execution: str) -> bool:
     return job.links.get("execution") == execution and job.status is Status.INPROGRESS
 
 
-def _outcome(upload: Upload, plan: Plan, job_id: str, hyperparameters: Mapping[str, Any]) -> Outcome:
+def _outcome(
+    upload: Upload, plan: Plan, job_id: str, hyperparameters: Mapping[str, Any], services: Services
+) -> Outcome:
     match plan.verdict:
         case Rejected(reason):
             # The row is INPROGRESS like any other, so that RecordFailure has a job to give the reason to.
             return Outcome(Decision.REJECTED, job_id, reason)
         case Accepted(algorithm):
-            return _begun(upload, plan.kind, algorithm, job_id, hyperparameters)
+            return _begun(upload, plan.kind, algorithm, job_id, hyperparameters, services)
         case Chained(algorithm, chain):
-            outcome = _begun(upload, plan.kind, algorithm, job_id, hyperparameters)
+            outcome = _begun(upload, plan.kind, algorithm, job_id, hyperparameters, services)
             return replace(outcome, started={**outcome.started, "chain": chain.as_dict()})
         case Ignored(reason):
             return Outcome(Decision.IGNORED, job_id, reason)
@@ -228,11 +233,32 @@ def _outcome(upload: Upload, plan: Plan, job_id: str, hyperparameters: Mapping[s
 
 
 def _begun(
-    upload: Upload, kind: Kind, algorithm: Algorithm, job_id: str, hyperparameters: Mapping[str, Any]
+    upload: Upload,
+    kind: Kind,
+    algorithm: Algorithm,
+    job_id: str,
+    hyperparameters: Mapping[str, Any],
+    services: Services,
 ) -> Outcome:
     source = _source(upload)
-    started = _started(kind, algorithm, source, hyperparameters)
-    return Outcome(Decision.STARTED, job_id, started=started, source=source, etag=upload.etag, cached=algorithm.cached)
+    try:
+        layers = [("dataset", _beside(kind, source, algorithm, services)), ("upload", hyperparameters)]
+    except SettingsRejected as error:
+        return Outcome(Decision.REJECTED, job_id, str(error))
+    resolved = settings.resolve(algorithm, layers) if kind is Kind.TRAINING else {}
+    started = _started(kind, algorithm, source, settings.told(resolved))
+    run = _remembered(algorithm, "upload", resolved)
+    outcome = Outcome(Decision.STARTED, job_id, started=started, source=source, etag=upload.etag, run=run)
+    return replace(outcome, cached=algorithm.cached)
+
+
+def _beside(kind: Kind, source: Source | None, algorithm: Algorithm, services: Services) -> Mapping[str, Any]:
+    return settings.beside(source, algorithm, services) if source and kind is Kind.TRAINING else {}
+
+
+def _remembered(algorithm: Algorithm, trigger: str, resolved: Mapping[str, Any]) -> dict[str, Any]:
+    sha256 = algorithm.spec.get("definition_sha256")
+    return {"trigger": trigger, "definition_sha256": sha256, "hyperparameters": dict(resolved)}
 
 
 def _started(
@@ -253,7 +279,7 @@ def _started(
 
 def _claim_run(run: Run, execution: str, only: Kind | None, services: Services) -> Outcome:
     algorithm = catalogue.get(services, run.algorithm)
-    kind = Kind.TRAINING if algorithm is None or algorithm.trainable else Kind.DEPLOYMENT
+    kind = kind_of(algorithm)
     steps = algorithm.steps if algorithm else []
     now = times.iso(services.now())
     job = Job(
@@ -277,8 +303,42 @@ def _claim_run(run: Run, execution: str, only: Kind | None, services: Services) 
     )
     if rejected or algorithm is None:
         return Outcome(Decision.REJECTED, run.job_id, rejected)
-    started = _started(kind, algorithm, run.source, run.hyperparameters)
-    return Outcome(Decision.STARTED, run.job_id, started=started, source=run.source, cached=algorithm.cached)
+    return _run_begun(run, kind, algorithm, services)
+
+
+def kind_of(algorithm: Algorithm | None) -> Kind:
+    """Returns the kind of the jobs that an algorithm is started by name for."""
+    if algorithm is None or algorithm.trainable:
+        return Kind.TRAINING
+    return Kind.BATCH if algorithm.transforms_uploads else Kind.DEPLOYMENT
+
+
+def _run_begun(run: Run, kind: Kind, algorithm: Algorithm, services: Services) -> Outcome:
+    try:
+        dataset = {} if run.again else _beside(kind, run.source, algorithm, services)
+    except SettingsRejected as error:
+        return Outcome(Decision.REJECTED, run.job_id, str(error))
+    layer = ("rerun" if run.again else "inherited", run.inherited.get("hyperparameters") or {})
+    resolved = settings.resolve(algorithm, [layer, ("dataset", dataset), ("request", run.hyperparameters)])
+    started = _started(kind, algorithm, run.source, settings.told(resolved))
+    remembered = _remembered(algorithm, run.reason, resolved)
+    if run.again:
+        started |= {name: value for name, value in _as_before(run.again).items() if value}
+        remembered |= {"rerun_of": run.again.job_id}
+        remembered["definition_sha256"] = run.again.definition_sha256 or remembered["definition_sha256"]
+    elif run.inherited:
+        remembered["inherited_from"] = run.inherited.get("job_id")
+    outcome = Outcome(Decision.STARTED, run.job_id, started=started, source=run.source, run=remembered)
+    return replace(outcome, cached=algorithm.cached)
+
+
+def _as_before(again: Again) -> dict[str, Any]:
+    return {
+        "input_uri": again.input_uri,
+        "pipeline_version": again.pipeline_version,
+        "selected_steps": list(again.steps),
+        "source_execution": again.source_execution,
+    }
 
 
 def _takes_over(job: Job, execution: str, steps: list[str], services: Services) -> bool:

@@ -43,6 +43,19 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """The run that is run again: the same input and pipeline, from one of its steps on where `steps` are named."""
+
+    job_id: str
+    input_uri: str | None = None
+    definition_sha256: str | None = None
+    pipeline_version: int | None = None
+    steps: tuple[str, ...] = ()
+    """Those to run; the others are taken over from `source_execution`."""
+    source_execution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A training that somebody asked for by name: the API, the retraining schedule, or publishing."""
 
@@ -51,6 +64,9 @@ class Run:
     source: Source | None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     reason: str = "api"
+    inherited: Mapping[str, Any] = field(default_factory=dict)
+    """`job_id` and `hyperparameters` of an earlier run that this one takes over."""
+    again: Again | None = None
 
 
 def parse(event: Any) -> Upload | Run:
@@ -126,4 +142,18 @@ def _from_run(event: Mapping[str, Any]) -> Run:
         source=source and Source(str(source["bucket"]), str(source["key"]), _known_version(source.get("version_id"))),
         hyperparameters=dict(event.get("hyperparameters") or {}),
         reason=str(event.get("reason", "api")),
+        inherited=dict(event.get("inherited") or {}),
+        again=_again(event["again"]) if event.get("again") else None,
+    )
+
+
+def _again(told: Mapping[str, Any]) -> Again:
+    version = told.get("pipeline_version")
+    return Again(
+        job_id=str(told["job_id"]),
+        input_uri=told.get("input_uri"),
+        definition_sha256=told.get("definition_sha256"),
+        pipeline_version=None if version is None else int(version),
+        steps=tuple(told.get("steps") or ()),
+        source_execution=told.get("source_execution"),
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from functions.jobs import jobs
 from functions.jobs.errors import InputNotCopied
 from functions.jobs.job import Source
 from functions.uploads import copying, keys
@@ -33,7 +34,7 @@ _CONTENT_DIGITS = 30
 
 
 def keep(outcome: Outcome, services: Services, has_time: Callable[[], bool]) -> Outcome:
-    """Copies the input of a started job and returns the outcome with `input_uri`: what the job reads, "" for nothing.
+    """Copies the input of a started job and notes what it runs with; the outcome has `input_uri`, "" for nothing.
 
     A repeat after a crash copies the same versions to the same keys.
 
@@ -43,7 +44,9 @@ def keep(outcome: Outcome, services: Services, has_time: Callable[[], bool]) -> 
     if outcome.decision is not Decision.STARTED:
         return outcome
     source = outcome.source
-    uri = _kept(source, outcome, services, has_time) if source else ""
+    # A run that is run again reads what the first one did.
+    uri = outcome.started.get("input_uri") or (_kept(source, outcome, services, has_time) if source else "")
+    jobs.remember(services, str(outcome.job_id), {**outcome.run, "input_uri": uri or None})
     return replace(outcome, started={**outcome.started, "input_uri": uri})
 
 
@@ -104,7 +107,7 @@ def _listed(source: Source, services: Services) -> Iterator[Version]:
     count = 0
     for page in pages:
         for entry in page.get("Versions", []):
-            if not entry["IsLatest"] or entry["Key"].endswith("/"):
+            if not entry["IsLatest"] or entry["Key"].endswith("/") or keys.is_hyperparameters(entry["Key"]):
                 continue
             count += 1
             if count > MAX_OBJECTS:

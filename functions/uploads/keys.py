@@ -18,6 +18,9 @@ from fnmatch import fnmatchcase
 from functions.jobs import ids
 
 MARKER = "_SUCCESS"
+HYPERPARAMETERS = "_HYPERPARAMETERS.json"
+"""In a dataset's folder: what the training of it is asked for. It starts nothing, and is no data."""
+
 MAX_FILENAME = 200
 MAX_KEY = 1024
 """Bytes of UTF-8, as S3 counts."""
@@ -113,6 +116,16 @@ def input_uri(bucket: str, folder: str, key: str) -> str:
     one file. Plain, not percent-encoded.
     """
     return f"s3://{bucket}/{folder}{'' if is_marker(key) else key.rsplit('/', 1)[-1]}"
+
+
+def in_dataset(key: str) -> bool:
+    """Tells whether a key lies in the folder of a dataset, where hyperparameters can lie beside it."""
+    place = read(key)
+    return isinstance(place, DatasetKey) and place.in_dataset
+
+
+def is_hyperparameters(key: str) -> bool:
+    return in_dataset(key) and key.endswith(f"/{HYPERPARAMETERS}")
 
 
 def is_marker(key: str) -> bool:

@@ -110,6 +110,8 @@ def _of_dataset(upload: Upload, key: keys.DatasetKey, algorithm: Algorithm | Non
         return Rejected(f"{algorithm.name} cannot be trained: its model comes ready-made")
     if not algorithm.starts_on_upload:
         return Ignored(f"{algorithm.name} is trained on its schedule, not when a file arrives")
+    if keys.is_hyperparameters(upload.key):
+        return Ignored(f"'{upload.key}' holds the hyperparameters of what is uploaded beside it")
     if not keys.matches(algorithm.pattern, key.filename):
         return Ignored(f"'{key.filename}' does not match '{algorithm.pattern}', which starts {algorithm.name}")
     if keys.is_marker(upload.key) and not key.in_dataset:

@@ -6,7 +6,7 @@ A pipeline execution carries the job's id as its display name, and every event l
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,10 @@ from botocore.exceptions import ClientError
 from functions.aws.log import about, logger
 from functions.aws.services import error_code, error_message
 from functions.jobs import ids, jobs
-from functions.jobs.errors import JobOver, PipelineNotStarted
+from functions.jobs.errors import JobOver, PipelineNotStarted, PipelinesAtLimit, PipelineThrottled
 from functions.jobs.job import Job
 from functions.jobs.jobs import Progress
-from functions.waiting import stopping, waits
+from functions.waiting import measurements, stopping, waits
 from functions.waiting.waits import PIPELINE_SECONDS, Failed, Resolution, Succeeded, Wait, WaitKind
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 _ENDINGS = {"Failed": "PipelineFailed", "Stopped": "PipelineStopped", "Succeeded": ""}
 _MAX_REASON = 4000
+_REFUSALS: Mapping[str, type[PipelineNotStarted]] = {
+    **dict.fromkeys(("ThrottlingException", "Throttling", "InternalFailure", "ServiceUnavailable"), PipelineThrottled),
+    "ResourceLimitExceeded": PipelinesAtLimit,
+}
+"""Refusals for now. The state machine retries them by the names of their classes."""
 
 
 def start(job: Mapping[str, Any], token: str, services: Services) -> str:
@@ -50,12 +55,11 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
             PipelineExecutionDisplayName=job_id,
             ClientRequestToken=ids.client_request_token(job_id),
             PipelineParameters=parameters(job),
+            **_as_before(job),
         )
     except ClientError as error:
         waits.forget(services, wait)
-        if error_code(error) in {"ThrottlingException", "InternalFailure", "ServiceUnavailable"}:
-            raise
-        raise PipelineNotStarted(_refusal(job["pipeline_name"], error)) from error
+        raise _REFUSALS.get(error_code(error), PipelineNotStarted)(_refusal(job["pipeline_name"], error)) from error
     execution = response["PipelineExecutionArn"]
     jobs.note(services, job_id, Progress(links={"pipeline_execution": execution}))
     _ensure_wanted(job_id, execution, services)
@@ -65,6 +69,19 @@ def start(job: Mapping[str, Any], token: str, services: Services) -> str:
         # The pipeline is started all the same: its event or the sweep ends the wait.
         logger.warning("a pipeline execution cannot be looked at", extra={"answer": error_code(error)})
     return execution
+
+
+def _as_before(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what makes a run that is run again the same: the pipeline's version, and what need not be done anew."""
+    request: dict[str, Any] = {}
+    if job.get("pipeline_version"):
+        request["PipelineVersionId"] = job["pipeline_version"]
+    if job.get("selected_steps"):
+        request["SelectiveExecutionConfig"] = {
+            "SourcePipelineExecutionArn": job["source_execution"],
+            "SelectedSteps": [{"StepName": step} for step in job["selected_steps"]],
+        }
+    return request
 
 
 def _ensure_wanted(job_id: str, execution: str, services: Services) -> None:
@@ -240,9 +257,11 @@ def outcome(job_id: str, execution: str, status: str, services: Services) -> Res
     for step in steps:
         links |= {name: link for name, link in _links(step.get("Metadata", {})).items() if link}
     done = frozenset(step["StepName"] for step in steps if step.get("StepStatus") == "Succeeded")
-    jobs.note(services, job_id, Progress(links=links, done=done))
+    metrics = measurements.of_job(job_id, links.get("training_job"), services)
+    durations = measurements.durations(steps)
+    jobs.note(services, job_id, Progress(links=links, done=done, metrics=metrics, durations=durations))
     if status != "Succeeded":
-        return Failed(_ENDINGS[status], _cause(status, execution, steps, services))
+        return Failed(_ENDINGS[status], _cause(status, execution, steps, services) + _measured(steps, metrics))
     job = jobs.get(services, job_id)
     known = job.links if job else {}
     return Succeeded(
@@ -276,6 +295,13 @@ def _cause(status: str, execution: str, steps: list[PipelineExecutionStepTypeDef
         return "the pipeline was stopped before it had finished"
     response = services.sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
     return response.get("FailureReason") or "the pipeline failed, and SageMaker gives no reason"
+
+
+def _measured(steps: Iterable[PipelineExecutionStepTypeDef], metrics: Mapping[str, float]) -> str:
+    """Returns what was measured, where a Fail step refused it, which knows only what is asked for."""
+    refused = any(step.get("StepStatus") == "Failed" and "Fail" in step.get("Metadata", {}) for step in steps)
+    values = ", ".join(f"{name} {value:.6g}" for name, value in metrics.items())
+    return f" Measured: {values}." if refused and values else ""
 
 
 def _reason(step: PipelineExecutionStepTypeDef, services: Services) -> str:

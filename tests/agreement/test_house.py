@@ -15,6 +15,7 @@ LONG: dict[str, str] = {}
 
 WIDE = {
     "cli.commands.torchserve.archive:archive": "one parameter an option of the command, as Typer reads them",
+    "cli.commands.train:train": "one parameter an option of the command, as Typer reads them",
     "cli.commands.up:up": "one parameter an option of the command, as Typer reads them",
 }
 """Functions of more than MOST_PARAMETERS parameters, each with its reason."""

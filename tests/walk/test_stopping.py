@@ -223,3 +223,30 @@ def test_a_kill_in_the_middle_of_a_stop_comes_to_the_same(project: Path, tmp_pat
         stopped = job(cloud, job_id)["links"]["training_job"]
         stopped_below(cloud, job_id, stopped)
         assert name
+
+
+def test_a_run_is_run_again_as_it_was_and_from_a_step(slow: Cloud) -> None:
+    """Of a failed run, too: what it needs is what it left."""
+    folder = "datasets/decision_trees/remembered"
+    slow.put(f"{folder}/_HYPERPARAMETERS.json", b'{"max_depth": 2}')
+    slow.put(f"{folder}/table.csv", flowers(5))
+    first = slow.succeeded(f"{folder}/table.csv")
+    assert first["run"]["hyperparameters"]["max_depth"] == {"value": 2, "origin": "dataset"}
+    assert first["run"]["metrics"]["accuracy"] > 0.8
+    assert set(first["run"]["durations"]) >= {"Process", "Train", "Evaluate"}
+    said = headrace(slow, "rerun", first["job_id"], "--set", "max_depth=3", "--from", "Train", "--json")
+    assert said.returncode == 0, said.stderr
+    (again,) = json.loads(said.stdout)
+    assert again["run"]["rerun_of"] == first["job_id"]
+    assert again["run"]["hyperparameters"]["max_depth"] == {"value": 3, "origin": "request"}
+    assert again["run"]["input_uri"] == first["run"]["input_uri"]
+    steps = slow.clients.client("sagemaker").list_pipeline_execution_steps(
+        PipelineExecutionArn=again["links"]["pipeline_execution"]
+    )["PipelineExecutionSteps"]
+    process = next(step for step in steps if step["StepName"] == "Process")
+    assert process["SelectiveExecutionResult"]["SourcePipelineExecutionArn"] == first["links"]["pipeline_execution"]
+    assert headrace(slow, "rerun", first["job_id"], "--from", "Nothing").returncode == 2
+    by_name = headrace(slow, "train", "decision_trees", "--json")
+    assert by_name.returncode == 0, by_name.stderr
+    (inherited,) = json.loads(by_name.stdout)
+    assert inherited["run"]["hyperparameters"]["max_depth"] == {"value": 3, "origin": "inherited"}

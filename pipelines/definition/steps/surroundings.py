@@ -17,6 +17,14 @@ from sagemaker.workflow.steps import CacheConfig
 
 from pipelines.definition.steps.context import Context
 
+_WAITING_FOR_ROOM: dict[str, Any] = {
+    "exception_types": [SageMakerJobExceptionTypeEnum.RESOURCE_LIMIT],
+    "max_attempts": 20,
+    "interval_seconds": 180,
+    "backoff_rate": 1.0,
+}
+"""Whether asked for or not: where as many instances work as the account may have, a job waits an hour for its turn."""
+
 
 def caching(context: Context) -> dict[str, Any]:
     """`cache_config` of a step, which is skipped where it ran with the same arguments before."""
@@ -26,11 +34,11 @@ def caching(context: Context) -> dict[str, Any]:
 
 def job_retries(context: Context) -> dict[str, Any]:
     """`retry_policies` of a step that runs a job."""
-    policies = call_retries(context)
+    policies: list[RetryPolicy] = call_retries(context).get("retry_policies", [])
     if policies:
         kinds = [SageMakerJobExceptionTypeEnum.INTERNAL_ERROR, SageMakerJobExceptionTypeEnum.CAPACITY_ERROR]
-        policies["retry_policies"].append(SageMakerJobStepRetryPolicy(exception_types=kinds, **_pace(context)))
-    return policies
+        policies.append(SageMakerJobStepRetryPolicy(exception_types=kinds, **_pace(context)))
+    return {"retry_policies": [*policies, SageMakerJobStepRetryPolicy(**_WAITING_FOR_ROOM)]}
 
 
 def call_retries(context: Context) -> dict[str, Any]:

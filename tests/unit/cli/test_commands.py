@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.commands.train import hyperparameters
+from cli.api.settings import hyperparameters
 from cli.main import app
 from tests.walk.cloud import HEADRACE, ROOT, copy_project
 
@@ -34,6 +34,7 @@ def test_every_command_explains_itself() -> None:
         "chain",
         "status",
         "stop",
+        "rerun",
         "jobs",
         "compile",
         "deploy",

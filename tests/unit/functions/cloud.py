@@ -130,6 +130,10 @@ class FakeSageMaker:
         execution["PipelineExecutionStatus"] = "Stopping"
         return {"PipelineExecutionArn": request["PipelineExecutionArn"]}
 
+    def describe_pipeline_definition_for_execution(self, *, PipelineExecutionArn: str) -> dict[str, Any]:  # noqa: N803
+        steps = self.executions[PipelineExecutionArn]["Steps"]
+        return {"PipelineDefinition": json.dumps({"Steps": steps})}
+
     def list_pipeline_execution_steps(self, **request: Any) -> dict[str, Any]:
         steps = self.steps.get(request["PipelineExecutionArn"], [])
         begin = int(request.get("NextToken", "0"))
@@ -144,6 +148,8 @@ class FakeSageMaker:
         return self.processing_jobs[ProcessingJobName]
 
     def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803
+        if TrainingJobName not in self.training_jobs:
+            raise client_error("ValidationException", "Requested resource not found.")
         return self.training_jobs[TrainingJobName]
 
     def describe_endpoint(self, *, EndpointName: str) -> dict[str, Any]:  # noqa: N803

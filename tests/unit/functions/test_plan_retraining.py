@@ -40,6 +40,7 @@ def test_a_new_dataset_is_trained_under_the_id_its_upload_has(cloud: Cloud) -> N
                     "algorithm": "decision_trees",
                     "source": {"bucket": UPLOADS, "key": KEY, "version_id": version},
                     "hyperparameters": {},
+                    "inherited": {},
                     "reason": "retraining",
                 },
             }

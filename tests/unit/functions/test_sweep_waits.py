@@ -9,11 +9,11 @@ import pytest
 from functions import sweep_waits
 from functions.aws import times
 from functions.jobs import ids, jobs
-from functions.jobs.job import Kind, Status
+from functions.jobs.job import Kind, Source, Status
 from functions.jobs.jobs import Progress
 from functions.waiting import sweep, waits
 from functions.waiting.waits import Wait, WaitKind
-from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error, new_job
+from tests.unit.functions.cloud import ARTIFACTS, UPLOADS, Cloud, Context, client_error, new_job
 
 JOB_ID = ids.derived("b", "k", "v")
 ARN = "arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/e1"
@@ -41,13 +41,13 @@ def test_a_pipeline_that_has_ended_unheard(cloud: Cloud) -> None:
     assert run(cloud)["resolved"] == 0
     cloud.sagemaker.executions[ARN] = {"PipelineExecutionStatus": "Succeeded"}
     assert run(cloud)["resolved"] == 1
-    assert run(cloud) == {"seen": 0, "resolved": 0, "expired": 0, "unanswered": 0}
+    assert run(cloud) == {"seen": 0, "resolved": 0, "expired": 0, "unanswered": 0, "unsent": 0}
     assert [sent[1] for sent in cloud.stepfunctions.sent] == ["success"]
 
 
 def test_a_pipeline_that_is_not_known_yet_is_left(cloud: Cloud) -> None:
     waits.park(cloud.services, WaitKind.PIPELINE, ids.derived("x", "y", "z"), "t1")
-    assert run(cloud) == {"seen": 1, "resolved": 0, "expired": 0, "unanswered": 0}
+    assert run(cloud) == {"seen": 1, "resolved": 0, "expired": 0, "unanswered": 0, "unsent": 0}
 
 
 def test_an_endpoint_that_is_ready_unheard(cloud: Cloud) -> None:
@@ -99,7 +99,7 @@ def test_one_wait_that_cannot_be_asked_about_does_not_stop_the_others(
         raise client_error("ThrottlingException", "Rate exceeded")
 
     monkeypatch.setattr(cloud.sagemaker, "describe_endpoint", throttled)
-    assert run(cloud) == {"seen": 2, "resolved": 1, "expired": 0, "unanswered": 1}
+    assert run(cloud) == {"seen": 2, "resolved": 1, "expired": 0, "unanswered": 1, "unsent": 0}
 
 
 def test_the_sweep_stops_in_time(cloud: Cloud) -> None:
@@ -164,3 +164,20 @@ def test_a_wait_that_ends_a_sweep_does_not_end_the_next(cloud: Cloud, monkeypatc
         with pytest.raises(RuntimeError):
             run(cloud)
     assert set(looked_at) == expected
+
+
+def announced(cloud: Cloud, key: str) -> str:
+    job_id = ids.ulid(cloud.clock())
+    source = Source(UPLOADS, f"images/{job_id}/{key}", None)
+    jobs.create(cloud.services, new_job(job_id, Kind.FACE, Status.PENDING, times.iso(cloud.clock()), source=source))
+    return job_id
+
+
+def test_an_upload_that_was_announced_and_never_sent_ends(cloud: Cloud) -> None:
+    never, late = announced(cloud, "never.jpg"), announced(cloud, "late.jpg")
+    cloud.put(f"images/{late}/late.jpg")
+    assert run(cloud, minutes=20)["unsent"] == 0
+    assert run(cloud, minutes=180)["unsent"] == 1
+    statuses = [job.status for job_id in (never, late) if (job := jobs.get(cloud.services, job_id))]
+    assert statuses == [Status.FAILURE, Status.PENDING]
+    assert run(cloud)["unsent"] == 0

@@ -410,10 +410,18 @@ def test_jobs_are_cached_and_tried_again_where_the_file_says_so(compiled: dict[s
     pace = {"BackoffRate": 2.0, "IntervalSeconds": 5, "MaxAttempts": 4}
     call = {"ExceptionType": ["Step.SERVICE_FAULT", "Step.THROTTLING"], **pace}
     job = {"ExceptionType": ["SageMaker.JOB_INTERNAL_ERROR", "SageMaker.CAPACITY_ERROR"], **pace}
+    room = {
+        "BackoffRate": 1.0,
+        "ExceptionType": ["SageMaker.RESOURCE_LIMIT"],
+        "IntervalSeconds": 180,
+        "MaxAttempts": 20,
+    }
     for name in ("Process", "Train", "Evaluate", "Transform"):
         made = step(compiled["surrounded"], name)
         assert made["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}
-        assert made["RetryPolicies"] == [call, job]
+        assert made["RetryPolicies"] == [call, job, room]
+        # Whether asked for or not, a job waits for its turn where the account has no more instances.
+        assert name == "Transform" or step(compiled["own"], name)["RetryPolicies"] == [room]
         assert "CacheConfig" not in step(compiled["own"], name) if name != "Transform" else True
     for name in ("Register", "CreateModel"):
         assert step(compiled["surrounded"], name)["RetryPolicies"] == [call]

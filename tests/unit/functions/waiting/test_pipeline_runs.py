@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from botocore.exceptions import ClientError
 from functions import start_pipeline, track_pipeline
 from functions.aws import times
 from functions.jobs import ids, jobs
-from functions.jobs.errors import PipelineNotStarted
+from functions.jobs.errors import PipelineNotStarted, PipelinesAtLimit, PipelineThrottled
 from functions.jobs.job import Job, Kind, Status
 from functions.jobs.jobs import Progress
 from functions.waiting import waits
@@ -143,7 +145,6 @@ def test_a_start_whose_execution_cannot_be_looked_at_is_a_start(cloud: Cloud, mo
     ("code", "words"),
     [
         ("ResourceNotFound", "does not exist: publish the catalogue first"),
-        ("ResourceLimitExceeded", "a limit of the account is reached: no more"),
         ("ValidationException", "could not be started: no more"),
     ],
 )
@@ -154,10 +155,18 @@ def test_a_refused_start_says_why_and_leaves_no_wait(cloud: Cloud, code: str, wo
     assert waits.get(cloud.services, WaitKind.PIPELINE, JOB_ID) is None
 
 
-def test_throttling_is_left_to_the_retry(cloud: Cloud) -> None:
-    cloud.sagemaker.refuse_start = client_error("ThrottlingException", "Rate exceeded")
-    with pytest.raises(ClientError):
+@pytest.mark.parametrize(
+    ("code", "error"), [("ThrottlingException", PipelineThrottled), ("ResourceLimitExceeded", PipelinesAtLimit)]
+)
+def test_a_refusal_for_now_is_left_to_the_state_that_retries_it_by_name(
+    cloud: Cloud, code: str, error: type[Exception]
+) -> None:
+    cloud.sagemaker.refuse_start = client_error(code, "Rate exceeded")
+    with pytest.raises(error):
         start()
+    machine = json.loads(Path("state_machines/training.asl.json").read_text())
+    retried = [name for retry in machine["States"]["StartPipeline"]["Retry"] for name in retry["ErrorEquals"]]
+    assert error.__name__ in retried
 
 
 def test_steps_show_on_the_job_as_they_begin_and_end(cloud: Cloud) -> None:
