@@ -10,11 +10,14 @@ import typer
 from cli.commands import (
     algorithms,
     chain,
+    compare,
     demo,
     deploy,
     faces,
     images,
     jobs,
+    lineage,
+    logs,
     publish,
     rerun,
     status,
@@ -44,6 +47,9 @@ app.command()(chain.chain)
 app.command()(status.status)
 app.command()(stop.stop)
 app.command()(rerun.rerun)
+app.command()(logs.logs)
+app.command()(compare.compare)
+app.command()(lineage.lineage)
 app.command()(jobs.jobs)
 app.command("compile")(compile_command)
 app.command()(deploy.deploy)

@@ -26,7 +26,7 @@ from functions.aws import presign, services
 from functions.aws.log import about, logger
 from functions.catalogue import catalogue
 from functions.http import algorithm as algorithm_models
-from functions.http import bodies, models, openapi, problems, requests, reruns, strictness
+from functions.http import bodies, models, openapi, problems, reading, requests, reruns, strictness
 from functions.http.openapi import OF_ONE_THING, WITH_A_BODY, WITH_A_FILE
 from functions.http.problems import Problem
 from functions.http.requests import PreparedUpload
@@ -40,6 +40,8 @@ RETRY_AFTER_SECONDS = 2
 
 MAX_EVENTS = 20
 """Deliveries told with the jobs of one object."""
+
+MAX_COMPARED = 20
 
 app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=bodies.parse)
 
@@ -210,6 +212,47 @@ def rerun_job(job_id: Annotated[str, Path()], body: models.RerunRequest) -> Resp
     again = reruns.start(_job(job_id), body.hyperparameters, body.from_step, services.current())
     url = _status_url(again.job_id)
     return _json(HTTPStatus.ACCEPTED, {"job_id": again.job_id, "status_url": url}, {"Location": url})
+
+
+@app.get(
+    "/v1/jobs/<job_id>/logs",
+    summary="What a step's job wrote: of the failed step, else of the latest, unless one is named",
+    operation_id="get_logs",
+    tags=["jobs"],
+    responses=openapi.answers({200: openapi.answer("One page", models.LogPage)}, *OF_ONE_THING),
+)
+def get_logs(
+    job_id: Annotated[str, Path()],
+    step: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+    after: Annotated[str | None, Query(min_length=1, max_length=32)] = None,
+) -> Response[Any]:
+    page = reading.logs(_job(job_id), step, after, services.current())
+    return _json(HTTPStatus.OK, page, {"Cache-Control": "no-cache"})
+
+
+@app.get(
+    "/v1/jobs/<job_id>/lineage",
+    summary="What came of what: upload, event, execution, pipeline, package, endpoint, results",
+    operation_id="get_lineage",
+    tags=["jobs"],
+    responses=openapi.answers({200: openapi.answer("The lineage", models.Lineage)}, *OF_ONE_THING),
+)
+def get_lineage(job_id: Annotated[str, Path()]) -> Response[Any]:
+    return _json(HTTPStatus.OK, reading.lineage(_job(job_id), _base_url(), services.current()))
+
+
+@app.get(
+    "/v1/comparison",
+    summary="What differs between jobs, metrics first",
+    operation_id="compare_jobs",
+    tags=["jobs"],
+    responses=openapi.answers({200: openapi.answer("The differences", models.Comparison)}, *OF_ONE_THING),
+)
+def compare_jobs(jobs: Annotated[str, Query(min_length=1, max_length=600)]) -> Response[Any]:
+    names = [name.strip() for name in jobs.split(",")]
+    if not 2 <= len(names) <= MAX_COMPARED:
+        raise problems.invalid("jobs", f"expected 2 to {MAX_COMPARED} ids, separated by commas")
+    return _json(HTTPStatus.OK, reading.comparison([_job(name) for name in names]))
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:

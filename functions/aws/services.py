@@ -17,6 +17,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
@@ -130,6 +131,11 @@ class Services:
     def waiting_runtime(self) -> SageMakerRuntimeClient:
         """For InvokeEndpoint, which lasts as long as the model takes."""
         client: SageMakerRuntimeClient = self.client(WAITING_RUNTIME)
+        return client
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        client: CloudWatchLogsClient = self.client("logs")
         return client
 
     @cached_property

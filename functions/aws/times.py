@@ -12,6 +12,11 @@ def parse(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def of_milliseconds(milliseconds: int) -> str:
+    """Returns a point in time that CloudWatch Logs tells, as `iso` writes it."""
+    return iso(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
 def epoch(moment: datetime, plus_seconds: int = 0) -> int:
     """Seconds since 1970, for a TTL attribute."""
     return int(moment.timestamp()) + plus_seconds

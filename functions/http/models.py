@@ -168,6 +168,50 @@ class TrainingAnswer(BaseModel):
     status_url: str
 
 
+class LogLine(BaseModel):
+    time: str
+    stream: str = Field(description="of the job: its instance")
+    message: str
+
+
+class LogPage(BaseModel):
+    """One step's log: the last 1,000 lines, or those behind `after`."""
+
+    step: str | None
+    status: str | None
+    steps: list[str] = Field(description="that have logs: the failed ones, then the others, the latest first")
+    lines: list[LogLine]
+    next: str | None = Field(description="to be sent as after, for what is written next")
+
+
+class Node(BaseModel):
+    kind: Literal[
+        "rerun_of", "inherited_from", "upload", "event", "job", "input", "execution", "pipeline_execution",
+        "training_job", "model_package", "endpoint", "result",
+    ]  # fmt: skip
+    id: str
+    detail: str | None
+
+
+class Lineage(BaseModel):
+    """What came of what, from the upload on."""
+
+    job_id: str
+    lineage: list[Node]
+
+
+class Difference(BaseModel):
+    name: str
+    values: list[int | float | str | bool | None] = Field(description="one a job, in their order")
+
+
+class Comparison(BaseModel):
+    """What differs between jobs: metrics, hyperparameters, what they ran on, durations."""
+
+    jobs: list[str]
+    differences: list[Difference]
+
+
 class FieldProblem(BaseModel):
     field: str
     message: str

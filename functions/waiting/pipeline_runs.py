@@ -252,7 +252,7 @@ def outcome(job_id: str, execution: str, status: str, services: Services) -> Res
     The steps are read from SageMaker rather than from the events seen so far: an event may be late or lost, and the
     links must be whole when the state machine goes on.
     """
-    steps = _steps(execution, services)
+    steps = steps_of(execution, services)
     links: dict[str, str | None] = {"pipeline_execution": execution}
     for step in steps:
         links |= {name: link for name, link in _links(step.get("Metadata", {})).items() if link}
@@ -274,7 +274,7 @@ def outcome(job_id: str, execution: str, status: str, services: Services) -> Res
     )
 
 
-def _steps(execution: str, services: Services) -> list[PipelineExecutionStepTypeDef]:
+def steps_of(execution: str, services: Services) -> list[PipelineExecutionStepTypeDef]:
     """Returns all steps of an execution, in the order they began."""
     steps: list[PipelineExecutionStepTypeDef] = []
     request: dict[str, Any] = {"PipelineExecutionArn": execution, "SortOrder": "Ascending", "MaxResults": 100}

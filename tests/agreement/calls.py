@@ -18,6 +18,7 @@ _SERVICES = "aws.services"
 
 CLIENTS = {
     "dynamodb": "dynamodb",
+    "logs": "logs",
     "s3": "s3",
     "sagemaker": "sagemaker",
     "sagemaker_runtime": "sagemaker",

@@ -250,3 +250,30 @@ def test_a_run_is_run_again_as_it_was_and_from_a_step(slow: Cloud) -> None:
     assert by_name.returncode == 0, by_name.stderr
     (inherited,) = json.loads(by_name.stdout)
     assert inherited["run"]["hyperparameters"]["max_depth"] == {"value": 3, "origin": "inherited"}
+    assert {entry["origin"] for entry in inherited["run"]["hyperparameters"].values()} == {"default", "inherited"}
+    compared = json.loads(headrace(slow, "compare", first["job_id"], again["job_id"], "--json").stdout)
+    values = {entry["name"]: entry["values"] for entry in compared["differences"]}
+    assert values["hyperparameters.max_depth"] == [2, 3]
+    assert "hyperparameters.target" not in values
+    lineage = json.loads(headrace(slow, "lineage", again["job_id"], "--json").stdout)["lineage"]
+    kinds = [node["kind"] for node in lineage]
+    assert kinds[0] == "rerun_of"
+    assert kinds.index("upload") < kinds.index("pipeline_execution") < kinds.index("endpoint")
+    for command in ("compare", "lineage"):
+        said = headrace(slow, command, *[first["job_id"], again["job_id"]][: 2 if command == "compare" else 1])
+        assert said.returncode == 0, said.stderr
+
+
+def test_the_log_of_a_failed_step_comes_first_and_is_followed_to_the_end(slow: Cloud) -> None:
+    key = "datasets/decision_trees/unfit/table.csv"
+    slow.put(key, flowers(6).replace(b"Species", b"Kind"))
+    assert "Species" in slow.failed(key)
+    job_id = slow.jobs_of(key)[0]["job_id"]
+    page = json.loads(headrace(slow, "logs", job_id, "--json").stdout)
+    assert (page["step"], page["status"]) == ("Process", "Failed")
+    assert any("Species" in line["message"] for line in page["lines"])
+    after = slow.get(f"/v1/jobs/{job_id}/logs?step=Process&after={page['next']}")
+    assert after["lines"] == []
+    followed = headrace(slow, "logs", job_id, "--step", "Process", "--follow")
+    assert followed.returncode == 0
+    assert "Species" in followed.stdout

@@ -293,6 +293,7 @@ class Cloud:
         clients: dict[str, Any] = {
             "dynamodb": OneCallAtATime(self.dynamodb),
             "s3": self.s3,
+            "logs": _client("logs"),
             "sagemaker": self.sagemaker,
             "sagemaker-runtime": self.runtime,
             WAITING_RUNTIME: self.runtime,

@@ -1,0 +1,22 @@
+"""`headrace lineage`: where a job's results come from, from the upload to the endpoint."""
+
+from typing import Annotated
+
+import typer
+
+from cli.api.client import Api
+from cli.terminal.options import ApiUrl, AsJson
+from cli.terminal.output import print_json, table
+
+
+def lineage(
+    job_id: Annotated[str, typer.Argument(help="The job's id, 26 letters and digits.")],
+    api_url: ApiUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what came of what: upload, event, execution, pipeline, model package, endpoint, results."""
+    document = Api.at(api_url).get(f"/v1/jobs/{job_id}/lineage")
+    if as_json:
+        print_json(document)
+        return
+    table(("WHAT", "WHICH", "BY"), ((node["kind"], node["id"], node["detail"] or "") for node in document["lineage"]))
