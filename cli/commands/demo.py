@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cli.api.client import Api, Job
 from cli.api.following import failures, follow, follow_all
-from cli.errors import CommandError
+from cli.errors import CommandError, Left
 from cli.project.checkout import Project, find_project
 from cli.terminal.options import AsJson
 from cli.terminal.output import out, print_json, say, status_text, table
@@ -81,7 +81,11 @@ def _run_jobs(project: Project, cloud: "LocalCloud") -> dict[str, Job]:
         say(f"s3://{bucket}/{key}")
     ids = {algorithm: _job_of(api, key) for algorithm, (key, _) in files.items()}
     titles = {job_id: f"{algorithm} on {files[algorithm][1]}" for algorithm, job_id in ids.items()}
-    followed = follow_all(api, titles, _SECONDS)
+    try:
+        followed = follow_all(api, titles, _SECONDS)
+    except Left as error:
+        # Here nothing goes on: the jobs end with the cloud that was started for them.
+        raise Left("the demo was ended, and its local cloud with it") from error
     if failed := failures(followed):
         reasons = "; ".join(f"{job['algorithm']}: {job['error'] and job['error']['message']}" for job in failed)
         raise CommandError(f"{len(failed)} of {len(followed)} jobs failed: {reasons}")

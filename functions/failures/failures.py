@@ -10,7 +10,7 @@ from functions.aws import times
 from functions.jobs import failure, ids, jobs
 from functions.jobs.errors import EventNotUnderstood
 from functions.jobs.failure import Failure
-from functions.jobs.job import Job, Kind
+from functions.jobs.job import Job, Kind, Status
 from functions.uploads import claims
 from functions.waiting import stopping
 
@@ -33,7 +33,15 @@ def record(event: Mapping[str, Any], services: Services) -> Recorded:
     reason = failure.read(state.get("failure") if isinstance(state, Mapping) else None)
     identity = identify(event.get("input"), execution, services, job_id=_job_id(state))
     write(identity, execution, reason, services)
-    return Recorded(identity.job_id, reason)
+    return Recorded(identity.job_id, _stopped(identity.job_id, services) or reason)
+
+
+def _stopped(job_id: str, services: Services) -> Failure | None:
+    """Returns how a job was stopped, if it was: what fails on the way down is no failure of its own."""
+    job = jobs.get(services, job_id)
+    if job is None or job.status is not Status.STOPPED or job.error is None:
+        return None
+    return Failure(job.error["code"], job.error["message"])
 
 
 def write(identity: claims.Identity, execution: str, reason: Failure, services: Services) -> None:

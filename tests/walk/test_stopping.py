@@ -234,6 +234,9 @@ def test_a_run_is_run_again_as_it_was_and_from_a_step(slow: Cloud) -> None:
     assert first["run"]["hyperparameters"]["max_depth"] == {"value": 2, "origin": "dataset"}
     assert first["run"]["metrics"]["accuracy"] > 0.8
     assert set(first["run"]["durations"]) >= {"Process", "Train", "Evaluate"}
+    package = slow.clients.client("sagemaker").describe_model_package(ModelPackageName=first["links"]["model_package"])
+    assert package["CustomerMetadataProperties"]["job_id"] == first["job_id"]
+    assert package["CustomerMetadataProperties"]["hyperparameter.max_depth"] == "2"
     said = headrace(slow, "rerun", first["job_id"], "--set", "max_depth=3", "--from", "Train", "--json")
     assert said.returncode == 0, said.stderr
     (again,) = json.loads(said.stdout)

@@ -269,3 +269,11 @@ def test_what_a_job_replaces_is_known_when_its_turn_comes(cloud: Cloud) -> None:
     stop(cloud)
     becomes(cloud, "InService", CONFIG)
     assert cloud.sagemaker.called("update_endpoint")[-1]["EndpointConfigName"] == "others"
+
+
+def test_what_fails_on_the_way_down_is_the_stop_and_no_failure(cloud: Cloud) -> None:
+    """A state that asks whether the job is open, or RecordSuccess, may come between the row and StopExecution."""
+    stop(cloud)
+    state = {"job_id": JOB_ID, "failure": {"Error": "JobOver", "Cause": "nothing more is started"}}
+    told = record_failure.handler({"input": {}, "state": state, "execution": execution("e1")}, Context())
+    assert (told["code"], told["status"], told["answerable"]) == ("JobStopped", "STOPPED", "user")
