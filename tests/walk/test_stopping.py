@@ -1,6 +1,7 @@
 """A run that is stopped ends at once and all the way down: the step's process is gone, the endpoint is what it was."""
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.walk.cloud import HEADRACE, Cloud, copy_project, running_cloud, until
+from tests.walk.cloud import HEADRACE, ROOT, Cloud, copy_project, running_cloud, until
 from tests.walk.test_training import announced, flowers, predict, rules_disabled
 
 pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("stopping")]
@@ -115,6 +116,13 @@ def ended(cloud: Cloud, execution: str) -> str:
 def headrace(cloud: Cloud, *words: str) -> "subprocess.CompletedProcess[str]":
     command = [str(HEADRACE), *words, "--api-url", cloud.endpoint]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_every_command_of_the_page_about_jobs_is_run_here() -> None:
+    shown = set(re.findall(r"^\$ headrace ([a-z-]+)", (ROOT / "docs" / "jobs.md").read_text(), re.MULTILINE))
+    assert shown == {"stop", "rerun", "logs", "lineage", "compare"}
+    run = Path(__file__).read_text()
+    assert [command for command in shown if f'"{command}", ' not in run] == []
 
 
 def test_a_stop_of_the_job_ends_the_training_that_it_is_at(slow: Cloud) -> None:
