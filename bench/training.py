@@ -59,7 +59,7 @@ def _finished(clients: Cloud, key: str) -> dict[str, Any]:
     }
     while True:
         items: list[dict[str, Any]] = clients.client("dynamodb").query(**query)["Items"]
-        if items and items[0]["status"]["S"] in ("SUCCESS", "FAILURE"):
+        if items and items[0]["status"]["S"] in ("SUCCESS", "FAILURE", "STOPPED"):
             return items[0]
         time.sleep(0.02)
 

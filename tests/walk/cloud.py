@@ -64,7 +64,7 @@ class Cloud:
 
         def ended() -> Mapping[str, Any] | None:
             jobs = self.jobs_of(key)
-            return jobs[0] if jobs and jobs[0]["status"] in ("SUCCESS", "FAILURE") else None
+            return jobs[0] if jobs and jobs[0]["status"] in ("SUCCESS", "FAILURE", "STOPPED") else None
 
         return until(ended, f"a finished job for {key}")
 

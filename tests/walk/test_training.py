@@ -269,7 +269,7 @@ def _reason(cloud: Cloud, job_id: str) -> str | None:
     return str(job["error"]["message"]) if job["error"] else None
 
 
-def test_an_execution_that_is_stopped_by_hand_ends_its_job_with_the_reason(cloud: Cloud) -> None:
+def test_an_execution_that_is_stopped_by_hand_is_a_stopped_job_with_the_reason(cloud: Cloud) -> None:
     key = "datasets/decision_trees/stopped/flowers.csv"
     cloud.put(key, flowers(10))
 
@@ -279,7 +279,8 @@ def test_an_execution_that_is_stopped_by_hand_ends_its_job_with_the_reason(cloud
 
     arn = until(execution, "the running execution")
     cloud.clients.client("stepfunctions").stop_execution(executionArn=arn)
-    assert cloud.failed(key) == "the execution was stopped"
+    job = cloud.finished(key)
+    assert (job["status"], job["error"]["message"]) == ("STOPPED", "the execution was stopped")
 
 
 def test_a_file_that_starts_nothing_says_why(cloud: Cloud) -> None:
