@@ -21,6 +21,7 @@ import uvicorn
 
 from local.clients import leave_accounts
 from local.ministack import (
+    alarms,
     checksums,
     cors,
     encryption,
@@ -64,6 +65,7 @@ def load(settings: LocalSettings, boundary: Boundary) -> AsgiApp:
     cors.install()
     http_apis.install()
     transforms.install(settings.cache_dir / "templates")
+    alarms.install()
     objects.put_version_ids_in_events()
     schedules.install()
     persistence.open_state(folder)

@@ -33,6 +33,7 @@ def update(endpoints: Endpoints, request: Document) -> Document:
     machine, name = endpoints.machine, request["EndpointName"]
     document = ENDPOINT.find(machine, name)
     config = ENDPOINT_CONFIG.find(machine, request["EndpointConfigName"])
+    _check_kind(document, config)
     if request.get("ExcludeRetainedVariantProperties") and not request.get("RetainAllVariantProperties"):
         raise ValidationException("ExcludeRetainedVariantProperties is for RetainAllVariantProperties.")
     if request.get("RetainDeploymentConfig"):
@@ -115,6 +116,21 @@ def _check_free(stored: Mapping[str, Json]) -> None:
     if status is not EndpointStatus.IN_SERVICE:
         # AWS: "DeleteEndpoint is the only operation that can be performed on a failed endpoint."
         raise ValidationException(f'Cannot update failed endpoint "{arn}"; delete it first.')
+
+
+def _check_kind(document: Document, config: Document) -> None:
+    """Raises ValidationException for an asynchronous endpoint that would answer at once, or the other way round.
+
+    AWS: https://github.com/aws/sagemaker-python-sdk/pull/3124
+    """
+    before, after = "AsyncInferenceConfig" in document, "AsyncInferenceConfig" in config
+    # What never served has no kind yet.
+    if before != after and "ProductionVariants" in document:
+        done = "removed from" if before else "added to"
+        raise ValidationException(
+            f"The AsyncInferenceConfig parameter cannot be {done} this endpoint {document['EndpointName']}. "
+            "To change it, create a new endpoint."
+        )
 
 
 def _check_policy(policy: Document | None, config: Document) -> None:

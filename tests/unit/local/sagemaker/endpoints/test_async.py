@@ -144,3 +144,18 @@ def test_limits_of_a_request_are_checked(world: World) -> None:
         ask(world, b"x", InvocationTimeoutSeconds=4000)
     with pytest.raises(ClientError, match="s3://"):
         world.runtime.invoke_endpoint_async(EndpointName="face", InputLocation="https://x/y")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"), [(CONFIG, None, "cannot be removed from"), (None, CONFIG, "cannot be added to")]
+)
+def test_an_endpoint_stays_asynchronous_or_not(
+    world: World, before: dict[str, Any] | None, after: dict[str, Any] | None, said: str
+) -> None:
+    serving_image(world)
+    configure(world, "before", "face", before)
+    configure(world, "after", "face", after)
+    create(world, "before")
+    with pytest.raises(ClientError, match=f"The AsyncInferenceConfig parameter {said} this endpoint face"):
+        world.client.update_endpoint(EndpointName="face", EndpointConfigName="after")
+    assert world.client.describe_endpoint(EndpointName="face")["EndpointStatus"] == "InService"
