@@ -107,6 +107,10 @@ def published(spec: AlgorithmSpec, environment: Environment, steps: list[Documen
         "steps": [step["Name"] for step in steps if step["Type"] != "Fail"],
         "endpoint": environment.resource_name(spec.name) if serves else None,
         "deploy": spec.deploy.published(),
+        "network": spec.network.model_dump(mode="json", exclude_defaults=True),
+        "encryption": spec.encryption.model_dump(mode="json", exclude_defaults=True),
+        "register": _registered(spec, environment),
+        "evaluation": spec.evaluation.model_dump(mode="json", exclude={"entry_point"}) if spec.evaluation else None,
         "labels": list(spec.results.labels),
         "retrain": spec.retrain.model_dump(mode="json") if spec.retrain else None,
         "definition_sha256": sha256,
@@ -116,6 +120,14 @@ def published(spec: AlgorithmSpec, environment: Environment, steps: list[Documen
         "transform": spec.transform.model_dump(mode="json", exclude_none=True) if spec.transform else None,
         "chain": spec.chain.model_dump(mode="json") if spec.chain else None,
     }
+
+
+def _registered(spec: AlgorithmSpec, environment: Environment) -> Document | None:
+    """Returns the section `register` with the whole name of its model package group."""
+    if spec.registration is None:
+        return None
+    section = spec.registration.model_dump(mode="json", exclude={"sample"})
+    return {**section, "group": environment.model_package_group(spec.registration.group)}
 
 
 def derived_job_id(*parts: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,6 +38,24 @@ class Deploy(_Section):
     """How it is served; beside the mode stands what that mode knows."""
 
     mode: Literal["realtime", "async", "serverless", "none"]
+
+
+class Register(_Section):
+    """The model package group that it registers into, and who lets a model be deployed."""
+
+    group: str
+    approval: Literal["automatic", "manual"]
+    content_types: list[str] = Field(default_factory=list)
+    response_types: list[str] = Field(default_factory=list)
+
+
+class Evaluation(_Section):
+    """The quality gate; with `against`, a model has to be as good as the one in service too."""
+
+    metric: str
+    threshold: float
+    goal: Literal["maximize", "minimize"] = "maximize"
+    against: Literal["deployed"] | None = None
 
 
 class Retrain(_Section):
@@ -95,6 +113,10 @@ class Algorithm(_Section):
     steps: list[str] = Field(default_factory=list)
     endpoint: str | None = None
     deploy: Deploy | None = None
+    network: dict[str, Any] = Field(default_factory=dict)
+    encryption: dict[str, Any] = Field(default_factory=dict)
+    register_: Register | None = Field(default=None, alias="register")
+    evaluation: Evaluation | None = None
     labels: list[str] = Field(default_factory=list)
     retrain: Retrain | None = None
     definition_sha256: str | None = None

@@ -17,7 +17,7 @@ from pipelines.definition.request import Request
 from pipelines.definition.session import session
 from pipelines.definition.steps.context import Context, parameters
 from pipelines.definition.steps.deployment import deploy_step
-from pipelines.definition.steps.evaluation import check_quality_step, evaluate_step
+from pipelines.definition.steps.evaluation import check_quality_step, compared_steps, evaluate_step
 from pipelines.definition.steps.packaging import is_packaged, package_step
 from pipelines.definition.steps.processing import process_step
 from pipelines.definition.steps.registration import register_step
@@ -69,7 +69,8 @@ def _steps(context: Context) -> Steps:
     if spec.evaluation is None:
         return [*before, *after]
     evaluate = evaluate_step(context, spec.evaluation, process, model_data)
-    return [*before, evaluate, check_quality_step(spec.evaluation, evaluate, after)]
+    good = compared_steps(context, evaluate, process, model_data, after)
+    return [*before, evaluate, check_quality_step(spec.evaluation, evaluate, good)]
 
 
 def _training(context: Context, process: ProcessingStep | None) -> tuple[Step, Any]:

@@ -29,10 +29,14 @@ class Request:
     """s3://.../sourcedir.tar.gz of the scripts that serve; that of `source_uri` unless they stand apart."""
     artifact_uri: str | None
     """s3://.../model.tar.gz of an algorithm that is not trained."""
+    sample_uri: str | None = None
+    """s3://.../<file> of `register.sample`."""
 
     def to_json(self) -> Document:
         """Plain data; `from_json` is its inverse."""
-        uris = ("training_image", "inference_image", "source_uri", "files_uri", "serving_uri", "artifact_uri")
+        uris = (
+            "training_image", "inference_image", "source_uri", "files_uri", "serving_uri", "artifact_uri", "sample_uri",
+        )  # fmt: skip
         return {
             "spec": self.spec.model_dump(mode="json", by_alias=True, exclude_unset=True),
             "environment": asdict(self.environment),

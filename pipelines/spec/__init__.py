@@ -22,8 +22,9 @@ from pipelines.spec.running import (
     TriggerOn,
 )
 from pipelines.spec.sections import DEFAULT_INSTANCE_TYPE, MAX_NAME, RESERVED_PARAMETERS
-from pipelines.spec.serving import Approval, Canary, Deploy, DeployMode, Register, Transform
+from pipelines.spec.serving import Approval, Canary, Deploy, DeployMode, Register, TrafficShift, Transform
 from pipelines.spec.training import (
+    Against,
     Channel,
     Compute,
     Evaluation,
@@ -45,6 +46,7 @@ __all__ = [
     "DEFAULT_INSTANCE_TYPE",
     "MAX_NAME",
     "RESERVED_PARAMETERS",
+    "Against",
     "AlgorithmSpec",
     "Approval",
     "Build",
@@ -84,6 +86,7 @@ __all__ = [
     "Toolkit",
     "ToolkitBase",
     "ToolkitName",
+    "TrafficShift",
     "Training",
     "Transform",
     "Trigger",

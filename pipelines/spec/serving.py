@@ -7,7 +7,19 @@ from pydantic import BaseModel, Field, model_validator
 
 from pipelines.documents import Document
 from pipelines.problems import expected
-from pipelines.spec.sections import DEFAULT_INSTANCE_TYPE, ChannelName, GroupName, InstanceType, Section, Text, refusal
+from pipelines.spec.sections import (
+    DEFAULT_INSTANCE_TYPE,
+    ChannelName,
+    GroupName,
+    InstanceType,
+    RelativePath,
+    Section,
+    Text,
+    refusal,
+)
+
+LEAST_STEP: Final = 10
+"""Percent of a linear shift; SageMaker takes no smaller step."""
 
 
 class DeployMode(StrEnum):
@@ -33,13 +45,34 @@ class Register(Section):
     approval: Approval = Approval.AUTOMATIC
     content_types: tuple[Text, ...] = Field(default=("text/csv",), min_length=1)
     response_types: tuple[Text, ...] = Field(default=("text/csv",), min_length=1)
+    sample: RelativePath | None = Field(
+        default=None,
+        description="file with one request of the first content type: a model that does not answer it is not deployed. "
+        "Left out: what the step Evaluate wrote as `sample` beside evaluation.json, if it did",
+    )
+
+
+class TrafficShift(StrEnum):
+    """How traffic moves to the new model: a first part and then the rest, or part after part."""
+
+    CANARY = "canary"
+    LINEAR = "linear"
 
 
 class Canary(Section):
-    """How an update of an endpoint takes over traffic."""
+    """How an update of an endpoint takes over traffic, and what takes it back: any 5xx answer, and the limits here."""
 
+    shift: TrafficShift = TrafficShift.CANARY
     percent: int = Field(default=10, ge=1, le=50)
     wait_seconds: int = Field(default=300, ge=0, le=3600)
+    max_latency_ms: int | None = Field(default=None, ge=1, le=3_600_000, description="of the model, on average")
+    max_backlog: int | None = Field(default=None, ge=1, description="async only: requests waiting, per instance")
+
+    @model_validator(mode="after")
+    def _linear_steps(self) -> Self:
+        if self.shift is TrafficShift.LINEAR and self.percent < LEAST_STEP:
+            raise refusal("percent", expected(f"a number >= {LEAST_STEP}, as shift is linear", self.percent))
+        return self
 
 
 class Deploy(Section):
@@ -64,6 +97,8 @@ class Deploy(Section):
                 raise refusal(key, expected(f"nothing with mode {self.mode.value}", plain))
         if self.mode in _MODES_OF["instance_type"] and self.instance_type is None:
             raise refusal("instance_type", expected(f"an instance type for mode {self.mode.value}", None))
+        if self.canary is not None and self.canary.max_backlog is not None and self.mode is not DeployMode.ASYNC:
+            raise refusal("canary.max_backlog", expected("nothing, as mode is not async", self.canary.max_backlog))
         return self
 
     def published(self) -> Document:

@@ -251,10 +251,19 @@ class Processing(Compute):
     entry_point: RelativePath | None = Field(default=None, description="script; with a framework only")
 
 
+class Against(StrEnum):
+    """What a model is compared with beside the threshold."""
+
+    DEPLOYED = "deployed"
+
+
 class Evaluation(Section):
     """The quality gate: a metric of evaluation.json and the value it must reach."""
 
     metric: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
     threshold: int | float
     goal: Goal = Goal.MAXIMIZE
+    against: Against | None = Field(
+        default=None, description="deployed: also at least as good as the model in service, on the same rows"
+    )
     entry_point: RelativePath | None = Field(default=None, description="script; with a framework only")

@@ -52,6 +52,14 @@ class _Objects:
         self.uploads.append(Upload(key, checkout.place, UploadKind.FOLDER, checkout))
         return key
 
+    def file(self, place: Path) -> str:
+        """Returns the key of a file."""
+        address = hashlib.sha256(place.read_bytes()).hexdigest()
+        self.addresses.append(address)
+        key = f"sources/{self.algorithm.name}/{address}/{place.name}"
+        self.uploads.append(Upload(key, place, UploadKind.FILE))
+        return key
+
     def each(self, folder: Path, prefix: str) -> str:
         """Returns the prefix of a folder's files, one object each."""
         self.uploads += [Upload(f"{prefix}{item.name}", item.path, UploadKind.FILE) for item in files(folder)]
@@ -72,6 +80,8 @@ def stage(algorithm: Algorithm, environment: Environment, image_values: Mapping[
         serving_key = _serving_source(objects, spec.framework, source_key)
     if spec.artifact is not None:
         artifact_key = objects.archive(folder / spec.artifact, "model.tar.gz")
+    sample = spec.registration.sample if spec.registration else None
+    sample_key = objects.file(folder / sample) if sample is not None else None
     objects.addresses += [digest(place) for place in build_folders(algorithm)]
     request = Request(
         spec=spec,
@@ -82,6 +92,7 @@ def stage(algorithm: Algorithm, environment: Environment, image_values: Mapping[
         files_uri=environment.artifact_uri(files_prefix) if files_prefix else None,
         serving_uri=environment.artifact_uri(serving_key) if serving_key else None,
         artifact_uri=environment.artifact_uri(artifact_key) if artifact_key else None,
+        sample_uri=environment.artifact_uri(sample_key) if sample_key else None,
     )
     address = hashlib.sha256("\n".join(objects.addresses).encode()).hexdigest()
     return Staged(shown_as(folder), request, tuple(objects.uploads), source_key or serving_key, artifact_key, address)

@@ -32,7 +32,8 @@ def process(arguments: Sequence[str]) -> None:
 
 
 def evaluate(arguments: Sequence[str]) -> None:
-    """Processing inputs `model` (model.tar.gz) and `test` -> evaluation.json, the property file of the pipeline."""
+    """Processing inputs `model` (model.tar.gz) and `test` -> evaluation.json, the property file of the pipeline,
+    and `sample`, a request that the model answers."""
     import model as models  # scikit-learn takes longer to import than the `process` stage to run
 
     _options(arguments)
@@ -48,6 +49,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     path = BASE / "processing" / "evaluation" / "evaluation.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    table.write_sample(model.features, numbers, path.with_name("sample"))
     print(", ".join(f"{name}={value:.4f}" for name, value in metrics.items()))
 
 

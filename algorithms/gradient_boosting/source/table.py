@@ -109,6 +109,12 @@ def write(table: Table, path: Path, target: str) -> None:
             writer.writerows([*numbers, label] for numbers, label in cells)
 
 
+def write_sample(features: Sequence[str], numbers: np.ndarray, path: Path) -> None:
+    """One request that a model of these features answers: what is asked of it before it is deployed."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([features, *numbers[:1].tolist()])
+
+
 def read_request(body: bytes | str, features: Sequence[str]) -> np.ndarray:
     """The numbers in a request body, rows x features.
 

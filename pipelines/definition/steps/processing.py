@@ -1,5 +1,6 @@
 """Process: the uploaded object or folder -> one folder a channel. Also the parts that Evaluate shares."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from sagemaker.processing import ProcessingInput, ProcessingOutput, Processor
@@ -25,18 +26,26 @@ def process_step(context: Context) -> ProcessingStep:
         output(name, f"/opt/ml/processing/output/{name}", context.run_uri(name)) for name in context.spec.channels
     ]
     script = context.spec.processing.entry_point if context.spec.processing else None
-    return container_step(context, "Process", script, inputs, outputs)
+    return container_step(context, Work("Process", "process", script), inputs, outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a processing job does."""
+
+    step: str
+    command: str
+    """Of an own image: `processing process`, `processing evaluate`."""
+    script: str | None
+    """Of a framework's."""
+    property_files: list[PropertyFile] = field(default_factory=list)
 
 
 def container_step(
-    context: Context,
-    name: str,
-    script: str | None,
-    inputs: list[ProcessingInput],
-    outputs: list[ProcessingOutput],
-    property_files: list[PropertyFile] | None = None,
+    context: Context, work: Work, inputs: list[ProcessingInput], outputs: list[ProcessingOutput]
 ) -> ProcessingStep:
-    """Makes a step that runs a processing job: of `script` in a framework's image, of its command in an own one."""
+    """Makes a step that runs a processing job: of a script in a framework's image, of a command in an own one."""
+    script = work.script
     if script is not None:
         # One of the two: unpacked files, or the archive of a repository.
         inputs = [*inputs, source("code", context.request.files_uri or context.request.source_uri, CODE_FOLDER)]
@@ -47,12 +56,15 @@ def container_step(
         context.parameters["ProcessingInstanceType"],
         context.spec.processing or Processing(),
     )
-    # An own image's command is the step's name: `processing process`, `processing evaluate`.
-    arguments = [*([] if script else [name.lower()]), *hyperparameter_arguments(context)]
+    arguments = [*([] if script else [work.command]), *hyperparameter_arguments(context)]
     # An empty list of arguments would be refused by CreateProcessingJob.
     step_args = made.run(inputs=inputs, outputs=outputs, arguments=arguments or None)
     return ProcessingStep(
-        name=name, step_args=step_args, property_files=property_files, **caching(context), **job_retries(context)
+        name=work.step,
+        step_args=step_args,
+        property_files=work.property_files or None,
+        **caching(context),
+        **job_retries(context),
     )
 
 

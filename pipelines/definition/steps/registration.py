@@ -2,16 +2,18 @@
 
 from typing import Any
 
+from sagemaker.model_metrics import MetricsSource, ModelMetrics
 from sagemaker.workflow.model_step import ModelStep
 
 from pipelines.definition.steps.context import Context
+from pipelines.definition.steps.evaluation import FOLDER
 from pipelines.definition.steps.images import inference_image
 from pipelines.definition.steps.models import model
 from pipelines.definition.steps.surroundings import call_retries
 from pipelines.spec import DEFAULT_INSTANCE_TYPE, Approval, HyperparameterType, Register
 
-_MOST = 50
-"""Properties that a package may have."""
+_MOST, _OF_ORIGIN = 50, 3
+"""Properties that a package may have, and those that tell where it is from."""
 
 _STATUS = {Approval.AUTOMATIC: "Approved", Approval.MANUAL: "PendingManualApproval"}
 
@@ -27,13 +29,24 @@ def register_step(context: Context, register: Register, model_data: Any) -> Mode
         transform_instances=endpoints if transform is None else [transform.instance_type],
         model_package_group_name=context.request.environment.model_package_group(register.group),
         approval_status=_STATUS[register.approval],
-        customer_metadata_properties=_origin(context),
+        customer_metadata_properties={**_hyperparameters(context), **_origin(context)},
+        model_metrics=_metrics(context),
     )
     return ModelStep(name="Register", step_args=step_args, **call_retries(context))
 
 
 def _origin(context: Context) -> dict[str, Any]:
-    """Returns what a package says of its run: the job, whose row has the rest, and the numbers among hyperparameters.
+    """Returns what the package is of: its algorithm, its job, and the request that a smoke test sends."""
+    origin: dict[str, Any] = {"algorithm": context.spec.name, "job_id": context.parameters["JobId"]}
+    if context.request.sample_uri is not None:
+        origin["sample"] = context.request.sample_uri
+    elif context.spec.evaluation is not None:
+        origin["sample"] = context.run_uri(FOLDER, "sample")
+    return origin
+
+
+def _hyperparameters(context: Context) -> dict[str, Any]:
+    """Returns the numbers among them; the job's row has all.
 
     A text may hold what SageMaker takes in no such value, and would keep the model from being registered.
     """
@@ -42,5 +55,12 @@ def _origin(context: Context) -> dict[str, Any]:
         for name, value in context.spec.hyperparameters.items()
         if name in context.parameters and value.type is not HyperparameterType.STRING
     ]
-    texts = {f"hyperparameter.{name}": context.parameters[name].to_string() for name in numbers[: _MOST - 1]}
-    return {"job_id": context.parameters["JobId"], **texts}
+    return {f"hyperparameter.{name}": context.parameters[name].to_string() for name in numbers[: _MOST - _OF_ORIGIN]}
+
+
+def _metrics(context: Context) -> ModelMetrics | None:
+    """Returns where the package's quality was measured."""
+    if context.spec.evaluation is None:
+        return None
+    measured = MetricsSource(content_type="application/json", s3_uri=context.run_uri(FOLDER, "evaluation.json"))
+    return ModelMetrics(model_statistics=measured)

@@ -32,6 +32,7 @@ RULES: Final[tuple[tuple[Rule, frozenset[str]], ...]] = (
     (training.ranges_are_of_hyperparameters, frozenset({"tuning", "hyperparameters"})),
     (training.objective_is_measured, frozenset({"tuning", "training"})),
     (serving.deployed_needs, frozenset({"deploy", "inferable", "register", "framework", "artifact"})),
+    (serving.compared_is_deployed, frozenset({"evaluation", "deploy"})),
     (serving.given_model_is_there, frozenset({"framework", "artifact", "trainable", "deploy"})),
     (serving.isolated_fetches_nothing, frozenset({"framework", "network", "deploy"})),
     (serving.transform_has_input, frozenset({"transform", "trainable", "channels", "processing"})),
@@ -39,6 +40,7 @@ RULES: Final[tuple[tuple[Rule, frozenset[str]], ...]] = (
     (serving.batch_has_a_way, frozenset({"batch", "transform", "deploy", "chain"})),
     (files.images_are_there, frozenset({"image"})),
     (files.artifact_is_there, frozenset({"artifact"})),
+    (files.sample_is_there, frozenset({"register"})),
     (files.scripts_are_there, frozenset({"framework", "processing", "evaluation"})),
     (files.serving_scripts_are_there, frozenset({"framework"})),
 )

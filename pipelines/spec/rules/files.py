@@ -23,6 +23,11 @@ def artifact_is_there(spec: AlgorithmSpec, folder: Path) -> Iterator[Finding]:
         yield from _folder(folder, "artifact", spec.artifact)
 
 
+def sample_is_there(spec: AlgorithmSpec, folder: Path) -> Iterator[Finding]:
+    if spec.registration is not None and spec.registration.sample is not None:
+        yield from _file(folder, "register.sample", spec.registration.sample)
+
+
 def scripts_are_there(spec: AlgorithmSpec, folder: Path) -> Iterator[Finding]:
     framework = spec.framework
     if framework is None:

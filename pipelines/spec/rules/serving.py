@@ -28,6 +28,11 @@ def deployed_needs(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
         yield f"framework.{key}", expected("the script that serves the model", None)
 
 
+def compared_is_deployed(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
+    if spec.evaluation is not None and spec.evaluation.against is not None and spec.deploy.mode is DeployMode.NONE:
+        yield "evaluation.against", expected("nothing, as deploy.mode is none", spec.evaluation.against.value)
+
+
 def given_model_is_there(spec: AlgorithmSpec, _: Path) -> Iterator[Finding]:
     """Wants a model from somewhere for a framework's container that is neither trained nor given a script."""
     if spec.trainable or spec.framework is None or spec.artifact is not None:
