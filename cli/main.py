@@ -13,11 +13,13 @@ from cli.commands import (
     compare,
     demo,
     deploy,
+    endpoints,
     faces,
     images,
     jobs,
     lineage,
     logs,
+    models,
     publish,
     rerun,
     status,
@@ -51,6 +53,13 @@ app.command()(logs.logs)
 app.command()(compare.compare)
 app.command()(lineage.lineage)
 app.command()(jobs.jobs)
+app.command()(models.models)
+app.command()(models.approve)
+app.command()(models.reject)
+app.command()(endpoints.endpoints)
+app.command()(endpoints.predict)
+app.command()(endpoints.rollback)
+app.command("delete-endpoint")(endpoints.delete_endpoint)
 app.command("compile")(compile_command)
 app.command()(deploy.deploy)
 app.command()(publish.publish)

@@ -26,8 +26,8 @@ from functions.aws import presign, services
 from functions.aws.log import about, logger
 from functions.catalogue import catalogue
 from functions.http import algorithm as algorithm_models
-from functions.http import bodies, models, openapi, problems, reading, requests, reruns, strictness
-from functions.http.openapi import OF_ONE_THING, WITH_A_BODY, WITH_A_FILE
+from functions.http import bodies, models, openapi, problems, reading, registry, requests, reruns, strictness
+from functions.http.openapi import OF_A_MODEL, OF_AN_ENDPOINT, OF_ONE_THING, WITH_A_BODY, WITH_A_FILE
 from functions.http.problems import Problem
 from functions.http.requests import PreparedUpload
 from functions.jobs import ids, jobs, listing
@@ -378,6 +378,104 @@ def create_training(body: models.TrainingRequest) -> Response[Any]:
     about(job.job_id)
     url = _status_url(job.job_id)
     return _json(HTTPStatus.ACCEPTED, {"job_id": job.job_id, "status_url": url}, {"Location": url})
+
+
+@app.get(
+    "/v1/models",
+    summary="Registered models, the newest of each algorithm first",
+    operation_id="list_models",
+    tags=["models"],
+    responses=openapi.answers({200: openapi.answer("The models", models.ModelList)}),
+)
+def list_models(
+    algorithm: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response[Any]:
+    every = list(registry.models(algorithm, limit, services.current()))
+    return _json(HTTPStatus.OK, {"models": every}, {"Cache-Control": "no-cache"})
+
+
+@app.post(
+    "/v1/models/<model_id>/approval",
+    summary="Approve a model, which deploys it, or reject it, which takes it back",
+    operation_id="decide_model",
+    tags=["models"],
+    responses=openapi.answers(
+        {
+            200: openapi.answer("Decided; nothing has to change", models.ApprovalAnswer),
+            202: openapi.answer("Decided, and the job that acts on it", models.ApprovalAnswer, {"Location": "the job"}),
+        },
+        *OF_ONE_THING,
+        *WITH_A_BODY,
+    ),
+)
+def decide_model(model_id: Annotated[str, Path()], body: models.ApprovalRequest) -> Response[Any]:
+    name = unquote(model_id)
+    job = registry.decide(name, body.status, body.reason, services.current())
+    decided = {"model": name, "status": body.status, "job_id": job and job.job_id, "status_url": None}
+    if job is None:
+        return _json(HTTPStatus.OK, decided)
+    about(job.job_id)
+    url = _status_url(job.job_id)
+    return _json(HTTPStatus.ACCEPTED, {**decided, "status_url": url}, {"Location": url})
+
+
+@app.get(
+    "/v1/endpoints",
+    summary="Endpoints, and which model each serves",
+    operation_id="list_endpoints",
+    tags=["endpoints"],
+    responses=openapi.answers({200: openapi.answer("The endpoints", models.EndpointList)}),
+)
+def list_endpoints() -> Response[Any]:
+    every = list(registry.all_endpoints(services.current()))
+    return _json(HTTPStatus.OK, {"endpoints": every}, {"Cache-Control": "no-cache"})
+
+
+@app.post(
+    "/v1/endpoints/<name>/invocations",
+    summary="Ask a model, by its endpoint's name or its algorithm's",
+    operation_id="invoke_endpoint",
+    tags=["endpoints"],
+    responses=openapi.answers({200: openapi.ANY_ANSWER}, *OF_A_MODEL),
+    openapi_extensions=openapi.ANY_BODY,
+)
+def invoke_endpoint(
+    name: Annotated[str, Path()],
+    content_type: Annotated[str | None, Header(alias="Content-Type")] = None,
+    accept: Annotated[str | None, Header(alias="Accept")] = None,
+) -> Response[Any]:
+    question = registry.Question(bodies.raw(app.current_event), content_type, accept)
+    prediction = registry.predict(unquote(name), question, services.current())
+    return Response(HTTPStatus.OK.value, prediction.content_type, bodies.as_answered(prediction.body))
+
+
+@app.post(
+    "/v1/endpoints/<name>/rollback",
+    summary="Serve again what the endpoint served before",
+    operation_id="restore_endpoint",
+    tags=["endpoints"],
+    responses=openapi.answers(
+        {202: openapi.answer("The job that does it", models.TrainingAnswer, {"Location": "the job"})}, *OF_AN_ENDPOINT
+    ),
+)
+def restore_endpoint(name: Annotated[str, Path()]) -> Response[Any]:
+    job = registry.roll_back(unquote(name), services.current())
+    about(job.job_id)
+    url = _status_url(job.job_id)
+    return _json(HTTPStatus.ACCEPTED, {"job_id": job.job_id, "status_url": url}, {"Location": url})
+
+
+@app.delete(
+    "/v1/endpoints/<name>",
+    summary="Take an endpoint down; its models stay",
+    operation_id="delete_endpoint",
+    tags=["endpoints"],
+    responses=openapi.answers({202: openapi.answer("It is being deleted", models.EndpointDeletion)}, *OF_AN_ENDPOINT),
+)
+def delete_endpoint(name: Annotated[str, Path()]) -> Response[Any]:
+    deleted = registry.delete(unquote(name), services.current())
+    return _json(HTTPStatus.ACCEPTED, {"name": deleted, "status": "Deleting"})
 
 
 @app.get("/v1/openapi.json", include_in_schema=False)

@@ -4,23 +4,20 @@ from typing import Any
 
 from functions.aws import services
 from functions.aws.log import about, logger
-from functions.waiting import endpoints, stopping, waits
-from functions.waiting.waits import WaitKind
+from functions.catalogue import catalogue
+from functions.waiting import endpoints, rollouts, stopping, waits
+from functions.waiting.waits import Change, WaitKind
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001
     about(event["job_id"])
-    here = services.current()
+    here, endpoint = services.current(), event["endpoint"]
     stopping.ensure_open(event["job_id"], here)
+    algorithm = catalogue.of_endpoint(here, endpoint)
+    rollout = rollouts.rollout(algorithm.spec.get("deploy") or {}, endpoint).as_dict() if algorithm else {}
     # Parked before the endpoint is looked at: a change after the look has an event that finds the row.
-    wait = waits.park(
-        here,
-        WaitKind.ENDPOINT,
-        event["job_id"],
-        event["token"],
-        endpoint=event["endpoint"],
-        endpoint_config=event["endpoint_config"],
-    )
-    resolved = endpoints.settle(here, event["endpoint"], wait)
-    logger.info("waiting for the endpoint", extra={"endpoint": event["endpoint"], "resolved": resolved})
+    change = Change(endpoint, event["endpoint_config"], rollout=rollout)
+    wait = waits.park(here, WaitKind.ENDPOINT, event["job_id"], event["token"], change=change)
+    resolved = endpoints.settle(here, endpoint, wait)
+    logger.info("waiting for the endpoint", extra={"endpoint": endpoint, "resolved": resolved})

@@ -4,13 +4,13 @@ from typing import Any
 
 from functions.aws import services
 from functions.aws.log import about, logger
-from functions.training import deployments
+from functions.deployments import serving
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    deployment = deployments.parse(event)
+    deployment = serving.parse(event)
     about(deployment.job_id)
-    deployments.deploy(deployment, services.current())
+    serving.deploy(deployment, services.current())
     logger.info("deployed", extra={"endpoint": deployment.endpoint, "endpoint_config": deployment.name})
     return {"statusCode": 200, "endpoint": deployment.endpoint, "endpoint_config": deployment.name}

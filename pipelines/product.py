@@ -109,7 +109,7 @@ def published(spec: AlgorithmSpec, environment: Environment, steps: list[Documen
         "deploy": spec.deploy.published(),
         "network": spec.network.model_dump(mode="json", exclude_defaults=True),
         "encryption": spec.encryption.model_dump(mode="json", exclude_defaults=True),
-        "register": _registered(spec, environment),
+        "registration": _registered(spec, environment),
         "evaluation": spec.evaluation.model_dump(mode="json", exclude={"entry_point"}) if spec.evaluation else None,
         "labels": list(spec.results.labels),
         "retrain": spec.retrain.model_dump(mode="json") if spec.retrain else None,

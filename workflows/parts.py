@@ -180,14 +180,14 @@ def _notify_unrecorded() -> Task:
     )
 
 
-def claim(failure: State, *, only: str | None = None) -> tuple[Task, Choice]:
-    """Claim the upload, and go on only when this execution is the one that owns it; `only` jobs of that kind.
+def claim(failure: State, *, only: str | None = None, function: str = "ClaimUpload") -> tuple[Task, Choice]:
+    """Claim the input, and go on only when this execution is the one that owns it; `only` jobs of that kind.
 
     Returns the first state and the choice; the caller adds where `started` leads.
     """
     task = lambda_task(
         "Claim",
-        "ClaimUpload",
+        function,
         {"input.$": "$", "execution.$": "$$.Execution.Id"} | ({"only": only} if only else {}),
         comment="Write the delivery to the ledger and the job's row; decide whether this execution runs.",
     )

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from workflows import chained_inference, face_processing, retraining, training
+from workflows import chained_inference, deployment, face_processing, retraining, training
 from workflows.sdk import Graph
 
 MACHINES: Final[dict[str, Callable[[], Graph]]] = {
     "chained_inference": chained_inference.machine,
+    "deployment": deployment.machine,
     "face_processing": face_processing.machine,
     "retraining": retraining.machine,
     "training": training.machine,

@@ -7,7 +7,8 @@ Both waits are task tokens: `track_pipeline` and `track_endpoint` send them back
 from workflows.parts import Wait, caught_by, claim, failure_path, lambda_task, success_path, when_started
 from workflows.sdk import Choice, ChoiceRule, Graph, JitteredRetry, State, Task
 
-ENDPOINT_SECONDS = 7200
+ENDPOINT_SECONDS = 36000
+"""A shift of traffic by ten steps of up to an hour each: SageMaker itself gives up after eight."""
 MACHINE_SECONDS = 90 * 86400
 """More than all waits together, of which pipelines/durations.py gives the pipeline 80 days at most.
 

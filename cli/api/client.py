@@ -16,6 +16,14 @@ LOCAL_API = "http://127.0.0.1:4566"
 
 
 @dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model answered."""
+
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """A Headrace API at `base_url` (`http://127.0.0.1:4566`)."""
 
@@ -38,6 +46,20 @@ class Api:
     def post(self, path: str, body: object) -> Json:
         """Returns the JSON that a POST is answered with. Raises CommandError with the API's own reason."""
         return self._call("POST", path, json=body)
+
+    def delete(self, path: str) -> Json:
+        """Returns the JSON that a DELETE is answered with. Raises CommandError with the API's own reason."""
+        return self._call("DELETE", path)
+
+    def ask(self, path: str, body: bytes, content_type: str | None, accept: str | None) -> "Prediction":
+        """Returns what a model answers. Raises CommandError with its own reason, or the API's."""
+        named = {"Content-Type": content_type, "Accept": accept}
+        headers = {name: value for name, value in named.items() if value is not None}
+        response = self._request("POST", path, body=body, headers=headers)
+        if response.status != 200:
+            self._document("POST", path, response)
+            raise CommandError(f"POST {path}: answered {response.status}")
+        return Prediction(response.data, response.headers.get("Content-Type", ""))
 
     def health(self) -> Mapping[str, Json]:
         """Returns the local cloud's health page."""

@@ -74,6 +74,10 @@ class Settings:
         return self._name("TRAINING_STATE_MACHINE_ARN")
 
     @property
+    def deployment_state_machine_arn(self) -> str:
+        return self._name("DEPLOYMENT_STATE_MACHINE_ARN")
+
+    @property
     def serving_role_arn(self) -> str:
         return self._name("SERVING_ROLE_ARN")
 
@@ -137,6 +141,10 @@ class Services:
     def logs(self) -> CloudWatchLogsClient:
         client: CloudWatchLogsClient = self.client("logs")
         return client
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        return self.client("cloudwatch")
 
     @cached_property
     def sns(self) -> SNSClient:

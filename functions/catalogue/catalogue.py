@@ -86,6 +86,23 @@ class Algorithm:
         return str(endpoint) if endpoint else None
 
     @property
+    def group(self) -> str | None:
+        """The whole name of the model package group that its models are registered in."""
+        group = (self.spec.get("registration") or {}).get("group")
+        return str(group) if group else None
+
+    @property
+    def deploys_itself(self) -> bool:
+        """Whether its pipeline puts a good model behind the endpoint, without anybody's approval."""
+        return "Deploy" in self.steps
+
+    @property
+    def serving(self) -> dict[str, Any]:
+        """The section `deploy`, and what an endpoint shares with the jobs: what a pipeline tells its last step."""
+        shared = {name: self.spec.get(name) for name in ("network", "encryption", "tags")}
+        return {**(self.spec.get("deploy") or {}), **{name: value for name, value in shared.items() if value}}
+
+    @property
     def deploy_mode(self) -> str | None:
         """realtime, serverless, async or none; None where the row does not say."""
         mode = (self.spec.get("deploy") or {}).get("mode")
@@ -146,6 +163,18 @@ def everything(services: Services) -> Iterator[Algorithm]:
     pages = services.dynamodb.get_paginator("scan").paginate(TableName=services.settings.algorithms_table)
     for page in pages:
         yield from (from_item(item) for item in page["Items"])
+
+
+def of_endpoint(services: Services, endpoint: str) -> Algorithm | None:
+    """Returns the algorithm that an endpoint, by its own name or its algorithm's, belongs to."""
+    return next(
+        (each for each in everything(services) if each.endpoint and endpoint in {each.endpoint, each.name}), None
+    )
+
+
+def of_group(services: Services, group: str) -> list[Algorithm]:
+    """Returns the algorithms that register their models into a model package group."""
+    return sorted((each for each in everything(services) if each.group == group), key=lambda each: each.name)
 
 
 def check(algorithm: Algorithm, hyperparameters: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws import times
+from functions.deployments import claims as claims_of_deployments
 from functions.jobs import failure, ids, jobs
 from functions.jobs.errors import EventNotUnderstood
 from functions.jobs.failure import Failure
@@ -83,7 +84,7 @@ def _job_id(told: Any) -> str | None:
 
 def identify(event: Any, execution: str, services: Services, *, job_id: str | None = None) -> claims.Identity:
     """Returns the job an execution with the input `event` was about: told by `job_id`, else as `claim` finds it."""
-    known = job_id or _job_id(event)
+    known = job_id or _job_id(event) or claims_of_deployments.job_of(event, execution, services)
     there = jobs.get(services, known) if known else None
     if there is not None:
         return claims.Identity(there.job_id, there.kind, there.algorithm, there.source, there.etag)
@@ -96,5 +97,9 @@ def identify(event: Any, execution: str, services: Services, *, job_id: str | No
 
 def _kind(execution: str) -> Kind:
     """Returns the kind of the jobs that the state machine of an execution (its ARN) works on."""
-    machines = {"-face-processing:": Kind.FACE, "-chained-inference:": Kind.CHAIN}
+    machines = {
+        "-face-processing:": Kind.FACE,
+        "-chained-inference:": Kind.CHAIN,
+        "-deployment:": Kind.DEPLOYMENT,
+    }
     return next((kind for machine, kind in machines.items() if machine in execution), Kind.TRAINING)

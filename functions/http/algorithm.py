@@ -40,7 +40,7 @@ class Deploy(_Section):
     mode: Literal["realtime", "async", "serverless", "none"]
 
 
-class Register(_Section):
+class Registration(_Section):
     """The model package group that it registers into, and who lets a model be deployed."""
 
     group: str
@@ -115,7 +115,7 @@ class Algorithm(_Section):
     deploy: Deploy | None = None
     network: dict[str, Any] = Field(default_factory=dict)
     encryption: dict[str, Any] = Field(default_factory=dict)
-    register_: Register | None = Field(default=None, alias="register")
+    registration: Registration | None = None
     evaluation: Evaluation | None = None
     labels: list[str] = Field(default_factory=list)
     retrain: Retrain | None = None

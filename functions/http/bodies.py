@@ -1,8 +1,10 @@
-"""A request's body as JSON, within bounds that everything behind it can bear."""
+"""Bodies: a request's as JSON, within bounds that everything behind it can bear, or as it came."""
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
 from typing import Any
 
 MAX_NESTING = 32
@@ -45,3 +47,17 @@ def _inside(value: Any) -> list[Any]:
             return value
         case _:
             return []
+
+
+def raw(event: Mapping[str, Any]) -> bytes:
+    """Returns the bytes that a client sent."""
+    body = event.get("body") or ""
+    return base64.b64decode(body) if event.get("isBase64Encoded") else str(body).encode()
+
+
+def as_answered(body: bytes) -> str | bytes:
+    """Returns text as it is; everything else is base64 on its way through API Gateway."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body

@@ -212,6 +212,67 @@ class Comparison(BaseModel):
     differences: list[Difference]
 
 
+class ApprovalRequest(_Request):
+    """A person's decision about a model."""
+
+    status: Literal["Approved", "Rejected"]
+    reason: str | None = Field(default=None, min_length=1, max_length=1024)
+
+
+class ApprovalAnswer(BaseModel):
+    """What came of a decision; no job where nothing has to change."""
+
+    model: str
+    status: Literal["Approved", "Rejected"]
+    job_id: str | None
+    status_url: str | None
+
+
+class Model(BaseModel):
+    """A registered version of an algorithm's model."""
+
+    id: str
+    algorithm: str | None
+    version: int
+    approval: Literal["Approved", "Rejected", "PendingManualApproval"]
+    reason: str | None
+    endpoint: str | None = Field(description="that serves it now")
+    job_id: str | None = Field(description="that made it")
+    model_package: str
+    metrics: str | None = Field(description="s3:// URI of evaluation.json")
+    created_at: str
+    updated_at: str
+
+
+class ModelList(BaseModel):
+    models: list[Model]
+
+
+class Endpoint(BaseModel):
+    """An endpoint, as SageMaker tells its status."""
+
+    name: str
+    algorithm: str
+    status: str
+    mode: str | None
+    instances: int | None
+    model: str | None = Field(description="id of the model that it serves")
+    model_package: str | None
+    endpoint_config: str | None
+    reason: str | None = Field(description="of its last failure")
+    created_at: str
+    updated_at: str
+
+
+class EndpointList(BaseModel):
+    endpoints: list[Endpoint]
+
+
+class EndpointDeletion(BaseModel):
+    name: str
+    status: Literal["Deleting"]
+
+
 class FieldProblem(BaseModel):
     field: str
     message: str

@@ -23,6 +23,8 @@ TAGS = {
     "jobs": "Follow what an upload or a training became, and fetch its results",
     "trainings": "Train on what is uploaded already",
     "algorithms": "The published catalogue",
+    "models": "What was registered, and what a person decides about it",
+    "endpoints": "What answers, with which model",
 }
 
 PHOTO = {
@@ -30,6 +32,18 @@ PHOTO = {
         "description": "the photo; an Expect: 100-continue spares sending it twice",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
+}
+
+ANY_BODY = {
+    "requestBody": {
+        "description": "what the model is asked, as it takes it",
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+ANY_ANSWER: OpenAPIResponse = {
+    "description": "What the model answers",
+    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
 }
 
 _SECURITY = {
@@ -48,9 +62,12 @@ _SECURITY = {
 _PROBLEMS = {
     HTTPStatus.BAD_REQUEST: "The body is no JSON",
     HTTPStatus.NOT_FOUND: "There is no such thing",
+    HTTPStatus.CONFLICT: "It is not in a state for that, which the reason names",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another type than application/json",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A field is wrong, or a query parameter unknown",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong; it is in the log",
+    HTTPStatus.BAD_GATEWAY: "The model answered with a fault of its own",
+    HTTPStatus.GATEWAY_TIMEOUT: "The model gave no answer in time",
 }
 
 # What API Gateway says itself, with a body of its own:
@@ -77,6 +94,8 @@ _NEVER_SENT = ("HTTPValidationError", "ResponseValidationError", "ValidationErro
 
 OF_ONE_THING = (HTTPStatus.NOT_FOUND,)
 WITH_A_BODY = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+OF_AN_ENDPOINT = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+OF_A_MODEL = (*OF_AN_ENDPOINT, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 WITH_A_FILE = (HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 

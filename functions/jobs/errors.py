@@ -13,6 +13,8 @@ error code, and `str()` of the exception is the sentence a person reads: human t
       EndpointNotReady     the endpoint is there but does not answer yet (or any more)
       EndpointNotFound     the endpoint is not there
       DeploymentRejected   the model cannot be put behind the endpoint
+      SmokeTestFailed      the model does not answer its package's sample
+      NothingToGoBackTo    no earlier model of the endpoint is there
       ResultInvalid        the model's answer is not the array of images it should be
       ModelFailed          an endpoint of a chain answered with an error
       AnswerInvalid        an endpoint of a chain answered something that docs/chained.md does not have
@@ -54,6 +56,12 @@ class EndpointNotFound(JobError): ...
 class DeploymentRejected(JobError): ...
 
 
+class SmokeTestFailed(JobError): ...
+
+
+class NothingToGoBackTo(JobError): ...
+
+
 class ResultInvalid(JobError): ...
 
 
@@ -73,7 +81,7 @@ KNOWN_CODES = (
     "JobFailed", "UploadRejected", "UnknownDecision",
     "ExecutionNotStarted", "UploadExpired", "JobStopped", "ExecutionStopped", "ExecutionTimedOut", "ExecutionFailed",
     "PipelineFailed", "PipelineStopped", "InferenceFailed",
-    "EndpointFailed", "EndpointRolledBack",
+    "EndpointFailed", "EndpointRolledBack", "Superseded", "DeploymentRolledBack",
     "States.Timeout", "States.HeartbeatTimeout", "States.DataLimitExceeded", "States.Permissions", "Lambda.Unknown",
 )  # fmt: skip
 """Codes of failures that are no exception of ours: what ended outside, and what Step Functions and Lambda call it."""
@@ -82,8 +90,10 @@ KNOWN_CODES = (
 STOPPING_CODES = frozenset({"JobStopped", "ExecutionStopped", "PipelineStopped"})
 """Codes of what a person ended: by the API, by StopExecution, by StopPipelineExecution."""
 
-USER_CODES = frozenset({"UploadRejected", "UploadExpired", "ImageRejected"})
-"""Codes of what is wrong with an upload: its user can mend it, and no operator can."""
+USER_CODES = frozenset(
+    {"UploadRejected", "UploadExpired", "ImageRejected", "SmokeTestFailed", "NothingToGoBackTo", "Superseded"}
+)
+"""Codes of what is wrong with an upload, a model or a decision: its user can mend it, and no operator can."""
 
 
 def own_codes() -> frozenset[str]:

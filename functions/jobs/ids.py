@@ -44,6 +44,11 @@ def client_request_token(job_id: str) -> str:
     return hashlib.sha256(job_id.encode()).hexdigest()
 
 
+def candidate_name(endpoint: str, job_id: str) -> str:
+    """Name of the endpoint, and of its config, at which a deployment's model is asked first."""
+    return f"{deployment_name(endpoint, job_id)[:57]}-trial"
+
+
 def deployment_name(endpoint: str, job_id: str) -> str:
     """Name of the model and of the endpoint config that job `job_id` puts behind `endpoint`; at most 63 characters."""
     return f"{endpoint[:50]}-{hashlib.sha256(job_id.encode()).hexdigest()[:12]}"

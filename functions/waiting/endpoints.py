@@ -1,5 +1,7 @@
 """Waiting until an endpoint serves the config a job deployed.
 
+What an endpoint of one mode cannot become by an update (asynchronous from not, and back) is deleted likewise.
+
 Jobs may deploy to one endpoint at the same time, and SageMaker refuses to change an endpoint that is changing. So
 each job parks a wait that names its config, and whenever the endpoint comes to rest the oldest wait gets its turn.
 An endpoint that failed can only be deleted, which takes its time; the oldest wait then creates it anew.
@@ -10,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -18,9 +20,11 @@ from functions.aws import times
 from functions.aws.log import logger
 from functions.aws.services import error_code, error_message
 from functions.jobs import jobs
-from functions.waiting import waits, withdrawals
+from functions.waiting import served, waits, withdrawals
+from functions.waiting.rollouts import Rollout
+from functions.waiting.served import Target
 from functions.waiting.states import EndpointState
-from functions.waiting.waits import Failed, Resolution, Succeeded, Wait, WaitKind
+from functions.waiting.waits import Failed, Resolution, Role, Succeeded, Wait, WaitKind
 from functions.waiting.withdrawals import NotYet, Remove, Restore, Withdrawn
 
 if TYPE_CHECKING:
@@ -41,6 +45,8 @@ _DEPLOYING = timedelta(minutes=3)
 class Update:
     """The endpoint is at rest with another config and this wait is the first in line."""
 
+    state: EndpointState
+
 
 @dataclass(frozen=True, slots=True)
 class Create:
@@ -49,7 +55,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """The endpoint failed with the config of another job, and this wait is the first in line."""
+    """The endpoint failed with the config of another job, or is of another mode, and this wait is the first in line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ def describe(services: Services, endpoint: str) -> EndpointState | None:
         # Absent from the answer while the very first config is still being set up.
         config=response.get("EndpointConfigName", ""),
         failure_reason=response.get("FailureReason", ""),
+        asynchronous="AsyncInferenceConfig" in response,
     )
 
 
@@ -87,15 +94,39 @@ def is_busy(error: ClientError) -> bool:
     )
 
 
-def update(services: Services, endpoint: str, config: str) -> bool:
+def update(services: Services, state: EndpointState, config: str, rollout: Rollout) -> bool:
     """UpdateEndpoint; False if the endpoint turned out to be changing already."""
+    request: dict[str, Any] = {"DeploymentConfig": dict(rollout.policy)} if rollout.policy else {}
+    if _keeps_its_instances(services, state.config, config):
+        request["RetainAllVariantProperties"] = True
     try:
-        services.sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+        services.sagemaker.update_endpoint(EndpointName=state.name, EndpointConfigName=config, **request)
     except ClientError as error:
         if is_busy(error):
             return False
         raise
     return True
+
+
+def _keeps_its_instances(services: Services, old: str, new: str) -> bool:
+    """Tells whether both configs ask for as many instances: then an endpoint that was scaled since stays as it is.
+
+    Where they differ somebody changed `deploy.count`, and that is what counts. UpdateEndpoint by itself would set every
+    endpoint back to its config's count.
+    """
+    counts = [_count(services, config) for config in (old, new) if config]
+    return len(counts) == 2 and None not in counts and counts[0] == counts[1]
+
+
+def _count(services: Services, config: str) -> int | None:
+    """Returns the instances that a config asks for; None for a serverless one, and for one that is gone."""
+    try:
+        response = services.sagemaker.describe_endpoint_config(EndpointConfigName=config)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+    return response["ProductionVariants"][0].get("InitialInstanceCount")
 
 
 def create(services: Services, endpoint: str, config: str) -> bool:
@@ -127,7 +158,8 @@ def decide(
     state: EndpointState | None, wait: Wait, *, first: bool
 ) -> Resolution | Update | Create | Replace | KeepWaiting:
     """Returns what an endpoint in `state` means for one wait; `first` if no older wait for this endpoint is left."""
-    may_try = wait.attempts < MAX_ATTEMPTS
+    # A shift that was watched and taken back is not tried again on live traffic.
+    may_try = wait.attempts < (1 if wait.rollout.get("policy") else MAX_ATTEMPTS)
     if state is None:
         if not may_try:
             return Failed("EndpointNotFound", f"the endpoint {wait.endpoint} does not exist")
@@ -143,7 +175,17 @@ def decide(
         return Succeeded({"endpoint": state.name, "endpoint_config": state.config, "status": state.status})
     if not may_try:
         return Failed("EndpointRolledBack", _rolled_back(state, wait))
-    return Update() if first else KeepWaiting()
+    if not first:
+        return KeepWaiting()
+    return Replace() if is_of_another_mode(state, wait.rollout.get("mode")) else Update(state)
+
+
+def is_of_another_mode(state: EndpointState, mode: str | None) -> bool:
+    """Tells whether an update is refused: UpdateEndpoint neither adds nor removes an AsyncInferenceConfig.
+
+    https://github.com/aws/sagemaker-python-sdk/pull/3124
+    """
+    return bool(mode) and state.asynchronous != (mode == "async")
 
 
 def _rolled_back(state: EndpointState, wait: Wait) -> str:
@@ -167,6 +209,9 @@ def settle(services: Services, endpoint: str, just_parked: Wait | None = None) -
             continue
         match _decide_and_change(services, state, wait, first=first):
             case Succeeded() | Failed() as resolution:
+                if isinstance(resolution, Succeeded) and wait.role is Role.TRAINING:
+                    # First, so that a crash here repeats both.
+                    served.note_good(services, endpoint, wait.endpoint_config or "")
                 waits.resolve(services, wait, resolution)
                 resolved += 1
             case _:
@@ -189,18 +234,19 @@ def _withdraw(services: Services, state: EndpointState | None, wait: Wait) -> tu
             return state, False
         case Restore() | Remove() as change:
             # Counted first, conditionally: of two events only one makes it.
-            if waits.count_attempt(services, wait, wait.attempts, wait.attempts + 1):
-                _change_back(services, endpoint, wait, change)
+            if state is not None and waits.count_attempt(services, wait, wait.attempts, wait.attempts + 1):
+                _change_back(services, state, wait, change)
             return describe(services, endpoint), False
 
 
-def _change_back(services: Services, endpoint: str, wait: Wait, change: Restore | Remove) -> None:
+def _change_back(services: Services, state: EndpointState, wait: Wait, change: Restore | Remove) -> None:
     try:
         match change:
             case Restore():
-                update(services, endpoint, wait.before or "")
+                # At once: what is brought back served before.
+                update(services, state, wait.before or "", Rollout(""))
             case Remove():
-                delete(services, endpoint)
+                delete(services, state.name)
     except ClientError as error:
         if error_code(error) not in {"ValidationException", "ResourceLimitExceeded"}:
             raise
@@ -218,31 +264,46 @@ def _queue(services: Services, endpoint: str, just_parked: Wait | None) -> list[
 def _decide_and_change(
     services: Services, state: EndpointState | None, wait: Wait, *, first: bool
 ) -> Resolution | KeepWaiting:
-    match decide(state, wait, first=first):
-        case Update():
-            # What is served now is what a stop would bring back.
-            jobs.deploying(services, wait.job_id, wait.endpoint_config or "", state.config if state else "")
-            return _take_turn(services, wait, update, "updated")
+    decision = decide(state, wait, first=first)
+    if isinstance(decision, Update | Create | Replace) and wait.role.gives_way:
+        newest = served.newest(services, wait.endpoint or "")
+        if newest is not None and newest.job_id != wait.job_id:
+            return Failed("Superseded", superseded(newest))
+    match decision:
+        case Update(state=resting):
+            _note_before(services, wait, resting.config)
+            rollout = Rollout(wait.rollout.get("mode", ""), wait.rollout.get("policy", {}))
+            return _take_turn(services, wait, lambda config: update(services, resting, config, rollout), "updated")
         case Create():
-            jobs.deploying(services, wait.job_id, wait.endpoint_config or "", "")
-            return _take_turn(services, wait, create, "created")
+            _note_before(services, wait, "")
+            endpoint = wait.endpoint or ""
+            return _take_turn(services, wait, lambda config: create(services, endpoint, config), "created")
         case Replace():
             # Whoever asks next finds it Deleting or gone. SageMaker promises no event for the latter: the sweep asks.
             delete(services, wait.endpoint or "")
             return KeepWaiting()
-        case decision:
-            return decision
+        case resolution:
+            return resolution
 
 
-def _take_turn(
-    services: Services, wait: Wait, change: Callable[[Services, str, str], bool], done: str
-) -> Resolution | KeepWaiting:
+def _note_before(services: Services, wait: Wait, before: str) -> None:
+    """Writes down what is served now: what a stop would bring back. A candidate is no endpoint of the job's."""
+    if wait.role is not Role.CANDIDATE:
+        jobs.deploying(services, wait.job_id, wait.endpoint_config or "", before)
+
+
+def superseded(newest: Target) -> str:
+    """Returns why a deployment changes nothing any more."""
+    return f"a newer deployment, job {newest.job_id}, was asked for at {newest.since}"
+
+
+def _take_turn(services: Services, wait: Wait, change: Callable[[str], bool], done: str) -> Resolution | KeepWaiting:
     """Applies the wait's config. The attempt is counted first, conditionally: of two events only one makes it."""
     attempt = wait.attempts + 1
     if not waits.count_attempt(services, wait, wait.attempts, attempt):
         return KeepWaiting()
     try:
-        if not change(services, wait.endpoint or "", wait.endpoint_config or ""):
+        if not change(wait.endpoint_config or ""):
             waits.count_attempt(services, wait, attempt, wait.attempts)
     except ClientError as error:
         if error_code(error) not in {"ValidationException", "ResourceLimitExceeded"}:

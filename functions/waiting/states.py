@@ -11,6 +11,7 @@ class EndpointState:
     status: str
     config: str
     failure_reason: str
+    asynchronous: bool = False
 
     @property
     def at_rest(self) -> bool:

@@ -18,7 +18,7 @@ from functions.aws.services import error_code, error_message
 from functions.jobs import ids, jobs
 from functions.jobs.errors import JobOver
 from functions.jobs.failure import Failure
-from functions.jobs.job import Job, Status
+from functions.jobs.job import Job, Kind, Status
 from functions.waiting import endpoints, waits
 from functions.waiting.waits import Wait, WaitKind
 
@@ -66,6 +66,8 @@ def stop_below(job: Job, services: Services) -> bool:
     stop_pipeline(job, services)
     if job.status is not Status.STOPPED:
         return True
+    if not _drop_candidate(job, services):
+        return False
     for kind in (WaitKind.ENDPOINT, WaitKind.INFERENCE):
         if (wait := waits.get(services, kind, job.job_id)) is not None:
             waits.forget(services, wait)
@@ -77,6 +79,18 @@ def stop_below(job: Job, services: Services) -> bool:
         return endpoints.settle(services, endpoint, waits.store(services, withdrawal)) > 0
     waits.forget(services, wait)
     return True
+
+
+def _drop_candidate(job: Job, services: Services) -> bool:
+    """Deletes the endpoint at which a deployment's model is asked first; False while SageMaker is still making it."""
+    endpoint = job.links.get("endpoint")
+    if job.kind is not Kind.DEPLOYMENT or not endpoint:
+        return True
+    candidate = endpoints.describe(services, ids.candidate_name(endpoint, job.job_id))
+    if candidate is None or candidate.status == "Deleting":
+        return True
+    endpoints.delete(services, candidate.name)
+    return candidate.status in {"InService", "Failed"}
 
 
 def stop_execution(job: Job, services: Services) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +42,28 @@ PIPELINE_SECONDS = 86400
 _LIFETIMES = {
     WaitKind.PIPELINE: PIPELINE_SECONDS + 600,
     WaitKind.INFERENCE: 3600 + 600,
-    WaitKind.ENDPOINT: 7200 + 600,
+    WaitKind.ENDPOINT: 36000 + 600,
     # Longer than any endpoint takes to come to rest.
     WaitKind.STOP: 2 * 86400,
 }
 _MARGIN_SECONDS = 600
+
+
+class Role(StrEnum):
+    """What an endpoint's wait is for, and so what it means when the endpoint serves its config."""
+
+    TRAINING = "training"
+    """The last step of a training: what serves is good."""
+    DEPLOYMENT = "deployment"
+    """It is tested before it counts as good; it gives way to a newer deployment."""
+    CANDIDATE = "candidate"
+    """An endpoint of its own, which nobody else changes."""
+    ROLLBACK = "rollback"
+    """Back to what is known to be good; it gives way too."""
+
+    @property
+    def gives_way(self) -> bool:
+        return self in {Role.DEPLOYMENT, Role.ROLLBACK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,9 @@ class Wait:
     endpoint_config: str | None = None
     before: str | None = None
     """Of a STOP: the config to bring back; "" where the endpoint was not there."""
+    role: Role = Role.TRAINING
+    rollout: Mapping[str, Any] = field(default_factory=dict)
+    """How an endpoint gets to the config: `rollouts.Rollout.as_dict`."""
     attempts: int = 0
     """How often an update to `endpoint_config` was started on behalf of this wait."""
     output: str | None = None
@@ -94,18 +114,28 @@ class Failed:
 Resolution = Succeeded | Failed
 
 
-def park(
-    services: Services,
-    kind: WaitKind,
-    job_id: str,
-    token: str,
-    *,
-    endpoint: str | None = None,
-    endpoint_config: str | None = None,
-) -> Wait:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an endpoint is to serve."""
+
+    endpoint: str
+    endpoint_config: str
+    role: Role = Role.TRAINING
+    rollout: Mapping[str, Any] = field(default_factory=dict)
+
+
+def park(services: Services, kind: WaitKind, job_id: str, token: str, *, change: Change | None = None) -> Wait:
     """Stores the token; a wait of the same job and kind is replaced (its state was retried, its old token is void)."""
     wait = new(services, kind, job_id, token)
-    return store(services, replace(wait, endpoint=endpoint, endpoint_config=endpoint_config))
+    if change is not None:
+        wait = replace(
+            wait,
+            endpoint=change.endpoint,
+            endpoint_config=change.endpoint_config,
+            role=change.role,
+            rollout=change.rollout,
+        )
+    return store(services, wait)
 
 
 def park_for(services: Services, kind: WaitKind, job_id: str, token: str, seconds: int) -> Wait:
@@ -135,6 +165,8 @@ def _to_item(wait: Wait) -> dict[str, Any]:
         "created": wait.created,
         "expires_at": wait.expires_at,
         "attempts": wait.attempts,
+        "role": wait.role.value,
+        "rollout": json.dumps(dict(wait.rollout)),
     }
     if wait.before is not None:
         values["before"] = wait.before
@@ -153,6 +185,8 @@ def _from_item(item: Mapping[str, Any]) -> Wait:
         endpoint=values.get("endpoint"),
         endpoint_config=values.get("endpoint_config"),
         before=values.get("before"),
+        role=Role(values.get("role", Role.TRAINING)),
+        rollout=json.loads(values.get("rollout") or "{}"),
         attempts=values.get("attempts", 0),
         output=values.get("output"),
         failure=values.get("failure"),

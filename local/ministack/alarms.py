@@ -54,8 +54,10 @@ def _evaluate(cloudwatch: Any, alarm: Alarm, now: float) -> None:
     if not recent:
         # A state that is younger was brought about by points, or set by hand: it holds for as long.
         if now - alarm["StateUpdatedTimestamp"] >= window:
-            treated = _IN_SILENCE.get(alarm.get("TreatMissingData", "missing"), alarm["StateValue"])
-            _become(cloudwatch, alarm, treated, f"no datapoints were received for {window} seconds")
+            treated = _IN_SILENCE.get(alarm.get("TreatMissingData", "missing"))
+            _become(
+                cloudwatch, alarm, treated or alarm["StateValue"], f"no datapoints were received for {window} seconds"
+            )
         return
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
     value = cloudwatch._stat_value(cloudwatch._calc_stats(recent), statistic, recent)

@@ -23,6 +23,7 @@ CLIENTS = {
     "sagemaker": "sagemaker",
     "sagemaker_runtime": "sagemaker",
     "waiting_runtime": "sagemaker",
+    "cloudwatch": "cloudwatch",
     "sns": "sns",
     "stepfunctions": "states",
 }

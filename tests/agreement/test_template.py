@@ -84,6 +84,8 @@ def test_every_function_of_the_walk_is_there() -> None:
         "claim_upload", "start_pipeline", "track_pipeline", "deploy_endpoint", "await_endpoint", "track_endpoint",
         "start_inference", "track_inference", "split_result", "record_failure", "plan_retraining", "sweep_waits", "api",
         "detect_boxes", "read_crop", "collect_texts",
+        "claim_deployment", "prepare_deployment", "apply_deployment", "check_endpoint", "drop_endpoint",
+        "plan_rollback", "find_deployed",
     }  # fmt: skip
 
 
@@ -475,7 +477,7 @@ def test_samconfig_never_opens_the_api_to_everyone(environment: str) -> None:
 
 def test_every_route_of_the_api_is_authorized_alike() -> None:
     routes = T.resources("AWS::ApiGatewayV2::Route").values()
-    assert {one.properties["RouteKey"].split()[0] for one in routes} == {"GET", "POST", "PUT"}
+    assert {one.properties["RouteKey"].split()[0] for one in routes} == {"DELETE", "GET", "POST", "PUT"}
     assert all(one.properties["AuthorizationType"] == {"Ref": "ApiAuthorization"} for one in routes)
 
 

@@ -95,9 +95,7 @@ def _measured(evaluation: Evaluation, step: ProcessingStep) -> JsonGet:
 
 
 def _condition(evaluation: Evaluation, left: Any, right: Any) -> Any:
-    condition: Any = (
-        ConditionGreaterThanOrEqualTo if evaluation.goal is Goal.MAXIMIZE else ConditionLessThanOrEqualTo
-    )
+    condition: Any = ConditionGreaterThanOrEqualTo if evaluation.goal is Goal.MAXIMIZE else ConditionLessThanOrEqualTo
     return condition(left=left, right=right)
 
 

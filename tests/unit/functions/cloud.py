@@ -6,7 +6,7 @@ import copy
 import io
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "UPLOADS_BUCKET": UPLOADS,
     "ARTIFACTS_BUCKET": ARTIFACTS,
     "TRAINING_STATE_MACHINE_ARN": MACHINE,
+    "DEPLOYMENT_STATE_MACHINE_ARN": MACHINE.replace("-training", "-deployment"),
     "SERVING_ROLE_ARN": "arn:aws:iam::000000000000:role/headrace-test-serving-us-east-1",
     "INFERENCE_SUCCESS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:success",
     "INFERENCE_ERROR_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:error",
@@ -87,6 +88,9 @@ class OneCallAtATime:
         return call
 
 
+_SAGEMAKER = "arn:aws:sagemaker:us-east-1:000000000000"
+
+
 @dataclass
 class FakeSageMaker:
     """Answers from tables that a test fills; remembers every call that changes something."""
@@ -98,6 +102,8 @@ class FakeSageMaker:
     endpoints: dict[str, dict[str, Any]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     configs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    packages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By ARN, as DescribeModelPackage tells them."""
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refuse_start: ClientError | None = None
     refuse_update: ClientError | None = None
@@ -185,6 +191,60 @@ class FakeSageMaker:
     def create_endpoint_config(self, **request: Any) -> dict[str, Any]:
         return self._create(self.configs, request["EndpointConfigName"], request)
 
+    def describe_endpoint_config(self, *, EndpointConfigName: str) -> dict[str, Any]:  # noqa: N803
+        if EndpointConfigName not in self.configs:
+            raise client_error("ValidationException", f'Could not find endpoint configuration "{EndpointConfigName}".')
+        return self.configs[EndpointConfigName]
+
+    def describe_model(self, *, ModelName: str) -> dict[str, Any]:  # noqa: N803
+        if ModelName not in self.models:
+            raise client_error("ValidationException", f'Could not find model "{ModelName}".')
+        return self.models[ModelName]
+
+    def describe_model_package_group(self, *, ModelPackageGroupName: str) -> dict[str, Any]:  # noqa: N803
+        return {"ModelPackageGroupArn": f"{_SAGEMAKER}:model-package-group/{ModelPackageGroupName}"}
+
+    def describe_model_package(self, *, ModelPackageName: str) -> dict[str, Any]:  # noqa: N803
+        if ModelPackageName not in self.packages:
+            raise client_error("ValidationException", f"ModelPackage {ModelPackageName} does not exist.")
+        return self.packages[ModelPackageName]
+
+    def update_model_package(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(("update_model_package", request))
+        self.packages[request["ModelPackageArn"]] |= request
+        return {}
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_model_packages"
+        return self
+
+    def paginate(self, *, ModelPackageGroupName: str, **_: Any) -> Iterator[dict[str, Any]]:  # noqa: N803
+        """Pages of ListModelPackages: one, the newest version first."""
+        of_group = [
+            arn for arn, package in self.packages.items() if package["ModelPackageGroupName"] == ModelPackageGroupName
+        ]
+        if not of_group:
+            raise client_error("ValidationException", f"ModelPackageGroup {ModelPackageGroupName} does not exist.")
+        yield {"ModelPackageSummaryList": [{"ModelPackageArn": arn} for arn in reversed(of_group)]}
+
+    def register(self, group: str, status: str, moment: datetime, **metadata: str) -> str:
+        """Registers the next version of a group, which can be deployed; returns its ARN."""
+        version = 1 + sum(package["ModelPackageGroupName"] == group for package in self.packages.values())
+        arn = f"{_SAGEMAKER}:model-package/{group}/{version}"
+        self.packages[arn] = {
+            "ModelPackageArn": arn,
+            "ModelPackageGroupName": group,
+            "ModelPackageVersion": version,
+            "ModelApprovalStatus": status,
+            "CreationTime": moment,
+            "CustomerMetadataProperties": metadata,
+            "InferenceSpecification": {
+                "Containers": [{"Image": "image", "ModelDataUrl": f"s3://models/{version}/model.tar.gz"}],
+                "SupportedContentTypes": ["text/csv"],
+            },
+        }
+        return arn
+
     def _create(self, there: dict[str, dict[str, Any]], name: str, request: dict[str, Any]) -> dict[str, Any]:
         if name in there:
             raise client_error("ValidationException", f"Cannot create already existing model {name}")
@@ -261,6 +321,16 @@ class FakeStepFunctions:
 
 
 @dataclass
+class FakeAlarms:
+    """CloudWatch: the alarms that were put, by name."""
+
+    alarms: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def put_metric_alarm(self, **request: Any) -> None:
+        self.alarms[request["AlarmName"]] = request
+
+
+@dataclass
 class FakeTopics:
     """SNS: what was published."""
 
@@ -288,6 +358,7 @@ class Cloud:
         self.runtime = FakeRuntime()
         self.stepfunctions = FakeStepFunctions()
         self.topics = FakeTopics()
+        self.cloudwatch = FakeAlarms()
         self.dynamodb = _client("dynamodb")
         self.s3 = _client("s3")
         clients: dict[str, Any] = {
@@ -299,6 +370,7 @@ class Cloud:
             WAITING_RUNTIME: self.runtime,
             "stepfunctions": self.stepfunctions,
             "sns": self.topics,
+            "cloudwatch": self.cloudwatch,
         }
         self.services = Services(Settings(ENVIRONMENT), clients.__getitem__, self.clock)
         self._tables()
@@ -365,6 +437,12 @@ class Cloud:
             "pipeline": f"headrace-test-{name.replace('_', '-')}",
             "steps": ["Process", "Train", "Evaluate", "CheckQuality", "Register", "Deploy"],
             "endpoint": f"headrace-test-{name.replace('_', '-')}",
+            "deploy": {"mode": "realtime", "instance_type": "ml.m5.large", "count": 2},
+            "registration": {
+                "group": f"headrace-test-{name.replace('_', '-')}",
+                "approval": "automatic",
+                "content_types": ["text/csv"],
+            },
             "labels": [],
             "retrain": {"schedule": "rate(1 day)", "only_if_new_data": True},
         }
@@ -385,7 +463,11 @@ class Cloud:
         """`plates`, a chain of `finder` and `reader`, whose endpoints are in service."""
         for name in ("finder", "reader"):
             self.publish(name, deploy={"mode": "realtime"}, hyperparameters={}, retrain=None)
-            self.sagemaker.endpoints[f"headrace-test-{name}"] = {"EndpointStatus": "InService"}
+            self.sagemaker.endpoints[f"headrace-test-{name}"] = {
+                "EndpointStatus": "InService",
+                "CreationTime": self.clock(),
+                "LastModifiedTime": self.clock(),
+            }
         detect = {"algorithm": "finder", "min_confidence": min_confidence, "margin": margin}
         chain = {"detect": detect, "read": {"algorithm": "reader"}, "max_crops": max_crops}
         spec = {"name": "plates", "title": "Plates", "trainable": False, "inferable": False, "chain": chain}

@@ -634,6 +634,12 @@ def test_the_openapi_document_tells_every_route() -> None:
         ("get", "/v1/algorithms"),
         ("get", "/v1/algorithms/{name}"),
         ("post", "/v1/trainings"),
+        ("get", "/v1/models"),
+        ("post", "/v1/models/{model_id}/approval"),
+        ("get", "/v1/endpoints"),
+        ("post", "/v1/endpoints/{name}/invocations"),
+        ("post", "/v1/endpoints/{name}/rollback"),
+        ("delete", "/v1/endpoints/{name}"),
     }
     assert set(document["components"]["schemas"]["Job"]["required"]) >= {"job_id", "steps_done", "links", "error"}
 

@@ -12,7 +12,7 @@ from functions.jobs import ids, jobs
 from functions.jobs.job import Kind, Source, Status
 from functions.jobs.jobs import Progress
 from functions.waiting import sweep, waits
-from functions.waiting.waits import Wait, WaitKind
+from functions.waiting.waits import Change, Wait, WaitKind
 from tests.unit.functions.cloud import ARTIFACTS, UPLOADS, Cloud, Context, client_error, new_job
 
 JOB_ID = ids.derived("b", "k", "v")
@@ -51,7 +51,7 @@ def test_a_pipeline_that_is_not_known_yet_is_left(cloud: Cloud) -> None:
 
 
 def test_an_endpoint_that_is_ready_unheard(cloud: Cloud) -> None:
-    park(cloud, WaitKind.ENDPOINT, endpoint="e", endpoint_config="c")
+    park(cloud, WaitKind.ENDPOINT, change=Change("e", "c"))
     cloud.sagemaker.endpoints["e"] = {"EndpointStatus": "InService", "EndpointConfigName": "c"}
     assert run(cloud)["resolved"] == 1
 
@@ -82,7 +82,7 @@ def test_a_young_wait_is_left_to_its_event(cloud: Cloud) -> None:
 
 
 def test_an_expired_wait_is_deleted_and_nothing_is_sent(cloud: Cloud) -> None:
-    park(cloud, WaitKind.ENDPOINT, endpoint="e", endpoint_config="c")
+    park(cloud, WaitKind.ENDPOINT, change=Change("e", "c"))
     assert run(cloud, minutes=24 * 60)["expired"] == 1
     assert cloud.stepfunctions.sent == []
     assert list(waits.everything(cloud.services)) == []
@@ -92,7 +92,7 @@ def test_one_wait_that_cannot_be_asked_about_does_not_stop_the_others(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     park(cloud, WaitKind.PIPELINE)
-    park(cloud, WaitKind.ENDPOINT, endpoint="e", endpoint_config="c")
+    park(cloud, WaitKind.ENDPOINT, change=Change("e", "c"))
     cloud.sagemaker.executions[ARN] = {"PipelineExecutionStatus": "Succeeded"}
 
     def throttled(**_: Any) -> Any:

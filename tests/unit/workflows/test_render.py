@@ -53,7 +53,7 @@ def test_the_machine_outlives_its_waits(name: str) -> None:
 def test_waiting_is_by_task_token_and_never_by_polling() -> None:
     assert [name for _, name, state in every_state() if state["Type"] == "Wait"] == []
     tokens = {name for _, name, state in every_state() if "waitForTaskToken" in state.get("Resource", "")}
-    assert tokens == {"StartPipeline", "AwaitEndpoint", "StartInference"}
+    assert tokens == {"StartPipeline", "AwaitEndpoint", "StartInference", "StartCandidate", "Apply", "Restore"}
 
 
 def test_no_partition_account_or_region_is_written_down() -> None:

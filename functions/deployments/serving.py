@@ -1,13 +1,14 @@
-"""Putting a registered model behind an endpoint.
+"""A registered model's model, endpoint config and alarms, and the endpoint that a pipeline puts it behind.
 
-Every name is computed from the job id, so a repeat makes nothing twice.
+Every name is computed from the job id, so a repeat makes nothing twice. A deployment that somebody approved goes the
+same way, but leaves the endpoint to its state machine.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -16,7 +17,8 @@ from functions.aws.services import error_code, error_message
 from functions.jobs import ids, jobs
 from functions.jobs.errors import DeploymentRejected
 from functions.jobs.jobs import Progress
-from functions.waiting import endpoints, stopping
+from functions.waiting import endpoints, rollouts, stopping
+from functions.waiting.rollouts import VARIANT
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -60,15 +62,11 @@ def deploy(deployment: Deployment, services: Services) -> None:
         JobOver: the job was stopped, or failed, meanwhile: nothing is deployed for it.
     """
     _begin(deployment, services)
+    prepare(deployment, services)
     try:
-        _create_model(deployment, services)
-        _create_config(deployment, services)
         _apply(deployment, services)
     except ClientError as error:
-        if error_code(error) != "ValidationException":
-            raise
-        text = f"the model cannot be put behind {deployment.endpoint}: {error_message(error)}"
-        raise DeploymentRejected(text) from error
+        raise _rejected(deployment, error) from error
 
 
 def _begin(deployment: Deployment, services: Services) -> None:
@@ -84,6 +82,40 @@ def _begin(deployment: Deployment, services: Services) -> None:
     if not jobs.deploying(services, job_id, deployment.name, before):
         # A row that is not there is nobody's to stop.
         stopping.ensure_open(job_id, services)
+
+
+def prepare(deployment: Deployment, services: Services) -> None:
+    """Model, endpoint config and alarms, as far as they are not there.
+
+    Raises:
+        DeploymentRejected: SageMaker refused; the text says why.
+    """
+    try:
+        _create_model(deployment, services)
+        _create_config(deployment.name, _config(deployment, services), services)
+    except ClientError as error:
+        raise _rejected(deployment, error) from error
+    rollouts.put_alarms(deployment.settings, deployment.endpoint, services)
+
+
+def prepare_candidate(deployment: Deployment, services: Services) -> str:
+    """Makes a config that serves the prepared model by itself and at once; returns its name.
+
+    One instance that answers at once, whatever the mode: a model that answers one request is what it shows.
+    """
+    settings = {**deployment.settings, "count": 1}
+    settings["mode"] = "realtime" if settings["mode"] == "async" else settings["mode"]
+    name = ids.candidate_name(deployment.endpoint, deployment.job_id)
+    request = {"ProductionVariants": [_variant(replace(deployment, settings=settings))], **_tags(settings)}
+    _create_config(name, request, services)
+    return name
+
+
+def _rejected(deployment: Deployment, error: ClientError) -> Exception:
+    """Returns what to raise for an error of SageMaker's."""
+    if error_code(error) != "ValidationException":
+        return error
+    return DeploymentRejected(f"the model cannot be put behind {deployment.endpoint}: {error_message(error)}")
 
 
 def _create_model(deployment: Deployment, services: Services) -> None:
@@ -118,15 +150,19 @@ def _tags(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"Tags": tags} if tags else {}
 
 
-def _create_config(deployment: Deployment, services: Services) -> None:
+def _config(deployment: Deployment, services: Services) -> dict[str, Any]:
     request: dict[str, Any] = {"ProductionVariants": [_variant(deployment)], **_tags(deployment.settings)}
     volume_key = deployment.settings.get("encryption", {}).get("volume_key")
     if volume_key and deployment.settings.get("mode") != "serverless":
         request["KmsKeyId"] = volume_key
     if deployment.settings.get("mode") == "async":
         request["AsyncInferenceConfig"] = _async_config(deployment, services)
+    return request
+
+
+def _create_config(name: str, request: Mapping[str, Any], services: Services) -> None:
     try:
-        services.sagemaker.create_endpoint_config(EndpointConfigName=deployment.name, **request)
+        services.sagemaker.create_endpoint_config(EndpointConfigName=name, **request)
     except ClientError as error:
         if not endpoints.exists_already(error):
             raise
@@ -134,7 +170,7 @@ def _create_config(deployment: Deployment, services: Services) -> None:
 
 def _variant(deployment: Deployment) -> dict[str, Any]:
     settings = deployment.settings
-    variant: dict[str, Any] = {"VariantName": "AllTraffic", "ModelName": deployment.name}
+    variant: dict[str, Any] = {"VariantName": VARIANT, "ModelName": deployment.name}
     match settings.get("mode"):
         case "serverless":
             return variant | {
@@ -144,6 +180,8 @@ def _variant(deployment: Deployment) -> dict[str, Any]:
                 }
             }
         case "realtime" | "async":
+            if settings.get("startup_timeout_seconds"):
+                variant["ContainerStartupHealthCheckTimeoutInSeconds"] = int(settings["startup_timeout_seconds"])
             return variant | {
                 "InstanceType": settings["instance_type"],
                 "InitialInstanceCount": int(settings.get("count") or 1),
@@ -174,8 +212,10 @@ def _async_config(deployment: Deployment, services: Services) -> dict[str, Any]:
 def _apply(deployment: Deployment, services: Services) -> None:
     """CreateEndpoint or UpdateEndpoint, whichever the endpoint's state asks for; what has to wait, the wait does.
 
-    An endpoint that another job's config made fail takes nothing but DeleteEndpoint, and is gone only later.
+    An endpoint that another job's config made fail takes nothing but DeleteEndpoint, and is gone only later. A shift
+    that is watched, and a mode that no update reaches, are the wait's too, which does either once.
     """
+    rollout = rollouts.rollout(deployment.settings, deployment.endpoint)
     state = endpoints.describe(services, deployment.endpoint)
     if state is None:
         # False if another job of the same algorithm was faster: its endpoint is Creating, and ours comes after it.
@@ -184,5 +224,5 @@ def _apply(deployment: Deployment, services: Services) -> None:
         return
     elif state.status == "Failed":
         endpoints.delete(services, deployment.endpoint)
-    elif state.at_rest:
-        endpoints.update(services, deployment.endpoint, deployment.name)
+    elif state.at_rest and not rollout.policy and not endpoints.is_of_another_mode(state, rollout.mode):
+        endpoints.update(services, state, deployment.name, rollout)
