@@ -22,22 +22,23 @@ def plan(state: Mapping[str, Any], services: Services) -> dict[str, Any]:
     """
     made = state["plan"]["Payload"]
     caught = failure.read(state.get("failure"))
+    reason = caught.message.rstrip(".")
     nothing = {"endpoint_config": None, "rollout": None}
     now = endpoints.describe(services, made["endpoint"])
     if not served.is_newest(services, made["endpoint"], state["job_id"]):
-        return {**nothing, "failure": _told(caught.code, f"{caught.message}; a newer deployment has the endpoint")}
+        return {**nothing, "failure": _told(caught.code, f"{reason}; a newer deployment has the endpoint")}
     if now is not None and now.at_rest and now.config != made["endpoint_config"]:
         # SageMaker went back by itself, or never began.
-        text = f"{caught.message}; {made['endpoint']} serves {now.config}"
+        text = f"{reason}; {made['endpoint']} serves {now.config}"
         return {**nothing, "failure": _told(_code(caught.code, now.config == made["before"]), text)}
     config = preparing.last_good(made["endpoint"], {made["endpoint_config"]}, state.get("model_package"), services)
     config = config or (made["before"] if made["before"] != made["endpoint_config"] else None)
     if config is None:
         # Nothing was there before it: what cannot answer serves nobody, and costs.
         endpoints.delete(services, made["endpoint"])
-        text = f"{caught.message}; nothing served before it, so {made['endpoint']} is deleted"
+        text = f"{reason}; nothing served before it, so {made['endpoint']} is deleted"
         return {**nothing, "failure": _told(caught.code, text)}
-    text = f"{caught.message}; {made['endpoint']} serves {config} again"
+    text = f"{reason}; {made['endpoint']} serves {config} again"
     way = preparing.way_to(config, services).as_dict()
     return {"endpoint_config": config, "rollout": way, "failure": _told(_GONE_BACK, text)}
 

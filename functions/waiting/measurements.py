@@ -51,10 +51,10 @@ def _evaluated(job_id: str, services: Services) -> dict[str, float]:
     except (ValueError, RecursionError):
         return {}
     metrics = document.get("metrics") if isinstance(document, dict) else None
-    return dict(_numbers(metrics)) if isinstance(metrics, dict) else {}
+    return dict(numbers(metrics)) if isinstance(metrics, dict) else {}
 
 
-def _numbers(metrics: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+def numbers(metrics: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
     """Yields numbers: a metric is one, or, as SageMaker writes it, `{"value": ...}`."""
     for name, metric in metrics.items():
         value = metric.get("value") if isinstance(metric, dict) else metric

@@ -18,7 +18,7 @@ from functions.jobs import ids, jobs
 from functions.jobs.errors import JobOver, PipelineNotStarted, PipelinesAtLimit, PipelineThrottled
 from functions.jobs.job import Job
 from functions.jobs.jobs import Progress
-from functions.waiting import measurements, stopping, waits
+from functions.waiting import gates, measurements, stopping, waits
 from functions.waiting.waits import PIPELINE_SECONDS, Failed, Resolution, Succeeded, Wait, WaitKind
 
 if TYPE_CHECKING:
@@ -261,7 +261,8 @@ def outcome(job_id: str, execution: str, status: str, services: Services) -> Res
     durations = measurements.durations(steps)
     jobs.note(services, job_id, Progress(links=links, done=done, metrics=metrics, durations=durations))
     if status != "Succeeded":
-        return Failed(_ENDINGS[status], _cause(status, execution, steps, services) + _measured(steps, metrics))
+        measured = _measured(steps, metrics) + gates.kept(steps, services)
+        return Failed(_ENDINGS[status], _cause(status, execution, steps, services) + measured)
     job = jobs.get(services, job_id)
     known = job.links if job else {}
     return Succeeded(

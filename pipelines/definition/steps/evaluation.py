@@ -37,7 +37,7 @@ def evaluate_step(
 def check_quality_step(evaluation: Evaluation, evaluate: ProcessingStep, good: Steps) -> ConditionStep:
     """Makes the step `CheckQuality`: `good` when the metric reaches the threshold, RejectQuality otherwise.
 
-    Who reads why it failed is told the value too: `functions/waiting/gates.py` looks it up.
+    Who reads why it failed is told the value too: `functions/waiting/pipeline_runs.py` looks it up.
     """
     side = "at least" if evaluation.goal is Goal.MAXIMIZE else "at most"
     reason = f"The model was not registered: {evaluation.metric} has to be {side} {evaluation.threshold}."

@@ -17,7 +17,7 @@ from functions.jobs.job import Job, Kind, Status
 from functions.jobs.jobs import Progress
 from functions.waiting import waits
 from functions.waiting.waits import WaitKind
-from tests.unit.functions.cloud import Cloud, Context, client_error, execution, new_job
+from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error, execution, new_job
 
 JOB_ID = ids.derived("b", "k", "v")
 PIPELINE = "headrace-test-decision-trees"
@@ -333,3 +333,27 @@ def test_events_in_between_need_nothing(cloud: Cloud) -> None:
     track(ended("Stopping"))
     track(step("Process", "Failed"))
     assert cloud.stepfunctions.sent == []
+
+
+def test_a_refusal_tells_what_the_model_in_service_was_measured_at(cloud: Cloud) -> None:
+    report = {"metrics": {"accuracy": {"value": 0.9}, "rows": {"value": 30.0}}}
+    cloud.put("runs/theirs/evaluation.json", json.dumps(report).encode(), ARTIFACTS)
+    outputs = [{"OutputName": "evaluation", "S3Output": {"S3Uri": f"s3://{ARTIFACTS}/runs/theirs"}}]
+    cloud.sagemaker.processing_jobs["theirs"] = {"ProcessingOutputConfig": {"Outputs": outputs}}
+    start()
+    failed_step(cloud, "KeepDeployed", Fail={"ErrorMessage": "Kept."})
+    evaluated = {"ProcessingJob": {"Arn": "arn:x/theirs"}}
+    step = {"StepName": "EvaluateDeployed", "StepStatus": "Succeeded", "Metadata": evaluated}
+    cloud.sagemaker.steps[ARN].insert(0, step)
+    track(ended("Failed"))
+    assert cause(cloud)[1] == "KeepDeployed: Kept. The model in service: accuracy 0.9, rows 30."
+
+
+def test_a_model_that_was_kept_is_told_without_its_evaluation_too(cloud: Cloud) -> None:
+    start()
+    failed_step(cloud, "KeepDeployed", Fail={"ErrorMessage": "Kept."})
+    evaluated = {"ProcessingJob": {"Arn": "arn:x/gone"}}
+    step = {"StepName": "EvaluateDeployed", "StepStatus": "Succeeded", "Metadata": evaluated}
+    cloud.sagemaker.steps[ARN].insert(0, step)
+    track(ended("Failed"))
+    assert cause(cloud)[1] == "KeepDeployed: Kept."
