@@ -1,4 +1,4 @@
-"""What the model in service was measured at, where a pipeline's gate kept it: the gate itself tells only that it did."""
+"""What the model in service was measured at, where a gate kept it: the gate itself tells only that it did."""
 
 from __future__ import annotations
 

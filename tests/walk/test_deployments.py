@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pickle
+import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.walk.cloud import Cloud, until
+from tests.walk.cloud import HEADRACE, ROOT, Cloud, until
 from tests.walk.test_training import flowers
 
 pytestmark = [pytest.mark.cloud, pytest.mark.xdist_group("cloud")]
@@ -175,27 +176,35 @@ def test_of_two_approvals_at_once_the_later_wins(cloud: Cloud, first: str) -> No
     assert serving(cloud) == arn
 
 
-def test_an_endpoint_is_asked_rolled_back_and_taken_down_by_its_algorithms_name(cloud: Cloud, first: str) -> None:
-    del first
-    before = serving(cloud)
-    asked = cloud.request(
-        "POST",
-        "/v1/endpoints/decision_trees/invocations",
-        body=b"5.0,3.4,1.5,0.3\n",
-        headers={"Content-Type": "text/csv"},
-    )
-    assert (asked.status, asked.headers["Content-Type"].partition(";")[0]) == (200, "text/csv")
-    wrong = cloud.request(
-        "POST", "/v1/endpoints/decision_trees/invocations", body=b"a,b\n", headers={"Content-Type": "text/csv"}
-    )
-    assert wrong.status == 422
-    assert "the model answered 400" in json.loads(wrong.data)["detail"]
-    started = cloud.request("POST", f"/v1/endpoints/{NAME}/rollback")
-    assert started.status == 202, started.data
-    assert ended(cloud, json.loads(started.data)["job_id"])["status"] == "SUCCESS"
-    assert serving(cloud) not in {None, before}
-    deleted = cloud.request("DELETE", "/v1/endpoints/decision_trees")
-    assert (deleted.status, json.loads(deleted.data)) == (202, {"name": NAME, "status": "Deleting"})
-    until(
-        lambda: True if NAME not in [one["name"] for one in cloud.get("/v1/endpoints")["endpoints"]] else None, "gone"
-    )
+def headrace(cloud: Cloud, *words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    command = [str(HEADRACE), *words, "--api-url", cloud.endpoint]
+    return subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, timeout=200, check=False)
+
+
+def told(cloud: Cloud, *words: str, stdin: bytes = b"") -> Any:
+    """What a command answers with --json; it must end well."""
+    said = headrace(cloud, *words, "--json", stdin=stdin)
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout)
+
+
+def test_every_command_of_the_page_on_deployments_does_what_it_says(cloud: Cloud, first: str) -> None:
+    _, model = registered(cloud, first)
+    assert model in [one["id"] for one in told(cloud, "models", "decision_trees")["models"]]
+    assert NAME in [one["name"] for one in told(cloud, "endpoints")["endpoints"]]
+    (approved,) = told(cloud, "approve", model, "--reason", "good")
+    assert approved["links"]["model_package"] == serving(cloud)
+    row = b"5.0,3.4,1.5,0.3\n"
+    assert told(cloud, "predict", "decision_trees", "-", stdin=row)["content_type"].startswith("text/csv")
+    assert headrace(cloud, "predict", NAME, "-", "--accept", "text/csv", stdin=row).stdout.count(b",") == 2
+    refused = headrace(cloud, "predict", "decision_trees", "-", stdin=b"a,b\n")
+    assert (refused.returncode, b"the model answered 400" in refused.stderr) == (2, True)
+    assert b"asynchronously" in headrace(cloud, "predict", "face_aging", "-").stderr
+    (rejected,) = told(cloud, "reject", model)
+    assert rejected["links"]["model_package"] == serving(cloud) != approved["links"]["model_package"]
+    (back,) = told(cloud, "rollback", "decision_trees")
+    assert back["links"]["model_package"] == serving(cloud) != rejected["links"]["model_package"]
+    assert told(cloud, "delete-endpoint", "decision_trees", "--yes") == {"name": NAME, "status": "Deleting"}
+    until(lambda: NAME not in [one["name"] for one in told(cloud, "endpoints")["endpoints"]] or None, "it is gone")
+    assert headrace(cloud, "delete-endpoint", NAME, "--yes").returncode == 1
+    assert b"does not exist" in headrace(cloud, "approve", "nothing-1").stderr

@@ -176,3 +176,64 @@ def test_a_plan_that_fails_is_told(cloud: Emulator) -> None:
     ended = cloud.run("retraining", "broken", {})
     assert ended.states == ["Plan", "NotifyFailure", "Failed"]
     assert "plan" in cloud.notification()["failure"]["Cause"]
+
+
+def approved(job_id: str, config: str, *, candidate: str | None = None, back: str | None = None) -> dict[str, Any]:
+    """A claimed deployment; what fails is in the names of its configs."""
+    plan = {
+        "endpoint": "face",
+        "endpoint_config": config,
+        "rollout": {},
+        "rehearse": candidate is not None,
+        "candidate": candidate and {"endpoint": candidate, "endpoint_config": candidate},
+    }
+    failure = {"Error": "DeploymentRolledBack", "Cause": "no answer; face serves old again"}
+    rollback = {"endpoint_config": back, "rollout": {}, "failure": failure}
+    script = {"PrepareDeployment": plan, "PlanRollback": rollback}
+    claim = {"decision": "started", "job_id": job_id, "algorithm": "decision_trees", "script": script}
+    return {"claim": claim}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "rehearsal"), [(None, []), ("apart", ["StartCandidate", "CheckCandidate", "DropCandidate"])]
+)
+def test_an_approved_model_is_served(cloud: Emulator, candidate: str | None, rehearsal: list[str]) -> None:
+    job_id = f"approved-{candidate}"
+    cloud.put_job(job_id, "INPROGRESS")
+    ended = cloud.run("deployment", job_id, approved(job_id, "new", candidate=candidate))
+    assert ended.states == [
+        *("Claim", "Decide", "Prepare", "Rehearse", *rehearsal, "Apply", "Check"),
+        *("RecordSuccess", "NotifySuccess", "Done"),
+    ]
+    assert cloud.job(job_id)["status"] == {"S": "SUCCESS"}
+    assert cloud.notification()["status"] == "SUCCESS"
+
+
+def test_a_candidate_that_cannot_answer_changes_nothing_and_goes(cloud: Emulator) -> None:
+    ended = cloud.run("deployment", "mute-candidate", approved("mute", "new", candidate="mute"))
+    assert ended.states[4:] == [
+        *("StartCandidate", "CheckCandidate", "DropFailedCandidate", "RecordFailure", "NotifyFailure", "Failed"),
+    ]
+    assert "no answer" in cloud.notification()["message"]
+
+
+@pytest.mark.parametrize(("back", "restored"), [("old", ["Restore"]), (None, [])])
+def test_what_fails_once_it_is_served_is_taken_back(cloud: Emulator, back: str | None, restored: list[str]) -> None:
+    ended = cloud.run("deployment", f"mute-{back}", approved("mute", "mute-new", back=back))
+    assert ended.states[4:] == [
+        *("Apply", "Check", "PlanRollback", "NeedsRestoring", *restored, "TakenBack"),
+        *("RecordFailure", "NotifyFailure", "Failed"),
+    ]
+    told = cloud.notification()
+    assert (told["code"], told["message"]) == ("DeploymentRolledBack", "no answer; face serves old again")
+
+
+def test_a_deployment_that_sagemaker_took_back_is_told(cloud: Emulator) -> None:
+    ended = cloud.run("deployment", "rolled-back", approved("rolled", "EndpointRolledBack-new"))
+    assert ended.states[4:7] == ["Apply", "PlanRollback", "NeedsRestoring"]
+    assert cloud.notification()["code"] == "DeploymentRolledBack"
+
+
+def test_an_overtaken_deployment_alarms_nobody(cloud: Emulator) -> None:
+    ended = cloud.run("deployment", "overtaken", approved("overtaken", "Superseded-new"))
+    assert (ended.status, ended.states[-3:]) == ("SUCCEEDED", ["Apply", "RecordSuperseded", "Superseded"])
