@@ -59,7 +59,7 @@ def handler(event, context):
     if name == "RecordFailure":
         failure = event["state"]["failure"]
         answer = {"job_id": event["state"].get("job_id"), "code": failure["Error"], "message": failure["Cause"]}
-        users = failure["Error"] in ("UploadRejected", "ImageRejected", "PipelineStopped")
+        users = failure["Error"] in ("UploadRejected", "ImageRejected", "PipelineStopped", "Superseded")
         return {**answer, "status": "FAILURE", "answerable": "user" if users else "operator"}
     if name == "ReadCrop":
         if event["index"] in event["read"]["unreadable"]:

@@ -212,7 +212,8 @@ def test_an_approved_model_is_served(cloud: Emulator, candidate: str | None, reh
 def test_a_candidate_that_cannot_answer_changes_nothing_and_goes(cloud: Emulator) -> None:
     ended = cloud.run("deployment", "mute-candidate", approved("mute", "new", candidate="mute"))
     assert ended.states[4:] == [
-        *("StartCandidate", "CheckCandidate", "DropFailedCandidate", "RecordFailure", "NotifyFailure", "Failed"),
+        *("StartCandidate", "CheckCandidate", "DropFailedCandidate", "RecordFailure", "NotifyFailure"),
+        *("WhomItConcerns", "Failed"),
     ]
     assert "no answer" in cloud.notification()["message"]
 
@@ -222,7 +223,7 @@ def test_what_fails_once_it_is_served_is_taken_back(cloud: Emulator, back: str |
     ended = cloud.run("deployment", f"mute-{back}", approved("mute", "mute-new", back=back))
     assert ended.states[4:] == [
         *("Apply", "Check", "PlanRollback", "NeedsRestoring", *restored, "TakenBack"),
-        *("RecordFailure", "NotifyFailure", "Failed"),
+        *("RecordFailure", "NotifyFailure", "WhomItConcerns", "Failed"),
     ]
     told = cloud.notification()
     assert (told["code"], told["message"]) == ("DeploymentRolledBack", "no answer; face serves old again")
@@ -236,4 +237,5 @@ def test_a_deployment_that_sagemaker_took_back_is_told(cloud: Emulator) -> None:
 
 def test_an_overtaken_deployment_alarms_nobody(cloud: Emulator) -> None:
     ended = cloud.run("deployment", "overtaken", approved("overtaken", "Superseded-new"))
-    assert (ended.status, ended.states[-3:]) == ("SUCCEEDED", ["Apply", "RecordSuperseded", "Superseded"])
+    assert ended.states[-5:] == ["Apply", "RecordFailure", "NotifyFailure", "WhomItConcerns", "Told"]
+    assert (ended.status, cloud.notification()["code"]) == ("SUCCEEDED", "Superseded")

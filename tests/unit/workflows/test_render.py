@@ -83,7 +83,7 @@ def test_written_files_agree_until_somebody_edits_one(tmp_path: Path) -> None:
     assert check(tmp_path) == ()
     assert write(tmp_path) == ()
     edited = tmp_path / "training.asl.json"
-    edited.write_text(edited.read_text().replace("7200", "60"))
+    edited.write_text(edited.read_text().replace("36000", "60"))
     (tmp_path / "retraining.asl.json").unlink()
     assert [line.split(",")[1].strip() for line in check(tmp_path)] == ["found no file", "found another text"]
 

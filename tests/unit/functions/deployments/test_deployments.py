@@ -15,14 +15,16 @@ from functions import (
     plan_rollback,
     prepare_deployment,
     record_failure,
+    sweep_waits,
     track_endpoint,
 )
 from functions.aws import times
 from functions.deployments import approvals
 from functions.jobs import ids, jobs
-from functions.jobs.errors import EventNotUnderstood, NothingToGoBackTo, SmokeTestFailed
+from functions.jobs.errors import EventNotUnderstood, JobOver, NothingToGoBackTo, SmokeTestFailed
+from functions.jobs.failure import Failure
 from functions.jobs.job import Job, Kind, Status
-from functions.waiting import served
+from functions.waiting import served, stopping
 from functions.waiting.served import Target
 from tests.unit.functions.cloud import ARTIFACTS, Cloud, Context, client_error, execution, new_job
 
@@ -334,7 +336,7 @@ def test_the_failure_of_a_deployment_is_its_job_s(cloud: Cloud) -> None:
     event = {"detail": {"ModelPackageArn": package}}
     stopped = {
         "executionArn": execution("e1", "deployment"),
-        "status": "ABORTED",
+        "status": "TIMED_OUT",
         "input": json.dumps(event),
     }
     record_failure.handler({"detail": stopped}, Context())
@@ -374,3 +376,20 @@ def test_a_job_that_the_api_announced_is_the_event_s(cloud: Cloud) -> None:
     assert claim(package, "e1")["job_id"] == announced.job_id
     assert job(cloud, announced.job_id).status is Status.INPROGRESS
     assert claim(package, "e2")["decision"] == "duplicate"
+
+
+def test_a_deployment_that_is_stopped_leaves_no_candidate(cloud: Cloud) -> None:
+    deployed(cloud, register(cloud), "e1")
+    state = prepared(claim(register(cloud, sample=SAMPLE), "e2"))
+    candidate = state["plan"]["Payload"]["candidate"]
+    apply({**state, "plan": {"Payload": {**state["plan"]["Payload"], **candidate}}}, "candidate")
+    assert cloud.sagemaker.endpoints[candidate["endpoint"]]["EndpointStatus"] == "Creating"
+    stopped = Failure("JobStopped", "somebody stopped it")
+    assert stopping.stop(job(cloud, state["job_id"]), stopped, cloud.services)
+    cloud.sagemaker.endpoints[candidate["endpoint"]]["EndpointStatus"] = "InService"
+    cloud.clock.advance(minutes=5)
+    sweep_waits.handler({}, Context())
+    assert cloud.sagemaker.endpoints[candidate["endpoint"]]["EndpointStatus"] == "Deleting"
+    assert cloud.sagemaker.endpoints[ENDPOINT]["EndpointStatus"] == "InService"
+    with pytest.raises(JobOver):
+        apply(state)
