@@ -18,7 +18,7 @@ from functions.catalogue import catalogue as published_catalogue
 from functions.deployments import serving
 from functions.uploads import keys
 from functions.waiting import endpoints, rollouts
-from functions.waiting.endpoints import EndpointState
+from functions.waiting.states import EndpointState
 from pipelines.catalogue import load_catalogue
 from pipelines.definition.cache import definitions
 from pipelines.definition.document import steps_of

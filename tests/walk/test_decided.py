@@ -64,8 +64,8 @@ def test_the_better_model_stays_and_the_job_says_so(strict: Cloud, first: str) -
     job = ended(strict, json.loads(started.data)["job_id"])
     assert job["status"] == "FAILURE"
     assert job["error"]["message"].startswith("KeepDeployed: The model was not registered: the one in service")
-    assert "; measured: accuracy 0.6" in job["error"]["message"]
-    assert "; the model in service: accuracy " in job["error"]["message"]
+    assert " Measured: accuracy 0.6" in job["error"]["message"]
+    assert " The model in service: accuracy " in job["error"]["message"]
     assert serving(strict) == first
 
 
