@@ -1,6 +1,7 @@
 """Generated files agree with what they are generated from: ASL, pipeline definitions, the JSON Schema."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,20 @@ def test_the_api_tells_of_an_algorithm_what_is_published(compiled: tuple[Compile
         told = ToldAlgorithm.model_validate(published)
         parts = (told.trigger, told.retrain, told.chain, *told.channels.values(), *told.hyperparameters.values())
         assert [part.model_extra for part in parts if part is not None and part.model_extra] == []
+
+
+def test_a_training_that_prints_metrics_has_them_read(compiled: tuple[CompiledPipeline, ...]) -> None:
+    """By the expressions of its own file, from lines as its scripts print them."""
+    lines = {
+        "decision_trees": "test accuracy=0.9667; test f1_macro=0.9500; test rows=30.0000",
+        "gradient_boosting": "test accuracy=0.9667; test f1_macro=0.9500; test rows=30.0000",
+        "digits": "test accuracy=0.9700",
+        "paddleocr": "test accuracy=0.9000",
+        "paddlenlp": "step 10: loss=0.12345 step 10: dev precision=0.5000, dev recall=0.6000, dev f1=0.5500",
+    }
+    for item in compiled:
+        if item.name in lines:
+            steps = json.loads(item.definition or "")["Steps"]
+            (train,) = (step["Arguments"]["AlgorithmSpecification"] for step in steps if step["Type"] == "Training")
+            for metric in train["MetricDefinitions"]:
+                assert re.search(metric["Regex"], lines[item.name]), (item.name, metric)
