@@ -36,14 +36,14 @@ PHOTO = {
 
 ANY_BODY = {
     "requestBody": {
-        "description": "what the model is asked, as it takes it",
-        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "what the model is asked, as it takes it; Content-Type says how, and may be any",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
 ANY_ANSWER: OpenAPIResponse = {
-    "description": "What the model answers",
-    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    "description": "What the model answers; Content-Type says how, and may be any",
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
 
 _SECURITY = {
