@@ -14,12 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Json
 from local.stepfunctions.asl.documents import decode
+from local.stepfunctions.mapruns import delimited
+from local.stepfunctions.mapruns.delimited import FieldTooLong
 from local.stepfunctions.mapruns.errors import reader_failed
 
 Items = Iterator[Any]
 _CHUNK_BYTES = 65_536
 _MAX_JSON_BYTES = 256 * 1024 * 1024
-_MAX_FIELD_BYTES = 1024 * 1024
 _DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 
 
@@ -29,7 +30,7 @@ def read(client: Any, resource: str, arguments: Mapping[str, Json], config: Mapp
         yield from _read(client, resource, arguments, config)
     except (ClientError, BotoCoreError) as error:
         raise reader_failed(said(error)) from error
-    except (UnicodeDecodeError, csv.Error, zlib.error) as error:
+    except (UnicodeDecodeError, csv.Error, FieldTooLong, zlib.error) as error:
         raise reader_failed(f"The object could not be read: {error}") from error
 
 
@@ -118,8 +119,7 @@ def _lines(texts: Iterable[str]) -> Iterator[str]:
 
 def _csv(data: Iterable[bytes], config: Mapping[str, Json]) -> Items:
     delimiter = _DELIMITERS.get(config.get("CSVDelimiter", "COMMA"), ",")
-    csv.field_size_limit(_MAX_FIELD_BYTES)
-    rows = (row for row in csv.reader(_lines(_text(data)), delimiter=delimiter) if row)
+    rows = delimited.rows(_lines(_text(data)), delimiter)
     headers = _headers(rows, config)
     for row in rows:
         # Values beyond the headers are dropped, and those that are missing are empty.
