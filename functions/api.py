@@ -88,6 +88,12 @@ def _status_url(job_id: str) -> str:
     return f"{_base_url()}/v1/jobs/{job_id}"
 
 
+def _accepted(job: Job, more: Mapping[str, Any] | None = None) -> Response[Any]:
+    """202: a job does it, and tells how it goes."""
+    url = _status_url(job.job_id)
+    return _json(HTTPStatus.ACCEPTED, {**(more or {}), "job_id": job.job_id, "status_url": url}, {"Location": url})
+
+
 @app.post(
     "/v1/uploads",
     summary="Announce a file and get a URL to PUT it to",
@@ -185,11 +191,7 @@ def get_job(
 def stop_job(job_id: Annotated[str, Path()]) -> Response[Any]:
     job = _job(job_id)
     reason = Failure("JobStopped", "the job was stopped by request")
-    if (
-        job.status is Status.SUCCESS
-        or job.status is Status.FAILURE
-        or not stopping.stop(job, reason, services.current())
-    ):
+    if job.status in {Status.SUCCESS, Status.FAILURE} or not stopping.stop(job, reason, services.current()):
         raise problems.conflict(f"the job {job.job_id} has ended already: it is {_job(job_id).status.value}")
     return _json(HTTPStatus.ACCEPTED, _job(job_id).as_status(_base_url()))
 
@@ -210,8 +212,7 @@ def stop_job(job_id: Annotated[str, Path()]) -> Response[Any]:
 )
 def rerun_job(job_id: Annotated[str, Path()], body: models.RerunRequest) -> Response[Any]:
     again = reruns.start(_job(job_id), body.hyperparameters, body.from_step, services.current())
-    url = _status_url(again.job_id)
-    return _json(HTTPStatus.ACCEPTED, {"job_id": again.job_id, "status_url": url}, {"Location": url})
+    return _accepted(again)
 
 
 @app.get(
@@ -376,8 +377,7 @@ def create_training(body: models.TrainingRequest) -> Response[Any]:
     here = services.current()
     job = requests.start_training(body.algorithm, body.key, body.hyperparameters, here, inherit=body.inherit)
     about(job.job_id)
-    url = _status_url(job.job_id)
-    return _json(HTTPStatus.ACCEPTED, {"job_id": job.job_id, "status_url": url}, {"Location": url})
+    return _accepted(job)
 
 
 @app.get(
@@ -412,12 +412,11 @@ def list_models(
 def decide_model(model_id: Annotated[str, Path()], body: models.ApprovalRequest) -> Response[Any]:
     name = unquote(model_id)
     job = registry.decide(name, body.status, body.reason, services.current())
-    decided = {"model": name, "status": body.status, "job_id": job and job.job_id, "status_url": None}
+    decided = {"model": name, "status": body.status}
     if job is None:
-        return _json(HTTPStatus.OK, decided)
+        return _json(HTTPStatus.OK, {**decided, "job_id": None, "status_url": None})
     about(job.job_id)
-    url = _status_url(job.job_id)
-    return _json(HTTPStatus.ACCEPTED, {**decided, "status_url": url}, {"Location": url})
+    return _accepted(job, decided)
 
 
 @app.get(
@@ -462,8 +461,7 @@ def invoke_endpoint(
 def restore_endpoint(name: Annotated[str, Path()]) -> Response[Any]:
     job = registry.roll_back(unquote(name), services.current())
     about(job.job_id)
-    url = _status_url(job.job_id)
-    return _json(HTTPStatus.ACCEPTED, {"job_id": job.job_id, "status_url": url}, {"Location": url})
+    return _accepted(job)
 
 
 @app.delete(

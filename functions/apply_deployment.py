@@ -5,6 +5,7 @@ from typing import Any
 from functions.aws import services
 from functions.aws.log import about, logger
 from functions.waiting import endpoints, stopping, waits
+from functions.waiting.rollouts import Rollout
 from functions.waiting.waits import Change, Role, WaitKind
 
 
@@ -14,7 +15,7 @@ def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001
     here, endpoint = services.current(), event["endpoint"]
     stopping.ensure_open(event["job_id"], here)
     # Parked before the endpoint is looked at: a change after the look has an event that finds the row.
-    change = Change(endpoint, event["endpoint_config"], Role(event["role"]), event.get("rollout") or {})
+    change = Change(endpoint, event["endpoint_config"], Role(event["role"]), Rollout(**event.get("rollout") or {}))
     wait = waits.park(here, WaitKind.ENDPOINT, event["job_id"], event["token"], change=change)
     resolved = endpoints.settle(here, endpoint, wait)
     logger.info("waiting for the endpoint", extra={"endpoint": endpoint, "role": event["role"], "resolved": resolved})

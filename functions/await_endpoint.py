@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001
     here, endpoint = services.current(), event["endpoint"]
     stopping.ensure_open(event["job_id"], here)
     algorithm = catalogue.of_endpoint(here, endpoint)
-    rollout = rollouts.rollout(algorithm.spec.get("deploy") or {}, endpoint).as_dict() if algorithm else {}
+    rollout = rollouts.rollout(algorithm.spec.get("deploy") or {}, endpoint) if algorithm else rollouts.AT_ONCE
     # Parked before the endpoint is looked at: a change after the look has an event that finds the row.
     change = Change(endpoint, event["endpoint_config"], rollout=rollout)
     wait = waits.park(here, WaitKind.ENDPOINT, event["job_id"], event["token"], change=change)

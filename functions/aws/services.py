@@ -203,6 +203,11 @@ def error_code(error: Exception) -> str:
     return str(response.get("Error", {}).get("Code", ""))
 
 
+def is_no_object(error: Exception) -> bool:
+    """Tells whether S3 says that there is no such object; a HEAD has no body to name it in, and says 404."""
+    return error_code(error) in {"404", "NoSuchKey", "NotFound"}
+
+
 def error_message(error: Exception) -> str:
     """Returns the AWS error message of a botocore ClientError, without the operation's name around it."""
     response = getattr(error, "response", {})

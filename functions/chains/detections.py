@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from functions.aws import locations
-from functions.aws.services import error_code
+from functions.aws.services import is_no_object
 from functions.chains import boxes, chains, crops, invocations
 from functions.chains.boxes import Detection
 from functions.chains.chains import Chain
@@ -77,7 +77,7 @@ def _fetch(location: str, services: Services) -> tuple[str, bytes]:
         images.check_size(name, services.s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
         return name, services.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
-        if error_code(error) not in {"404", "NoSuchKey", "NotFound"}:
+        if not is_no_object(error):
             raise
         raise ImageRejected(f"the image '{name}' is no longer in the bucket") from error
 

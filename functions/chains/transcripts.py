@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from functions.aws.services import error_code
+from functions.aws.services import is_no_object
 from functions.chains import crops
 from functions.jobs import failure, jobs
 from functions.jobs.errors import CropsUnread
@@ -71,7 +71,7 @@ def _load(key: str, services: Services) -> dict[str, Any]:
     try:
         response = services.s3.get_object(Bucket=services.settings.artifacts_bucket, Key=key)
     except ClientError as error:
-        if error_code(error) not in {"404", "NoSuchKey", "NotFound"}:
+        if not is_no_object(error):
             raise
         return {}
     loaded: dict[str, Any] = json.loads(response["Body"].read())

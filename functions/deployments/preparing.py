@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.aws import locations
-from functions.aws.services import error_code
+from functions.aws.services import is_no_object
 from functions.catalogue import catalogue
 from functions.deployments import packages, serving
 from functions.deployments.claims import Action
@@ -99,7 +99,7 @@ def _sample(package: Package, services: Services) -> Sample | None:
     try:
         services.s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error_code(error) in {"404", "NoSuchKey", "NotFound"}:
+        if is_no_object(error):
             return None
         raise
     return Sample(uri, package.content_types[0])

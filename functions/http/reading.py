@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.http import problems
 from functions.jobs import comparing
-from functions.jobs.job import Job
+from functions.jobs.job import LINKS, Job
 from functions.uploads import ledger
 from functions.waiting import step_logs
 from functions.waiting.step_logs import AfterInvalid
@@ -70,7 +70,7 @@ def _nodes(job: Job, base_url: str, services: Services) -> Iterator[tuple[str, s
     yield "job", job.job_id, job.run.get("trigger")
     if job.run.get("input_uri"):
         yield "input", str(job.run["input_uri"]), None
-    for name in ("execution", "pipeline_execution", "training_job", "model_package", "endpoint"):
+    for name in LINKS:
         if job.links.get(name):
             yield name, job.links[name], job.endpoint_config if name == "endpoint" else None
     for result in job.results:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,10 @@ from functions.catalogue.catalogue import Algorithm
 from functions.deployments import approvals, claims, packages, preparing
 from functions.deployments.claims import Action
 from functions.deployments.packages import APPROVED, Package
-from functions.http import problems
+from functions.http import problems, requests
 from functions.http.problems import Problem
 from functions.jobs import ids, jobs
-from functions.jobs.job import Job, Kind, Status
+from functions.jobs.job import Job, Kind
 from functions.waiting import endpoints, inference
 
 if TYPE_CHECKING:
@@ -127,12 +126,10 @@ def _acts(package: Package, algorithm: Algorithm, status: str, services: Service
 def _model(model_id: str, services: Services) -> tuple[Package, Algorithm]:
     """Returns a model by what the API calls it. Raises Problem."""
     name, _, version = model_id.rpartition("-")
-    group = next(
-        (each.group for each in catalogue.everything(services) if each.group and packages.short(each.group) == name),
-        None,
-    )
-    arn = f"{group}/{version}" if group and version.isdecimal() and len(version) < 10 else None
-    package = packages.describe(services, _arn_of(group, int(version), services)) if group and arn else None
+    groups = (each.group for each in catalogue.everything(services) if each.group)
+    group = next((each for each in groups if packages.short(each) == name), None)
+    is_version = version.isdecimal() and len(version) < 10
+    package = packages.describe(services, _arn_of(group, int(version), services)) if group and is_version else None
     algorithm = packages.algorithm_of(services, package) if package else None
     if package is None or algorithm is None:
         raise problems.not_found(f"the model '{problems.shown(model_id)}'")
@@ -148,22 +145,14 @@ def _arn_of(group: str, version: int, services: Services) -> str:
 def _pending(algorithm: Algorithm, package: str | None, services: Services) -> Job:
     now = services.now()
     links = {"endpoint": algorithm.endpoint or ""} | ({"model_package": package} if package else {})
-    moment = times.iso(now)
-    job = Job(ids.ulid(now), Kind.DEPLOYMENT, Status.PENDING, algorithm.name, None, moment, moment, links=links)
+    job = replace(requests.pending(ids.ulid(now), Kind.DEPLOYMENT, algorithm.name, None, now), links=links)
     jobs.create(services, job)
     return job
 
 
 def _start(job: Job, asked: Mapping[str, Any], services: Services) -> None:
-    request = {"job_id": job.job_id, "endpoint": job.links["endpoint"], **asked}
-    try:
-        services.stepfunctions.start_execution(
-            stateMachineArn=services.settings.deployment_state_machine_arn, name=job.job_id, input=json.dumps(request)
-        )
-    except ClientError:
-        error = {"code": "ExecutionNotStarted", "message": "the deployment could not be started; try again"}
-        jobs.fail(services, job.job_id, "", error)
-        raise
+    machine = services.settings.deployment_state_machine_arn
+    requests.start_machine(machine, job, {"endpoint": job.links["endpoint"], **asked}, "deployment", services)
 
 
 def all_endpoints(services: Services) -> Iterator[dict[str, Any]]:

@@ -195,21 +195,18 @@ def _startable(name: str, services: Services) -> Algorithm:
 
 
 def start_execution(job: Job, asked: Mapping[str, Any], services: Services) -> None:
-    """Starts the execution of a PENDING job, named by its id; if that cannot be, the row says so."""
-    run = {
-        "job_id": job.job_id,
-        "algorithm": job.algorithm,
-        "source": job.source.as_dict() if job.source else None,
-        **asked,
-    }
+    """Starts the execution of `training` for a PENDING job."""
+    run = {"algorithm": job.algorithm, "source": job.source.as_dict() if job.source else None, **asked}
+    start_machine(services.settings.training_state_machine_arn, job, run, "training", services)
+
+
+def start_machine(machine: str, job: Job, asked: Mapping[str, Any], what: str, services: Services) -> None:
+    """Starts an execution for a PENDING job, named by its id; if that cannot be, the row says so."""
+    request = {"job_id": job.job_id, **asked}
     try:
-        services.stepfunctions.start_execution(
-            stateMachineArn=services.settings.training_state_machine_arn,
-            name=job.job_id,
-            input=json.dumps(run),
-        )
+        services.stepfunctions.start_execution(stateMachineArn=machine, name=job.job_id, input=json.dumps(request))
     except ClientError:
-        error = {"code": "ExecutionNotStarted", "message": "the training could not be started; try again"}
+        error = {"code": "ExecutionNotStarted", "message": f"the {what} could not be started; try again"}
         jobs.fail(services, job.job_id, "", error)
         raise
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from functions.aws.services import error_code
+from functions.aws.services import is_no_object
 from functions.images import npy, tiles
 from functions.jobs import jobs
 from functions.jobs.errors import ResultInvalid
@@ -69,7 +69,7 @@ def _fetch(bucket: str, key: str, services: Services) -> bytes:
             raise ResultInvalid(f"the result has {size / 2**20:.0f} MiB; at most {MAX_BYTES // 2**20} MiB are read")
         return services.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
-        if error_code(error) not in {"404", "NoSuchKey", "NotFound"}:
+        if not is_no_object(error):
             raise
         raise ResultInvalid("the model's result is not in the bucket") from error
 

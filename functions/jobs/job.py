@@ -56,6 +56,11 @@ RUN = ("trigger", "rerun_of", "inherited_from", "definition_sha256", "hyperparam
 every hyperparameter as `{"value", "origin"}`, and the copy of what it reads."""
 
 
+def told(resolved: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the hyperparameters that somebody told: what a pipeline is given, which has the defaults itself."""
+    return {name: entry["value"] for name, entry in resolved.items() if entry["origin"] != "default"}
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The uploaded object that a job is about."""
@@ -114,8 +119,7 @@ class Job:
     @property
     def told(self) -> dict[str, Any]:
         """The hyperparameters that somebody told, whose values are no defaults."""
-        known: Mapping[str, Mapping[str, Any]] = self.run.get("hyperparameters") or {}
-        return {name: entry["value"] for name, entry in known.items() if entry["origin"] != "default"}
+        return told(self.run.get("hyperparameters") or {})
 
     @property
     def steps_done(self) -> int:

@@ -160,33 +160,27 @@ def end(services: Services, job_id: str, execution: str, status: Status, error: 
 
     False when nothing was moved.
     """
-    before = [before for before, moves in MOVES.items() if status in moves]
-    names = {f":from{number}": value for number, value in enumerate(before)}
-    return _update(
-        services,
-        job_id,
-        "SET #status = :to, #error = :error, links.#execution = :execution, updated_at = :now,"
-        " expires_at = if_not_exists(expires_when_final, :never) REMOVE step",
-        f"#status IN ({', '.join(names)})"
-        " AND (attribute_not_exists(links.#execution) OR links.#execution = :execution)",
-        {":to": status, ":execution": execution, ":error": dict(error), ":never": NEVER, **names},
-        {"#status": "status", "#execution": "execution", "#error": "error"},
-    )
+    return _end(services, job_id, status, error, execution)
 
 
 def stop(services: Services, job_id: str, error: dict[str, str]) -> bool:
     """PENDING or INPROGRESS -> STOPPED, whatever execution has the job. False when it is over, or there is none."""
-    before = [before for before, moves in MOVES.items() if Status.STOPPED in moves]
-    names = {f":from{number}": value for number, value in enumerate(before)}
-    return _update(
-        services,
-        job_id,
-        "SET #status = :to, #error = :error, updated_at = :now,"
-        " expires_at = if_not_exists(expires_when_final, :never) REMOVE step",
-        f"#status IN ({', '.join(names)})",
-        {":to": Status.STOPPED, ":error": dict(error), ":never": NEVER, **names},
-        {"#status": "status", "#error": "error"},
-    )
+    return _end(services, job_id, Status.STOPPED, error, None)
+
+
+def _end(services: Services, job_id: str, status: Status, error: dict[str, str], execution: str | None) -> bool:
+    before = {f":from{number}": old for number, old in enumerate(old for old in MOVES if status in MOVES[old])}
+    sets = ["#status = :to", "#error = :error", "updated_at = :now"]
+    sets.append("expires_at = if_not_exists(expires_when_final, :never)")
+    condition = f"#status IN ({', '.join(before)})"
+    values: dict[str, items.Value] = {":to": status, ":error": dict(error), ":never": NEVER, **before}
+    names = {"#status": "status", "#error": "error"}
+    if execution is not None:
+        sets.append("links.#execution = :execution")
+        condition += " AND (attribute_not_exists(links.#execution) OR links.#execution = :execution)"
+        values[":execution"] = execution
+        names["#execution"] = "execution"
+    return _update(services, job_id, f"SET {', '.join(sets)} REMOVE step", condition, values, names)
 
 
 def deploying(services: Services, job_id: str, endpoint_config: str, before: str) -> bool:

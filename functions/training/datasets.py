@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from functions.aws.services import error_code
+from functions.aws.services import is_no_object
 from functions.catalogue.catalogue import Algorithm
 from functions.jobs import ids, jobs
 from functions.jobs.job import Job, Source, Status
@@ -44,7 +44,7 @@ def find(bucket: str, key: str, services: Services) -> Dataset | None:
     try:
         head = services.s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error_code(error) in {"404", "NoSuchKey", "NotFound"}:
+        if is_no_object(error):
             return None
         raise
     version = head.get("VersionId")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from functions.aws import presign, times
-from functions.aws.services import error_code
+from functions.aws.services import is_no_object
 from functions.jobs import jobs
 from functions.jobs.job import Job, Kind, Status
 
@@ -49,7 +49,7 @@ def _is_there(job: Job, services: Services) -> bool:
     try:
         services.s3.head_object(Bucket=job.source.bucket, Key=job.source.key)
     except ClientError as error:
-        if error_code(error) in {"404", "NoSuchKey", "NotFound"}:
+        if is_no_object(error):
             return False
         raise
     return True

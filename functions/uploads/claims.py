@@ -22,7 +22,7 @@ from functions.aws.services import error_code
 from functions.catalogue import catalogue
 from functions.catalogue.catalogue import Algorithm
 from functions.jobs import ids, jobs
-from functions.jobs.job import Job, Kind, Source, Status
+from functions.jobs.job import Job, Kind, Source, Status, told
 from functions.uploads import events, ledger, plans, settings
 from functions.uploads.events import Again, Run, Upload
 from functions.uploads.ledger import Claim, Decision, Delivery
@@ -246,10 +246,17 @@ def _begun(
     except SettingsRejected as error:
         return Outcome(Decision.REJECTED, job_id, str(error))
     resolved = settings.resolve(algorithm, layers) if kind is Kind.TRAINING else {}
-    started = _started(kind, algorithm, source, settings.told(resolved))
+    started = _started(kind, algorithm, source, told(resolved))
     run = _remembered(algorithm, "upload", resolved)
-    outcome = Outcome(Decision.STARTED, job_id, started=started, source=source, etag=upload.etag, run=run)
-    return replace(outcome, cached=algorithm.cached)
+    return Outcome(
+        Decision.STARTED,
+        job_id,
+        started=started,
+        source=source,
+        etag=upload.etag,
+        cached=algorithm.cached,
+        run=run,
+    )
 
 
 def _beside(kind: Kind, source: Source | None, algorithm: Algorithm, services: Services) -> Mapping[str, Any]:
@@ -320,7 +327,7 @@ def _run_begun(run: Run, kind: Kind, algorithm: Algorithm, services: Services) -
         return Outcome(Decision.REJECTED, run.job_id, str(error))
     layer = ("rerun" if run.again else "inherited", run.inherited.get("hyperparameters") or {})
     resolved = settings.resolve(algorithm, [layer, ("dataset", dataset), ("request", run.hyperparameters)])
-    started = _started(kind, algorithm, run.source, settings.told(resolved))
+    started = _started(kind, algorithm, run.source, told(resolved))
     remembered = _remembered(algorithm, run.reason, resolved)
     if run.again:
         started |= {name: value for name, value in _as_before(run.again).items() if value}
@@ -328,8 +335,14 @@ def _run_begun(run: Run, kind: Kind, algorithm: Algorithm, services: Services) -
         remembered["definition_sha256"] = run.again.definition_sha256 or remembered["definition_sha256"]
     elif run.inherited:
         remembered["inherited_from"] = run.inherited.get("job_id")
-    outcome = Outcome(Decision.STARTED, run.job_id, started=started, source=run.source, run=remembered)
-    return replace(outcome, cached=algorithm.cached)
+    return Outcome(
+        Decision.STARTED,
+        run.job_id,
+        started=started,
+        source=run.source,
+        cached=algorithm.cached,
+        run=remembered,
+    )
 
 
 def _as_before(again: Again) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from functions.aws.services import error_code
+from functions.aws.services import is_no_object
 from functions.catalogue import catalogue
 from functions.catalogue.catalogue import Algorithm
 from functions.jobs.job import Source
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from functions.aws.services import Services
 
 MAX_BYTES = 64 * 1024
-_GONE = {"404", "NoSuchKey", "NotFound"}
 
 Layer = tuple[str, Mapping[str, Any]]
 """A word of where values are from, and the values by name."""
@@ -43,11 +42,6 @@ def resolve(algorithm: Algorithm, layers: Sequence[Layer]) -> dict[str, dict[str
     for origin, values in layers:
         resolved |= {name: {"value": value, "origin": origin} for name, value in values.items()}
     return resolved
-
-
-def told(resolved: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the values that somebody told: what a pipeline is given, which has the defaults itself."""
-    return {name: entry["value"] for name, entry in resolved.items() if entry["origin"] != "default"}
 
 
 def beside(source: Source, algorithm: Algorithm, services: Services) -> Mapping[str, Any]:
@@ -76,7 +70,7 @@ def _text(bucket: str, key: str, services: Services) -> str | None:
     try:
         response = services.s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error_code(error) in _GONE:
+        if is_no_object(error):
             return None
         raise
     body = response["Body"].read(MAX_BYTES + 1)

@@ -1,10 +1,9 @@
 """Waiting until an endpoint serves the config a job deployed.
 
-What an endpoint of one mode cannot become by an update (asynchronous from not, and back) is deleted likewise.
-
 Jobs may deploy to one endpoint at the same time, and SageMaker refuses to change an endpoint that is changing. So
 each job parks a wait that names its config, and whenever the endpoint comes to rest the oldest wait gets its turn.
-An endpoint that failed can only be deleted, which takes its time; the oldest wait then creates it anew.
+An endpoint that failed can only be deleted, which takes its time; the oldest wait then creates it anew. One whose mode
+changes, asynchronous from not or back, which no update does, goes the same way.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from functions.aws.log import logger
 from functions.aws.services import error_code, error_message
 from functions.jobs import jobs
 from functions.waiting import served, waits, withdrawals
-from functions.waiting.rollouts import Rollout
+from functions.waiting.rollouts import AT_ONCE, Rollout
 from functions.waiting.served import Target
 from functions.waiting.states import EndpointState
 from functions.waiting.waits import Failed, Resolution, Role, Succeeded, Wait, WaitKind
@@ -159,7 +158,7 @@ def decide(
 ) -> Resolution | Update | Create | Replace | KeepWaiting:
     """Returns what an endpoint in `state` means for one wait; `first` if no older wait for this endpoint is left."""
     # A shift that was watched and taken back is not tried again on live traffic.
-    may_try = wait.attempts < (1 if wait.rollout.get("policy") else MAX_ATTEMPTS)
+    may_try = wait.attempts < (1 if wait.rollout.policy else MAX_ATTEMPTS)
     if state is None:
         if not may_try:
             return Failed("EndpointNotFound", f"the endpoint {wait.endpoint} does not exist")
@@ -177,10 +176,10 @@ def decide(
         return Failed("EndpointRolledBack", _rolled_back(state, wait))
     if not first:
         return KeepWaiting()
-    return Replace() if is_of_another_mode(state, wait.rollout.get("mode")) else Update(state)
+    return Replace() if is_of_another_mode(state, wait.rollout.mode) else Update(state)
 
 
-def is_of_another_mode(state: EndpointState, mode: str | None) -> bool:
+def is_of_another_mode(state: EndpointState, mode: str) -> bool:
     """Tells whether an update is refused: UpdateEndpoint neither adds nor removes an AsyncInferenceConfig.
 
     https://github.com/aws/sagemaker-python-sdk/pull/3124
@@ -244,7 +243,7 @@ def _change_back(services: Services, state: EndpointState, wait: Wait, change: R
         match change:
             case Restore():
                 # At once: what is brought back served before.
-                update(services, state, wait.before or "", Rollout(""))
+                update(services, state, wait.before or "", AT_ONCE)
             case Remove():
                 delete(services, state.name)
     except ClientError as error:
@@ -272,8 +271,7 @@ def _decide_and_change(
     match decision:
         case Update(state=resting):
             _note_before(services, wait, resting.config)
-            rollout = Rollout(wait.rollout.get("mode", ""), wait.rollout.get("policy", {}))
-            return _take_turn(services, wait, lambda config: update(services, resting, config, rollout), "updated")
+            return _take_turn(services, wait, lambda config: update(services, resting, config, wait.rollout), "updated")
         case Create():
             _note_before(services, wait, "")
             endpoint = wait.endpoint or ""

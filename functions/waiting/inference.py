@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws import locations
 from functions.aws.log import about
-from functions.aws.services import error_code, error_message
+from functions.aws.services import error_code, error_message, is_no_object
 from functions.images import images
 from functions.jobs import jobs
 from functions.jobs.errors import EndpointNotFound, EndpointNotReady, ImageRejected
@@ -28,8 +28,6 @@ AsJpeg: TypeAlias = "Callable[[str, str, Services], str]"
 
 INVOCATION_SECONDS = 900
 TTL_SECONDS = 3600
-
-_GONE = {"404", "NoSuchKey", "NotFound"}
 
 
 def start(job: Mapping[str, Any], token: str, services: Services, as_jpeg: AsJpeg) -> None:
@@ -75,7 +73,7 @@ def _check_image(location: str, services: Services) -> str:
         images.check_size(name, size)
         head = services.s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{images.HEAD_BYTES - 1}")
     except ClientError as error:
-        if error_code(error) not in _GONE:
+        if not is_no_object(error):
             raise
         raise ImageRejected(f"the image '{name}' is no longer in the bucket") from error
     return images.content_type(name, head["Body"].read())

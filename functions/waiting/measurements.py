@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.aws.log import logger
-from functions.aws.services import error_code
+from functions.aws.services import error_code, is_no_object
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import PipelineExecutionStepTypeDef
@@ -45,7 +45,7 @@ def _evaluated(job_id: str, services: Services) -> dict[str, float]:
         body = services.s3.get_object(Bucket=services.settings.artifacts_bucket, Key=key)["Body"].read(MAX_BYTES)
         document = json.loads(body)
     except ClientError as error:
-        if error_code(error) in {"404", "NoSuchKey", "NotFound"}:
+        if is_no_object(error):
             return {}
         raise
     except (ValueError, RecursionError):

@@ -24,7 +24,7 @@ PERIOD_SECONDS = 60
 class Rollout:
     """What an endpoint's next config is, and how it gets there."""
 
-    mode: str
+    mode: str = ""
     """realtime, async or serverless; empty where nobody knows."""
     policy: Mapping[str, Any] = field(default_factory=dict)
     """DeploymentConfig; empty for all at once."""
@@ -35,6 +35,9 @@ class Rollout:
 
     def as_dict(self) -> dict[str, Any]:
         return {"mode": self.mode, "policy": dict(self.policy)}
+
+
+AT_ONCE = Rollout()
 
 
 def rollout(settings: Mapping[str, Any], endpoint: str) -> Rollout:

@@ -1,4 +1,4 @@
-"""An endpoint as SageMaker tells it, and what its refusals mean."""
+"""An endpoint as SageMaker tells it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws import locations, times
 from functions.aws.log import logger
-from functions.aws.services import error_code
+from functions.aws.services import error_code, is_no_object
 from functions.jobs import jobs
 from functions.waiting import endpoints, inference, pipeline_runs, place, stopping, waits
 from functions.waiting.waits import Resolution, Wait, WaitKind
@@ -120,6 +120,6 @@ def _size(services: Services, uri: str) -> int | None:
     try:
         return services.s3.head_object(Bucket=bucket, Key=key)["ContentLength"]
     except ClientError as error:
-        if error_code(error) in {"404", "NoSuchKey", "NotFound"}:
+        if is_no_object(error):
             return None
         raise

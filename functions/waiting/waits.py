@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from functions.aws import items, times
 from functions.aws.conditions import conditional
 from functions.aws.log import logger
 from functions.aws.services import error_code
+from functions.waiting.rollouts import AT_ONCE, Rollout
 
 if TYPE_CHECKING:
     from functions.aws.services import Services
@@ -79,8 +80,8 @@ class Wait:
     before: str | None = None
     """Of a STOP: the config to bring back; "" where the endpoint was not there."""
     role: Role = Role.TRAINING
-    rollout: Mapping[str, Any] = field(default_factory=dict)
-    """How an endpoint gets to the config: `rollouts.Rollout.as_dict`."""
+    rollout: Rollout = AT_ONCE
+    """How an endpoint gets to the config."""
     attempts: int = 0
     """How often an update to `endpoint_config` was started on behalf of this wait."""
     output: str | None = None
@@ -121,7 +122,7 @@ class Change:
     endpoint: str
     endpoint_config: str
     role: Role = Role.TRAINING
-    rollout: Mapping[str, Any] = field(default_factory=dict)
+    rollout: Rollout = AT_ONCE
 
 
 def park(services: Services, kind: WaitKind, job_id: str, token: str, *, change: Change | None = None) -> Wait:
@@ -166,7 +167,7 @@ def _to_item(wait: Wait) -> dict[str, Any]:
         "expires_at": wait.expires_at,
         "attempts": wait.attempts,
         "role": wait.role.value,
-        "rollout": json.dumps(dict(wait.rollout)),
+        "rollout": json.dumps(wait.rollout.as_dict()),
     }
     if wait.before is not None:
         values["before"] = wait.before
@@ -186,7 +187,7 @@ def _from_item(item: Mapping[str, Any]) -> Wait:
         endpoint_config=values.get("endpoint_config"),
         before=values.get("before"),
         role=Role(values.get("role", Role.TRAINING)),
-        rollout=json.loads(values.get("rollout") or "{}"),
+        rollout=Rollout(**json.loads(values.get("rollout") or "{}")),
         attempts=values.get("attempts", 0),
         output=values.get("output"),
         failure=values.get("failure"),
