@@ -1,16 +1,12 @@
 """`headrace lineage`: where a job's results come from, from the upload to the endpoint."""
 
-from typing import Annotated
-
-import typer
-
 from cli.api.client import Api
-from cli.terminal.options import ApiUrl, AsJson
+from cli.terminal.options import ApiUrl, AsJson, JobId
 from cli.terminal.output import print_json, table
 
 
 def lineage(
-    job_id: Annotated[str, typer.Argument(help="The job's id, 26 letters and digits.")],
+    job_id: JobId,
     api_url: ApiUrl = None,
     as_json: AsJson = False,
 ) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from cli.api.client import Api
 from cli.api.words import FINISHED
-from cli.terminal.options import ApiUrl, AsJson
+from cli.terminal.options import ApiUrl, AsJson, JobId
 from cli.terminal.output import out, print_json, say
 from pipelines.documents import Document
 
@@ -15,7 +15,7 @@ _PAUSE = 1.0
 
 
 def logs(
-    job_id: Annotated[str, typer.Argument(help="The job's id, 26 letters and digits.")],
+    job_id: JobId,
     step: Annotated[str | None, typer.Option(help="A step; the one that failed, or the latest, when left out.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what is written until the job ends.")] = False,
     api_url: ApiUrl = None,

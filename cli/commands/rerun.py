@@ -7,11 +7,11 @@ import typer
 from cli.api.client import Api
 from cli.api.report import report
 from cli.api.settings import hyperparameters
-from cli.terminal.options import ApiUrl, AsJson
+from cli.terminal.options import ApiUrl, AsJson, JobId
 
 
 def rerun(
-    job_id: Annotated[str, typer.Argument(help="The job's id, 26 letters and digits.")],
+    job_id: JobId,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A hyperparameter, as name=value; repeat it for others.")
     ] = None,

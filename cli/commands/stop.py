@@ -1,17 +1,13 @@
 """`headrace stop`: a job ends now, and with it all that runs for it."""
 
-from typing import Annotated
-
-import typer
-
 from cli.api.client import Api
 from cli.api.report import print_job
-from cli.terminal.options import ApiUrl, AsJson
+from cli.terminal.options import ApiUrl, AsJson, JobId
 from cli.terminal.output import print_json
 
 
 def stop(
-    job_id: Annotated[str, typer.Argument(help="The job's id, 26 letters and digits.")],
+    job_id: JobId,
     api_url: ApiUrl = None,
     as_json: AsJson = False,
 ) -> None:

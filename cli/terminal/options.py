@@ -15,6 +15,7 @@ ApiUrl = Annotated[
         show_default=False,
     ),
 ]
+JobId = Annotated[str, typer.Argument(help="The job's id, 26 letters and digits.")]
 Stage = Annotated[str, typer.Option(help="A section of samconfig.toml: dev, staging or prod.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON on standard output.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="The one port of the local cloud.")]
