@@ -3,8 +3,11 @@
 The rules of a bucket, and those of an HTTP API.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from local.documents import Document
+from local.ministack import resources
 
 Triple = tuple[int, dict[str, str], bytes]
 Rules = Mapping[str, Any]
@@ -18,25 +21,16 @@ _ANY = "*"
 def install() -> None:
     """Read the CORS rules of HTTP APIs as their templates write them, and answer by them."""
     from ministack.services import apigateway
-    from ministack.services.cloudformation import provisioners
 
     apigateway._cors_response_headers = response_headers
     apigateway._cors_preflight_response = preflight_response
-    handlers = provisioners._RESOURCE_HANDLERS[_API]
-    handlers["create"] = _with_rules(handlers["create"], 1)
-    handlers["update"] = _with_rules(handlers["update"], 2)
+    resources.look_at(_API, _with_rules)
 
 
-def _with_rules(provision: Callable[..., Any], position: int) -> Callable[..., Any]:
-    """Gives the API its rules in its own spelling; CloudFormation's properties are the argument at `position`."""
-
-    def provisioned(*arguments: Any) -> Any:
-        properties = arguments[position]
-        if properties.get(_PROPERTY):
-            properties = {**properties, _PROPERTY: as_the_api_spells(properties[_PROPERTY])}
-        return provision(*arguments[:position], properties, *arguments[position + 1 :])
-
-    return provisioned
+def _with_rules(properties: Document) -> Document:
+    """Returns the properties of an API with its rules in its own spelling."""
+    rules = properties.get(_PROPERTY)
+    return {**properties, _PROPERTY: as_the_api_spells(rules)} if rules else properties
 
 
 def as_the_api_spells(rules: Rules) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from local.documents import Document
+from local.ministack import resources
 from local.schedules import expressions
 from local.schedules.expressions import Expression, ExpressionInvalid, Once
 
@@ -49,12 +50,7 @@ def install() -> None:
         "create": _made_by_a_stack,
         "update": _changed_by_a_stack,
     }
-    rule = handlers["AWS::Events::Rule"]
-    handlers["AWS::Events::Rule"] = {
-        **rule,
-        "create": _checked_rule(rule["create"], 1),
-        "update": _checked_rule(rule["update"], 2),
-    }
+    resources.look_at("AWS::Events::Rule", _repeated)
 
 
 # What is taken.
@@ -116,15 +112,15 @@ def _checked(save: Callable[[str, Document], Any]) -> Callable[[str, Document], 
     return save_checked
 
 
-def _checked_rule(make: Callable[..., Any], place: int) -> Callable[..., Any]:
-    """Wraps a stack's handler of rules, whose properties are the argument at `place`."""
+def _repeated(properties: Document) -> Document:
+    """Returns the properties of a stack's rule.
 
-    def make_checked(*args: Any, **options: Any) -> Any:
-        if not _is_for_a_rule(str(args[place].get("ScheduleExpression") or "")):
-            raise ValueError("Parameter ScheduleExpression is not valid.")
-        return make(*args, **options)
-
-    return make_checked
+    Raises:
+        ValueError: its schedule is none for a rule.
+    """
+    if not _is_for_a_rule(str(properties.get("ScheduleExpression") or "")):
+        raise ValueError("Parameter ScheduleExpression is not valid.")
+    return properties
 
 
 # In a stack.
@@ -225,8 +221,10 @@ def _look_at(key: Key, schedule: Document, now: float) -> None:
             return
         scheduler._schedule_last_fired[key] = seen = max(moment, now - window)
         _fire(key, schedule, moment)
+    if schedule.get("ActionAfterCompletion") != "DELETE":
+        return
     following = expression.after(seen, anchor, zone)
-    if (following is None or (end is not None and following > end)) and _is_to_be_deleted(schedule):
+    if following is None or (end is not None and following > end):
         scheduler._schedules._data.pop(key, None)
         scheduler._schedule_last_fired.pop(key, None)
 
@@ -243,10 +241,6 @@ def _begun(expression: Expression, schedule: Mapping[str, Any], zone: ZoneInfo) 
     if isinstance(expression, Once):
         return min(begun, (expression.after(0.0, 0.0, zone) or begun) - _MOMENT)
     return begun if changed <= created else max(begun, changed)
-
-
-def _is_to_be_deleted(schedule: Mapping[str, Any]) -> bool:
-    return schedule.get("ActionAfterCompletion") == "DELETE"
 
 
 def _chosen(schedule: Mapping[str, Any], moment: float, window: float) -> float:

@@ -16,7 +16,7 @@ from botocore.exceptions import UnknownServiceError
 
 from local import wire
 from local.documents import Document, Json
-from local.ministack import schedules
+from local.ministack import resources, schedules
 
 _STARTED = ("lambda", "sqs", "sns", "states")
 _PIPELINE = re.compile(r"arn:[\w-]+:sagemaker:[\w-]+:\d+:pipeline/(?P<name>[\w-]+)")
@@ -161,19 +161,12 @@ def with_context(target: Document, schedule: Mapping[str, Any], event: Mapping[s
 def install() -> None:
     """Refuse at PutTargets, CreateSchedule and UpdateSchedule, and in a stack, what could not be started."""
     from ministack.services import eventbridge, scheduler
-    from ministack.services.cloudformation import provisioners
 
     eventbridge._put_targets = _checked_targets(eventbridge._put_targets)
     for name in ("_create_schedule", "_update_schedule"):
         setattr(scheduler, name, _checked_schedule(getattr(scheduler, name)))
-    handlers = provisioners._RESOURCE_HANDLERS
-    for kind, universal in (("AWS::Events::Rule", False), ("AWS::Scheduler::Schedule", True)):
-        handler = handlers[kind]
-        checked = {
-            "create": _checked(handler["create"], 1, universal),
-            "update": _checked(handler["update"], 2, universal),
-        }
-        handlers[kind] = {**handler, **checked}
+    resources.look_at("AWS::Events::Rule", lambda properties: _startable(properties, universal=False))
+    resources.look_at("AWS::Scheduler::Schedule", lambda properties: _startable(properties, universal=True))
 
 
 def _checked_targets(put: Callable[[Document], Any]) -> Callable[[Document], Any]:
@@ -200,14 +193,13 @@ def _checked_schedule(save: Callable[[str, Document], Any]) -> Callable[[str, Do
     return save_checked
 
 
-def _checked(make: Callable[..., Any], place: int, universal: bool) -> Callable[..., Any]:
-    """Wraps a stack's handler of a resource whose properties are the argument at `place`."""
+def _startable(properties: Document, *, universal: bool) -> Document:
+    """Returns the properties of a stack's rule or schedule.
 
-    def make_checked(*args: Any, **options: Any) -> Any:
-        properties = args[place]
-        for target in properties.get("Targets") or [properties.get("Target") or {}]:
-            if target.get("Arn") and (why := refused(target, universal=universal)):
-                raise ValueError(why)
-        return make(*args, **options)
-
-    return make_checked
+    Raises:
+        ValueError: why a target of it could not be started.
+    """
+    for target in properties.get("Targets") or [properties.get("Target") or {}]:
+        if target.get("Arn") and (why := refused(target, universal=universal)):
+            raise ValueError(why)
+    return properties

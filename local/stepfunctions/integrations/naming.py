@@ -62,6 +62,7 @@ def botocore_service(service: str) -> str | None:
     return _BOTOCORE.get(plain) or _services().get(plain)
 
 
+@functools.lru_cache(1024)
 def sdk_service(service: str) -> str | None:
     """Returns what botocore calls a service of the AWS SDK; None for a name that is not its own in the SDK for Java 2.
 

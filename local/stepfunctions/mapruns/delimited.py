@@ -92,7 +92,7 @@ class _Record:
             self._field.append('"')
             return place + 2
         if sign == "\\":
-            if following in ("\\", '"', self._delimiter) and following:
+            if following in ("\\", '"', self._delimiter):
                 self._field.append(following)
                 return place + 2
             return place + 1

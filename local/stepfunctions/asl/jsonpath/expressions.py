@@ -146,7 +146,7 @@ def _argument(text: str, position: int) -> tuple[Expression, int]:
         return (lambda _root, _scope: literal), end
     if text.startswith("$", position):
         end = _path_end(text, position)
-        return compile_path(text[position:end].rstrip()), end
+        return compile_path(text[position:end]), end
     number = _NUMBER.match(text, position)
     if number is not None:
         value = _literal(number[0])

@@ -29,8 +29,10 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 _STEP = re.compile(
     r"""\.?\[\s*(?:(?P<index>-?\d+)|'(?P<single>[^']*)'|"(?P<double>[^"]*)")\s*\]|\.(?P<name>(?:\\.|[^\s.\[\]()=!<>&|,~\\])+)"""
 )
-_SIGNS = ("==", "!=", "===", "!==", "<", "<=", ">", ">=", "=~", "in", "nin")
-_WORDS = ("contains", "size", "empty", "anyof", "noneof", "subsetof")
+_COMPARISONS = (
+    "==", "!=", "===", "!==", "<", "<=", ">", ">=", "=~",
+    "in", "nin", "contains", "size", "empty", "anyof", "noneof", "subsetof",
+)  # fmt: skip
 _LITERALS = {"true": True, "false": False, "null": None}
 
 
@@ -96,7 +98,7 @@ class _Parser:
 
     def comparison(self) -> Predicate:
         left = self.operand()
-        if not self.follows(*_SIGNS, *_WORDS):
+        if not self.follows(*_COMPARISONS):
             return lambda node, root: left(node, root) is not _MISSING
         token = self.take()
         sign = token["op"] or token["word"]

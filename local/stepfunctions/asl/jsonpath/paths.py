@@ -146,8 +146,9 @@ def parse(text: str) -> Path:
     while position < len(text):
         step, position = _step(text, position)
         steps.append(step)
-    separate = [_each(step) if isinstance(step, Members) else step for step in steps[:-1]]
-    return Path((*separate, *steps[-1:]), all(not isinstance(step, Many) for step in (*separate, *steps[-1:])))
+    # Members are one object at the end alone.
+    steps[:-1] = [_each(step) if isinstance(step, Members) else step for step in steps[:-1]]
+    return Path(tuple(steps), all(not isinstance(step, Many) for step in steps))
 
 
 def quoted(name: str) -> str:
