@@ -18,19 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from bench import clouds
-from bench.clouds import Cloud
+from bench.clouds import ARTIFACTS, UPLOADS, Cloud
 from bench.measure import ROOT, Row, folder
 
 _UPLOADS = int(os.environ.get("BENCH_UPLOADS", "1000"))
 _OVERWRITTEN, _REPEATED, _REORDERED = 0.1, 0.3, 0.1
 _CONNECTIONS = 12
 _SEED = 20261201
-_BUCKET, _ARTIFACTS = (f"headrace-dev-{name}-000000000000-us-east-1" for name in ("uploads", "artifacts"))
 _SAMPLES = ROOT / "algorithms" / "face_aging" / "samples"
 _FACE, _NO_FACE = "astronaut.jpg", "no_face.jpg"
 _FACES = 10
 """Of so many photos one has a face, and ends well; the model takes a second for it."""
-_PATTERN = {"source": ["aws.s3"], "detail": {"bucket": {"name": [_BUCKET]}, "object": {"key": [{"prefix": "images/"}]}}}
+_PATTERN = {"source": ["aws.s3"], "detail": {"bucket": {"name": [UPLOADS]}, "object": {"key": [{"prefix": "images/"}]}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def _uploaded(cloud: Cloud) -> list[Put]:
         status = "FAILURE" if number % _FACES else "SUCCESS"
         for turn in range(2 if number < again else 1):
             body = _commented(photos[status], f"{number}.{turn}")
-            puts.append(Put(key, s3.put_object(Bucket=_BUCKET, Key=key, Body=body)["VersionId"], body, status))
+            puts.append(Put(key, s3.put_object(Bucket=UPLOADS, Key=key, Body=body)["VersionId"], body, status))
         return puts
 
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
@@ -139,8 +138,8 @@ def _accounted(cloud: Cloud, puts: list[Put], executions: list[str]) -> Counter[
     Raises:
         RuntimeError: an upload has no end or two, a delivery has no decision, or a job read other bytes than its own.
     """
-    jobs = {_of(item): item for item in _items(cloud, "jobs") if "object" in item}
-    deliveries = [item for item in _items(cloud, "ledger") if "decision" in item]
+    jobs = {_of(item): item for item in cloud.items("jobs") if "object" in item}
+    deliveries = [item for item in cloud.items("ledger") if "decision" in item]
     by_execution = {item["execution"]["S"]: item["decision"]["S"] for item in deliveries}
     _demand(set(executions) <= set(by_execution), "an execution is not in the ledger")
     decisions = Counter(by_execution[execution] for execution in executions)
@@ -161,14 +160,9 @@ def _of(item: Mapping[str, Any]) -> tuple[str, str]:
     return source["key"]["S"], source["version_id"]["S"]
 
 
-def _items(cloud: Cloud, table: str) -> list[dict[str, Any]]:
-    pages = cloud.client("dynamodb").get_paginator("scan").paginate(TableName=f"headrace-dev-{table}")
-    return [item for page in pages for item in page["Items"]]
-
-
 def _input(s3: Any, job_id: str) -> bytes:
-    listed = s3.list_objects_v2(Bucket=_ARTIFACTS, Prefix=f"runs/{job_id}/input/")["Contents"]
-    body: bytes = s3.get_object(Bucket=_ARTIFACTS, Key=listed[0]["Key"])["Body"].read()
+    listed = s3.list_objects_v2(Bucket=ARTIFACTS, Prefix=f"runs/{job_id}/input/")["Contents"]
+    body: bytes = s3.get_object(Bucket=ARTIFACTS, Key=listed[0]["Key"])["Body"].read()
     return body
 
 

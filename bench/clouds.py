@@ -19,6 +19,9 @@ from bench.programs import peers_python
 from local.clients import LocalClients
 from local.settings import free_port
 
+UPLOADS, ARTIFACTS = (f"headrace-dev-{name}-000000000000-us-east-1" for name in ("uploads", "artifacts"))
+"""The buckets of our stack."""
+
 _BOOT_SECONDS = 240.0
 _STOP_SECONDS = 30.0
 
@@ -33,6 +36,11 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         return self._clients.client(service)
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """Everything in a table of our stack (`jobs`)."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=f"headrace-dev-{table}")
+        return [item for page in pages for item in page["Items"]]
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import psutil
 import urllib3
 
 from bench import clouds
-from bench.clouds import Cloud
+from bench.clouds import UPLOADS, Cloud
 from bench.measure import ROOT, Row, folder
 
 _SECONDS = 60 * int(os.environ.get("BENCH_MINUTES", "30"))
@@ -26,7 +26,6 @@ _SAMPLE_SECONDS = 10
 _WINDOW = 12
 """Samples, two minutes of them, whose median stands for a moment: a training's own processes come and go."""
 _PHOTO_SECONDS, _TABLE_SECONDS, _QUESTION_SECONDS = 5, 60, 1
-_BUCKET = "headrace-dev-uploads-000000000000-us-east-1"
 _PHOTO = ROOT / "algorithms" / "face_aging" / "samples" / "astronaut.jpg"
 _TABLE = ROOT / "algorithms" / "decision_trees" / "samples" / "iris.csv"
 
@@ -71,7 +70,7 @@ class _Load:
     """What a few users do, by the clock."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._s3, self._table = cloud.client("s3"), cloud.client("dynamodb")
+        self._cloud, self._s3 = cloud, cloud.client("s3")
         self._http, self._jobs = urllib3.PoolManager(timeout=60), f"{cloud.endpoint}/v1/jobs?status=INPROGRESS"
         self._every = {
             self._photo: _PHOTO_SECONDS,
@@ -95,8 +94,7 @@ class _Load:
         """How many of the uploads have no job that succeeded, once all that run have ended."""
         while b'"job_id"' in self._question():
             time.sleep(1)
-        pages = self._table.get_paginator("scan").paginate(TableName="headrace-dev-jobs")
-        statuses = [item["status"]["S"] for page in pages for item in page["Items"] if "object" in item]
+        statuses = [item["status"]["S"] for item in self._cloud.items("jobs") if "object" in item]
         return self.uploads - statuses.count("SUCCESS")
 
     def _photo(self) -> None:
@@ -106,7 +104,7 @@ class _Load:
         self._put(f"datasets/decision_trees/steady/{self.uploads}.csv", _TABLE)
 
     def _put(self, key: str, file: Path) -> None:
-        self._s3.put_object(Bucket=_BUCKET, Key=key, Body=file.read_bytes())
+        self._s3.put_object(Bucket=UPLOADS, Key=key, Body=file.read_bytes())
         self.uploads += 1
 
     def _question(self) -> bytes:

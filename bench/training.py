@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from bench import clouds
-from bench.clouds import Cloud
+from bench.clouds import UPLOADS, Cloud
 from bench.measure import Row, compare
 
 _SAMPLES = Path(__file__).resolve().parent.parent / "algorithms"
 _DATASETS = {"decision_trees": "iris.csv", "gradient_boosting": "breast_cancer.csv"}
 _ROUNDS = 5
-_BUCKET = "headrace-dev-uploads-000000000000-us-east-1"
 
 
 def run() -> Iterator[Row]:
@@ -39,7 +38,7 @@ def _round(clients: Cloud, algorithm: str, number: int) -> tuple[float, float, f
     key = f"datasets/{algorithm}/bench/{number}.csv"
     body = (_SAMPLES / algorithm / "samples" / _DATASETS[algorithm]).read_bytes()
     start = time.time()
-    clients.client("s3").put_object(Bucket=_BUCKET, Key=key, Body=body)
+    clients.client("s3").put_object(Bucket=UPLOADS, Key=key, Body=body)
     job = _finished(clients, key)
     if job["status"]["S"] != "SUCCESS":
         raise RuntimeError(f"{key}: {job['error']}")
@@ -55,7 +54,7 @@ def _finished(clients: Cloud, key: str) -> dict[str, Any]:
         "IndexName": "by_object",
         "KeyConditionExpression": "#o = :o",
         "ExpressionAttributeNames": {"#o": "object"},
-        "ExpressionAttributeValues": {":o": {"S": f"{_BUCKET}/{key}"}},
+        "ExpressionAttributeValues": {":o": {"S": f"{UPLOADS}/{key}"}},
     }
     while True:
         items: list[dict[str, Any]] = clients.client("dynamodb").query(**query)["Items"]
