@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.documents import Document
+from local.ministack import resources
 from local.pipes import pipe as pipes
 from local.pipes.pipe import Pipe
 from local.pipes.targets import Client, DeliveryFailed, service_of
@@ -46,6 +47,7 @@ def install(client: Client) -> None:
         "create": _made_by_a_stack,
         "update": _updating_a_stack(handlers["AWS::Pipes::Pipe"]["update"]),
     }
+    resources.look_at("AWS::Pipes::Pipe", _runnable)
 
 
 # What is taken.
@@ -110,6 +112,17 @@ def _request(kept: Mapping[str, Any]) -> dict[str, Any]:
     return dict(kept.get(_KEPT) or {"Source": kept.get("Source", ""), "Target": kept.get("Target", "")})
 
 
+def _runnable(properties: Document) -> Document:
+    """Returns the properties of a stack's pipe.
+
+    Raises:
+        ValueError: why it cannot run here.
+    """
+    if why := pipes.refused(properties, _SOURCES):
+        raise ValueError(why)
+    return properties
+
+
 def _made_by_a_stack(logical_id: str, properties: Document, stack: str) -> tuple[str, Document]:
     """Creates a stack's pipe.
 
@@ -120,7 +133,7 @@ def _made_by_a_stack(logical_id: str, properties: Document, stack: str) -> tuple
     from ministack.services.cloudformation import provisioners
 
     name = properties.get("Name") or provisioners._physical_name(stack, logical_id, max_len=64)
-    # A stack's tags are a map already.
+    # A template lists its tags; CreatePipe takes a map.
     status, _, body = service._create_pipe(name, {**properties, "Tags": provisioners._tag_map(properties.get("Tags"))})
     if status != 200:
         raise ValueError(body.decode() if isinstance(body, bytes) else str(body))
@@ -134,8 +147,6 @@ def _updating_a_stack(update: Callable[..., Any]) -> Callable[..., Any]:
         made = update(name, old, new, stack, logical_id)
         if made[0] == name and name in service._pipes:
             # Members that the template dropped are dropped here as well.
-            if why := pipes.refused(new, _SOURCES):
-                raise ValueError(why)
             _keep(name, new)
         return made
 
