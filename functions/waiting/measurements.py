@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -23,20 +24,23 @@ MAX_METRICS = 100
 
 
 def of_job(job_id: str, training_job: str | None, services: Services) -> dict[str, float]:
-    """Returns numbers by name: those that the training job printed, and over them those of `evaluation.json`.
+    """Returns numbers by name: those of `evaluation.json`, and behind them those that the training job printed.
 
     What cannot be read costs the numbers, not the record of the run.
     """
     metrics: dict[str, float] = {}
+    printed: dict[str, float] = {}
     try:
         if training_job:
             response = services.sagemaker.describe_training_job(TrainingJobName=training_job)
-            metrics |= {entry["MetricName"]: entry["Value"] for entry in response.get("FinalMetricDataList", [])}
-        metrics |= _evaluated(job_id, services)
+            printed = {entry["MetricName"]: entry["Value"] for entry in response.get("FinalMetricDataList", [])}
+        metrics = _evaluated(job_id, services)
     except ClientError as error:
         logger.warning("no metrics of a run", extra={"answer": error_code(error)})
+    for name, value in printed.items():
+        metrics.setdefault(name, value)
     finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-    return dict(list(finite.items())[-MAX_METRICS:])
+    return dict(islice(finite.items(), MAX_METRICS))
 
 
 def _evaluated(job_id: str, services: Services) -> dict[str, float]:
